@@ -1,0 +1,47 @@
+# PYTHON may be any 3.11 or newer: make test PYTHON=python3.13
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve stop test check fix lock clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Train, publish, promote, deploy and call a model on this machine: no AWS account, Docker or Pulumi CLI
+	@$(BIN)/python -m local demo
+
+serve: $(READY) ## The same deployment, left running; prints its URL and curl lines (make stop ends it)
+	@$(BIN)/python -m local up
+
+stop: $(READY) ## End what make serve started
+	@$(BIN)/python -m local down
+
+test: $(READY) ## Run every test, with branch coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(READY) ## Lint, formatting and types; changes nothing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+fix: $(READY) ## Apply the formatter and the lint fixes
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: $(READY) ## Resolve the locked requirements anew
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --all-extras --python-version 3.11 pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 local/requirements.in -o local/requirements.lock
+
+clean: ## Remove the environment, caches and local state (run make stop first)
+	@rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage coverage.xml
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}: make PYTHON=/path/to/python3.12")'
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
