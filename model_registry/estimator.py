@@ -1,0 +1,336 @@
+"""What an estimator is, read off the object itself: signature, environment, parameters, golden examples.
+
+Nothing here talks to the bucket. Only publishing needs this module, so it may import scikit-learn.
+"""
+
+import io
+import pickle
+import platform
+import sys
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import joblib
+import msgspec
+import numpy as np
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from sklearn.base import is_regressor
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from model_registry.errors import PublishError
+from model_registry.manifest import Environment, Example, Feature, FeatureType, Label, Signature
+from model_registry.prediction import Predictor
+from model_registry.schema import Row
+
+EXAMPLES = 3
+"""How many rows of the example inputs become golden examples."""
+
+_ALWAYS_NEEDED = ("joblib", "scikit-learn")
+_REPR_MAX = 200
+
+
+@dataclass(frozen=True)
+class Description:
+    """Everything that a manifest says of an estimator."""
+
+    estimator: str
+    parameters: dict[str, Any]
+    signature: Signature
+    environment: Environment
+    examples: tuple[Example, ...]
+
+
+def describe(
+    estimator: Any,
+    X_example: Any,
+    *,
+    class_names: Sequence[Label] | None = None,
+    feature_names: Sequence[str] | None = None,
+) -> Description:
+    """Describe a fitted estimator with the help of example inputs.
+
+    X_example: a DataFrame, an array of shape (n, features), a list of n objects (`{"name": value}`) or rows, or
+    a list of n texts. `class_names` rename the classes, in the order of `classes_`; `feature_names` name the
+    columns of an array. Raises PublishError for what is no fitted estimator, or cannot be loaded elsewhere.
+    """
+    check_estimator(estimator)
+    table = _Table.of(X_example, feature_names or _fitted_names(estimator))
+    signature = _signature(estimator, table, class_names)
+    rows = table.rows[:EXAMPLES]
+    names = [feature.name for feature in signature.features]
+    examples = tuple(
+        Example(input=dict(zip(names, row, strict=True)), output=output)
+        for row, output in zip(rows, _predict(estimator, signature, rows), strict=True)
+    )
+    return Description(
+        estimator=f"{type(estimator).__module__}.{type(estimator).__qualname__}",
+        parameters={name: _plain(value) for name, value in sorted(estimator.get_params(deep=False).items())},
+        signature=signature,
+        environment=_environment(estimator, signature),
+        examples=examples,
+    )
+
+
+def check_estimator(estimator: Any) -> None:
+    """Raise PublishError unless this is a fitted estimator with `predict`."""
+    kind = type(estimator).__name__
+    if isinstance(estimator, type) or not (hasattr(estimator, "get_params") and hasattr(estimator, "predict")):
+        raise PublishError(
+            f"a {kind} is no scikit-learn estimator that predicts: publish an object with get_params and predict"
+        )
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError as error:
+        raise PublishError(f"this {kind} is not fitted: call fit before publishing it") from error
+
+
+def dump(estimator: Any) -> bytes:
+    """Write the estimator as joblib does in a file."""
+    buffer = io.BytesIO()
+    joblib.dump(estimator, buffer)
+    return buffer.getvalue()
+
+
+def load_file(path: Path) -> tuple[Any, bytes]:
+    """Load a joblib file of the caller's own, and return the estimator with the file's bytes.
+
+    Unpickling runs code: only for files whose origin the caller vouches for. Raises PublishError where the file
+    is no joblib file, or was written by another version of scikit-learn than the one installed.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PublishError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            return joblib.load(io.BytesIO(data)), data
+    except InconsistentVersionWarning as error:
+        raise PublishError(
+            f"{path} was written with scikit-learn {error.original_sklearn_version}, installed is "
+            f"{error.current_sklearn_version}: publish from the environment that trained it"
+        ) from error
+    except Exception as error:  # unpickling a foreign file can raise anything
+        raise PublishError(f"{path} cannot be loaded by joblib ({type(error).__name__}: {error})") from error
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Example inputs as plain values."""
+
+    features: tuple[Feature, ...]
+    rows: list[Row]
+    is_frame: bool = False
+    is_list: bool = False
+
+    @classmethod
+    def of(cls, X: Any, names: Sequence[str] | None) -> "_Table":
+        if hasattr(X, "columns") and hasattr(X, "to_dict"):
+            return cls._of_columns({str(name): X[name].tolist() for name in X.columns}, is_frame=True)
+        if hasattr(X, "toarray"):
+            raise PublishError("X_example is a sparse matrix: give a few rows of it as X[:5].toarray()")
+        values = X.tolist() if hasattr(X, "tolist") else list(X)
+        if not values:
+            raise PublishError("X_example has no rows: give at least one, better three")
+        if all(isinstance(value, str) for value in values):
+            name = names[0] if names else "text"
+            return cls((Feature(name=name, type="string"),), [(value,) for value in values], is_list=True)
+        if all(isinstance(value, Mapping) for value in values):
+            return cls._of_columns(_columns(values))
+        array = np.asarray(X)
+        if array.ndim != 2:  # noqa: PLR2004  # rows and columns
+            raise PublishError(
+                f"X_example has shape {array.shape}: give rows and columns, (n, features), "
+                "for one instance X[:1] instead of X[0]"
+            )
+        names = list(names) if names is not None else [f"x{index}" for index in range(array.shape[1])]
+        if len(names) != array.shape[1]:
+            raise PublishError(f"{len(names)} feature names for {array.shape[1]} columns: give one a column")
+        return cls._of_columns({name: array[:, index].tolist() for index, name in enumerate(names)})
+
+    @classmethod
+    def _of_columns(cls, columns: dict[str, list[Any]], *, is_frame: bool = False) -> "_Table":
+        if not columns or not next(iter(columns.values())):
+            raise PublishError("X_example has no rows or no columns: give at least one of each, better three rows")
+        cleaned = {name: [_none_if_missing(value) for value in values] for name, values in columns.items()}
+        features = tuple(_feature(name, values) for name, values in cleaned.items())
+        return cls(features, list(zip(*cleaned.values(), strict=True)), is_frame=is_frame)
+
+
+def _columns(objects: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    names = list(objects[0])
+    for index, item in enumerate(objects):
+        if set(item) != set(names):
+            raise PublishError(
+                f"example {index} has fields {sorted(item)}, the first has {sorted(names)}: give all the same"
+            )
+    return {name: [item[name] for item in objects] for name in names}
+
+
+def _none_if_missing(value: Any) -> Any:
+    missing = value is None or value != value or type(value).__name__ in {"NAType", "NaTType"}  # noqa: PLR0124  # NaN
+    return None if missing else value
+
+
+def _feature(name: str, values: list[Any]) -> Feature:
+    present = [value for value in values if value is not None]
+    kinds = {_kind(value) for value in present}
+    if kinds == {"integer", "number"}:
+        kinds = {"number"}
+    if len(kinds) != 1 or None in kinds:
+        types = sorted({type(value).__name__ for value in present}) or ["nothing but missing values"]
+        raise PublishError(
+            f"column {name!r} of X_example holds {', '.join(types)}: "
+            "give numbers, strings or booleans, one kind a column, with at least one present value"
+        )
+    # A column of whole floats stays "number": 5.0 says that 5.1 is as good.
+    return Feature(name=name, type=kinds.pop(), nullable=len(present) < len(values))  # type: ignore[arg-type]  # not None: checked above
+
+
+def _kind(value: Any) -> FeatureType | None:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    return "string" if isinstance(value, str) else None
+
+
+def _fitted_names(estimator: Any) -> list[str] | None:
+    names = getattr(estimator, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def _signature(estimator: Any, table: _Table, class_names: Sequence[Label] | None) -> Signature:
+    labels = _labels(estimator, class_names)
+    array = Signature(
+        features=table.features,
+        container="list" if table.is_list else "array",
+        output="value" if is_regressor(estimator) else "label",
+        labels=labels,
+        probabilities=labels is not None and hasattr(estimator, "predict_proba"),
+    )
+    if not table.is_frame:
+        return array
+    frame = msgspec.structs.replace(array, container="dataframe")
+    # pandas costs a layer about 60 MB: it is asked for only where an array does not give the same answers.
+    expected = _predict(estimator, frame, table.rows)
+    try:
+        return array if _predict(estimator, array, table.rows) == expected else frame
+    except PublishError:
+        return frame
+
+
+def _labels(estimator: Any, class_names: Sequence[Label] | None) -> tuple[Label, ...] | None:
+    classes = getattr(estimator, "classes_", None)
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1:
+        if class_names is not None:
+            raise PublishError(
+                f"class names were given, but this {type(estimator).__name__} has no single list of classes: "
+                "leave them out"
+            )
+        return None
+    labels = tuple(classes.tolist()) if class_names is None else tuple(class_names)
+    if len(labels) != len(classes):
+        raise PublishError(
+            f"{len(labels)} class names for the {len(classes)} classes {classes.tolist()}: give one each"
+        )
+    if len(set(labels)) != len(labels):
+        raise PublishError(f"class names {list(labels)} are not distinct: give each class its own")
+    return labels
+
+
+def _predict(estimator: Any, signature: Signature, rows: Sequence[Row]) -> list[Any]:
+    try:
+        return Predictor(estimator, signature).predict(rows)
+    except Exception as error:
+        raise PublishError(
+            f"the {type(estimator).__name__} does not predict the rows of X_example ({type(error).__name__}: {error}): "
+            "give rows as it was fitted on"
+        ) from error
+
+
+def _environment(estimator: Any, signature: Signature) -> Environment:
+    roots = {*_ALWAYS_NEEDED, *_distributions(_modules(estimator))}
+    if signature.container == "dataframe":
+        roots.add("pandas")
+    return Environment(
+        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        machine=platform.machine(),
+        packages=_closure(roots),
+    )
+
+
+class _Recorder(pickle.Unpickler):
+    """Unpickles, and notes which modules that took."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data))
+        self.names: set[tuple[str, str]] = set()
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        # Some Cython modules are also known by a short name (`_loss` for `sklearn._loss._loss`).
+        self.names.add((sys.modules[module].__name__, name))
+        return found
+
+
+def _modules(estimator: Any) -> set[tuple[str, str]]:
+    try:
+        recorder = _Recorder(pickle.dumps(estimator))
+        recorder.load()
+    except Exception as error:
+        raise PublishError(
+            f"this {type(estimator).__name__} cannot be pickled ({type(error).__name__}: {error}): "
+            "replace lambdas and local functions in it by functions of an installed package"
+        ) from error
+    return recorder.names
+
+
+def _distributions(names: Iterable[tuple[str, str]]) -> set[str]:
+    by_module = metadata.packages_distributions()
+    found = set()
+    for module, name in names:
+        top = module.partition(".")[0]
+        if top in sys.stdlib_module_names and top != "__main__":
+            continue
+        if top not in by_module:
+            raise PublishError(
+                f"the model needs {module}.{name}, which no installed package provides: the function could not import "
+                "it. Move it into a package on the index and install that"
+            )
+        found.add(str(canonicalize_name(by_module[top][0])))
+    return found
+
+
+def _closure(roots: Iterable[str]) -> dict[str, str]:
+    """The distributions with everything they require here, and the installed versions."""
+    versions: dict[str, str] = {}
+    todo = sorted(roots)
+    while todo:
+        name = canonicalize_name(todo.pop())
+        if name in versions:
+            continue
+        try:
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError as error:
+            raise PublishError(f"the model needs the package {name}, which is not installed: install it") from error
+        versions[name] = distribution.version
+        requirements = (Requirement(text) for text in distribution.requires or ())
+        todo += [r.name for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
+    return dict(sorted(versions.items()))
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON: numbers, strings and such as they are, anything else as its shortened repr."""
+    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and value == value):  # noqa: PLR0124  # NaN
+        return value
+    text = repr(value)
+    return text if len(text) <= _REPR_MAX else text[: _REPR_MAX - 3] + "..."

@@ -1,0 +1,216 @@
+"""The records of the registry: a version's manifest and a tag's history, and how they are written as JSON.
+
+Unknown fields are ignored when reading, so that a later release may add some.
+
+Pure and light: the function imports this module, so it may import nothing but the standard library and msgspec.
+`docs/registry-format.md` describes the same objects for readers with any S3 client.
+"""
+
+import hashlib
+import re
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from model_registry.errors import FormatError, InvalidNameError
+
+FORMAT = 1
+"""The format that this release writes; it reads this one only, as there is no older."""
+
+MODEL_FILE = "model.joblib"
+MANIFEST_FILE = "manifest.json"
+
+# Lower case letters, digits and single hyphens: safe in S3 keys, Lambda and API names, URLs and shells.
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_SLUG_MAX = 40  # Lambda function names hold 64 characters, of which stack and suffix take the rest.
+
+
+FeatureType = Literal["number", "integer", "string", "boolean"]
+Label = str | int | float | bool
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True):
+    """One input of the model: its name in requests, JSON type, and whether null (a missing value) is allowed."""
+
+    name: str
+    type: FeatureType
+    nullable: bool = False
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model takes and gives.
+
+    `container` says what `predict` is given for n rows: an `array` of shape (n, features), a `dataframe` with
+    the features as columns, or a `list` of n values (text models, which have one feature).
+    `labels` are the names of the classes in the order of the estimator's `classes_`; absent where it has none.
+    """
+
+    features: tuple[Feature, ...]
+    container: Literal["array", "dataframe", "list"] = "array"
+    output: Literal["label", "value"] = "label"
+    labels: tuple[Label, ...] | None = None
+    probabilities: bool = False
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the version: its name beside the manifest, the SHA-256 of its bytes in hex, its size in bytes."""
+
+    file: str
+    sha256: str
+    size: int
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the model was pickled: Python minor version, machine, and every package that unpickling needs."""
+
+    python: str
+    machine: str
+    packages: dict[str, str]
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer for one row: `label` of a classifier (or clusterer), `value` of a regressor.
+
+    A multi-output model gives a list. `probabilities` maps each label, as text, to a number from 0 to 1.
+    """
+
+    label: Label | list[Any] | None = None
+    value: float | list[Any] | None = None
+    probabilities: dict[str, float] | None = None
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """A golden request with the answer that the model gave when it was published."""
+
+    input: dict[str, Any]
+    output: Prediction
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What one version of a model is. Immutable; the deployment is derived from it alone."""
+
+    format: int = FORMAT
+    name: str
+    version: int
+    created_at: datetime
+    created_by: str
+    description: str = ""
+    estimator: str
+    parameters: dict[str, Any]
+    artifact: Artifact
+    environment: Environment
+    signature: Signature
+    metrics: dict[str, float]
+    examples: tuple[Example, ...]
+
+    @property
+    def reference(self) -> str:
+        """The version's address, `NAME/VERSION`."""
+        return f"{self.name}/{self.version}"
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a tag's history: who moved it when and why, from which version (None: it was new) to which.
+
+    `previous` is the SHA-256 of the entry before as `digest(encode(entry))`, None in the first: a chain.
+    """
+
+    sequence: int
+    from_version: int | None
+    to_version: int
+    by: str
+    at: datetime
+    reason: str
+    previous: str | None
+
+
+class Tag(msgspec.Struct, frozen=True, kw_only=True):
+    """A tag of a model with its whole history, oldest move first."""
+
+    format: int = FORMAT
+    name: str
+    tag: str
+    version: int
+    history: tuple[Move, ...]
+
+
+_Kind = TypeVar("_Kind", Manifest, Tag)
+
+
+def encode(record: msgspec.Struct) -> bytes:
+    """Write a record as JSON, indented, its keys sorted: the same record gives the same bytes everywhere."""
+    return msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=2) + b"\n"
+
+
+def digest(data: bytes | memoryview) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def decode_manifest(data: bytes) -> Manifest:
+    """Read a manifest; FormatError where it is damaged or of another format."""
+    return _decode(data, Manifest)
+
+
+def decode_tag(data: bytes) -> Tag:
+    """Read a tag object; FormatError where it is damaged or of another format."""
+    return _decode(data, Tag)
+
+
+def _decode(data: bytes, kind: type[_Kind]) -> _Kind:
+    what = kind.__name__.lower()
+    try:
+        record = msgspec.json.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        found = _format_of(data)
+        if found not in (None, FORMAT):
+            raise FormatError(
+                f"the {what} has format {found}, this release reads {FORMAT}: use the release that wrote it"
+            ) from error
+        raise FormatError(
+            f"the {what} cannot be read ({error}): restore the object from the bucket's versions"
+        ) from error
+    if record.format != FORMAT:
+        raise FormatError(
+            f"the {what} has format {record.format}, this release reads {FORMAT}: use the release that wrote it"
+        )
+    return record
+
+
+def _format_of(data: bytes) -> object:
+    try:
+        document = msgspec.json.decode(data)
+    except msgspec.MsgspecError:
+        return None
+    return document.get("format") if isinstance(document, dict) else None
+
+
+def check_slug(value: str, what: str) -> str:
+    """Return `value` if it is a slug; InvalidNameError naming `what` ("model name", "tag") otherwise."""
+    if _SLUG.fullmatch(value) and len(value) <= _SLUG_MAX:
+        return value
+    raise InvalidNameError(
+        f"{what} {value!r} is not usable: take lower case letters, digits and single hyphens between them, "
+        f"{_SLUG_MAX} characters at most, for example 'iris-v2'"
+    )
+
+
+def versions_prefix(name: str) -> str:
+    """Where the versions of a model lie."""
+    return f"models/{name}/versions/"
+
+
+def version_key(name: str, version: int, file: str) -> str:
+    """The key of a file of a version."""
+    return f"{versions_prefix(name)}{version}/{file}"
+
+
+def tags_prefix(name: str) -> str:
+    """Where the tags of a model lie."""
+    return f"models/{name}/tags/"
+
+
+def tag_key(name: str, tag: str) -> str:
+    """The key of a tag object."""
+    return f"{tags_prefix(name)}{tag}.json"

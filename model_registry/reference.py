@@ -1,0 +1,44 @@
+"""Addresses of versions: `NAME/VERSION` and `NAME@TAG`. `parse` and `str()` are inverses."""
+
+from dataclasses import dataclass
+
+from model_registry.errors import InvalidNameError
+from model_registry.manifest import check_slug
+
+
+@dataclass(frozen=True)
+class VersionRef:
+    """A fixed version, `iris/3`."""
+
+    name: str
+    version: int
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}"
+
+
+@dataclass(frozen=True)
+class TagRef:
+    """Whatever version a tag points at, `iris@prod`."""
+
+    name: str
+    tag: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.tag}"
+
+
+Reference = VersionRef | TagRef
+
+
+def parse(text: str) -> Reference:
+    """Read `NAME/VERSION` or `NAME@TAG`; InvalidNameError otherwise."""
+    name, separator, rest = text.partition("@")
+    if separator:
+        return TagRef(check_slug(name, "model name"), check_slug(rest, "tag"))
+    name, separator, rest = text.partition("/")
+    if separator and rest.isascii() and rest.isdecimal() and not rest.startswith("0"):
+        return VersionRef(check_slug(name, "model name"), int(rest))
+    raise InvalidNameError(
+        f"{text!r} addresses no version: write NAME/VERSION or NAME@TAG, for example iris/3 or iris@prod"
+    )

@@ -1,0 +1,215 @@
+"""From a signature to request types.
+
+One msgspec struct per model is the source of the gateway's JSON schema, the handler's validation and the OpenAPI
+document. Light: the function imports this module.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from model_registry.errors import InputError
+from model_registry.manifest import Feature, Label, Signature
+
+Row = tuple[Any, ...]
+"""The values of one instance in the order of the signature's features; None where a value is missing."""
+
+_TYPES: dict[str, type] = {"number": float, "integer": int, "string": str, "boolean": bool}
+_NOUNS = {"number": "a number", "integer": "an integer", "string": "a string", "boolean": "true or false"}
+_DRAFT_4 = "http://json-schema.org/draft-04/schema#"
+
+
+class Inputs:
+    """Reads the requests of one model; built once, at start."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._features = signature.features
+        # Feature names need not be Python identifiers ("sepal length (cm)"), so fields are numbered and renamed.
+        fields = {f"f{index}": feature for index, feature in enumerate(signature.features)}
+        self.instance = msgspec.defstruct(
+            "Instance",
+            [(field, _type(feature)) for field, feature in fields.items()],
+            rename={field: feature.name for field, feature in fields.items()},
+            forbid_unknown_fields=True,
+            frozen=True,
+        )
+        self.batch = msgspec.defstruct(
+            "Batch",
+            [("instances", Annotated[list[self.instance], msgspec.Meta(min_length=1)])],  # type: ignore[name-defined]  # a type made at run time
+            forbid_unknown_fields=True,
+            frozen=True,
+        )
+        self._decode_instance = msgspec.json.Decoder(self.instance).decode
+        self._decode_batch: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.batch).decode
+
+    def read_body(self, body: bytes | str) -> tuple[list[Row], bool]:
+        """Read a POST body: one object, or `{"instances": [...]}`. Returns the rows, and whether it was a batch.
+
+        InputError lists every wrong value.
+        """
+        try:
+            return [msgspec.structs.astuple(self._decode_instance(body))], False
+        except msgspec.MsgspecError:
+            pass  # a batch, or something to be explained
+        try:
+            return [msgspec.structs.astuple(each) for each in self._decode_batch(body).instances], True
+        except msgspec.MsgspecError:
+            pass
+        try:
+            document = msgspec.json.decode(body)
+        except msgspec.MsgspecError as error:
+            raise InputError([{"pointer": "#", "detail": f"the body is no JSON document: {error}"}]) from error
+        return self.read_document(document)
+
+    def read_document(self, document: Any) -> tuple[list[Row], bool]:
+        """Read a parsed document in the same way (the event of a direct invocation)."""
+        if isinstance(document, dict) and "instances" in document and not self._is_feature("instances"):
+            return self._read_batch(document), True
+        problems: list[dict[str, str]] = []
+        row = self._read_object(document, "#", problems)
+        if problems:
+            raise InputError(problems)
+        return [row], False
+
+    def read_query(self, parameters: Mapping[str, Sequence[str]]) -> list[Row]:
+        """Read the query string of a GET: one value each, as text. InputError lists every wrong parameter."""
+        problems = [
+            {"parameter": name, "detail": "unknown parameter"} for name in parameters if not self._is_feature(name)
+        ]
+        row = []
+        for feature in self._features:
+            values = parameters.get(feature.name, ())
+            if len(values) == 1:
+                value, detail = _from_text(feature, values[0])
+            elif values:
+                value, detail = None, f"given {len(values)} times, once is needed"
+            else:
+                value, detail = None, None if feature.nullable else "required, but missing"
+            row.append(value)
+            if detail:
+                problems.append({"parameter": feature.name, "detail": detail})
+        if problems:
+            raise InputError(problems)
+        return [tuple(row)]
+
+    def _read_batch(self, document: dict[str, Any]) -> list[Row]:
+        problems = [
+            {"pointer": _pointer("#", name), "detail": "unknown field"} for name in document if name != "instances"
+        ]
+        instances = document["instances"]
+        rows: list[Row] = []
+        if not isinstance(instances, list) or not instances:
+            problems.append({"pointer": "#/instances", "detail": "must be a list of at least one object"})
+        else:
+            rows = [self._read_object(item, f"#/instances/{i}", problems) for i, item in enumerate(instances)]
+        if problems:
+            raise InputError(problems)
+        return rows
+
+    def _read_object(self, document: Any, place: str, problems: list[dict[str, str]]) -> Row:
+        if not isinstance(document, dict):
+            problems.append({"pointer": place, "detail": "must be an object with the model's features"})
+            return ()
+        problems.extend(
+            {"pointer": _pointer(place, name), "detail": "unknown field"}
+            for name in document
+            if not self._is_feature(name)
+        )
+        row = []
+        for feature in self._features:
+            value, detail = None, None
+            if feature.name in document:
+                value, detail = _from_json(feature, document[feature.name])
+            else:
+                detail = "required, but missing"
+            row.append(value)
+            if detail:
+                problems.append({"pointer": _pointer(place, feature.name), "detail": detail})
+        return tuple(row)
+
+    def _is_feature(self, name: str) -> bool:
+        return any(feature.name == name for feature in self._features)
+
+
+def request_schema(signature: Signature) -> dict[str, Any]:
+    """The JSON schema (draft 4, which API Gateway's models take) of a POST body: one instance or a batch."""
+    inputs = Inputs(signature)
+    references, definitions = msgspec.json.schema_components(
+        [inputs.instance, inputs.batch], ref_template="#/definitions/{name}"
+    )
+    return {
+        "$schema": _DRAFT_4,
+        "title": "Prediction request",
+        "anyOf": list(references),
+        "definitions": definitions,
+    }
+
+
+def query_parameters(signature: Signature) -> dict[str, bool]:
+    """The query string parameters of GET, in order, and whether each is required."""
+    return {feature.name: not feature.nullable for feature in signature.features}
+
+
+def feature_schema(feature: Feature) -> dict[str, Any]:
+    """The JSON schema of one feature's value."""
+    return msgspec.json.schema(_type(feature))
+
+
+def answer_schema(signature: Signature) -> dict[str, Any]:
+    """The JSON schema of one prediction."""
+    if signature.output == "value":
+        return {"type": "object", "properties": {"value": {}}, "required": ["value"]}
+    label: dict[str, Any] = {} if signature.labels is None else {"enum": list(signature.labels)}
+    properties: dict[str, Any] = {"label": label}
+    if signature.probabilities:
+        number = {"type": "number", "minimum": 0, "maximum": 1}
+        names = label_names(signature.labels or ())
+        properties["probabilities"] = {
+            "type": "object",
+            "properties": dict.fromkeys(names, number),
+            "required": names,
+        }
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def label_names(labels: Sequence[Label]) -> list[str]:
+    """Labels as the keys of a JSON object."""
+    return [str(label) for label in labels]
+
+
+def _type(feature: Feature) -> Any:
+    kind = _TYPES[feature.type]
+    return kind | None if feature.nullable else kind
+
+
+def _from_json(feature: Feature, value: Any) -> tuple[Any, str | None]:
+    try:
+        converted = msgspec.convert(value, _type(feature))
+    except msgspec.ValidationError:
+        return None, f"must be {_noun(feature)}"
+    if isinstance(converted, float) and not math.isfinite(converted):
+        return None, f"must be {_noun(feature)}, and finite"
+    return converted, None
+
+
+def _from_text(feature: Feature, text: str) -> tuple[Any, str | None]:
+    if feature.type == "string":
+        return text, None
+    try:
+        value: Any = msgspec.convert(text, _TYPES[feature.type], strict=False)
+    except msgspec.ValidationError:
+        return None, f"must be {_NOUNS[feature.type]}, not {text[:40]!r}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None, f"must be {_NOUNS[feature.type]}, and finite"
+    return value, None
+
+
+def _noun(feature: Feature) -> str:
+    return _NOUNS[feature.type] + (" or null" if feature.nullable else "")
+
+
+def _pointer(place: str, name: str) -> str:
+    """Append to a JSON pointer (RFC 6901 escapes ~ and /)."""
+    return f"{place}/{name.replace('~', '~0').replace('/', '~1')}"

@@ -1,0 +1,192 @@
+"""The only place that talks to object storage.
+
+obstore does the work: it imports in a few milliseconds, which counts at a function's cold start, releases the GIL
+while it downloads, and knows conditional writes. boto3 is asked for credentials where people use profiles or SSO.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from obstore.store import S3Store
+
+from model_registry.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    ConflictError,
+    CredentialsError,
+    InvalidNameError,
+    StorageError,
+)
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+# Amazon S3 general purpose bucket naming rules: 3 to 63 characters, lower case letters, digits, dots and hyphens.
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+# A person's upload of a large model may be slow; a function's start may not.
+_PERSON_TIMEOUTS = {"connect_timeout": "5s", "timeout": "15m"}
+_FUNCTION_TIMEOUTS = {"connect_timeout": "1s", "timeout": "8s"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object's bytes, and the ETag with which it can be replaced."""
+
+    data: bytes
+    etag: str | None
+
+
+class Storage:
+    """A bucket of immutable objects and of objects replaced by compare-and-swap."""
+
+    def __init__(self, store: "ObjectStore", location: str) -> None:
+        """Use any obstore store; `location` names it in messages."""
+        self._store = store
+        self.location = location
+
+    @classmethod
+    def open(cls, bucket: str, *, profile: str | None = None, region: str | None = None) -> "Storage":
+        """Open a bucket (`NAME` or `s3://NAME`) with the credentials that the AWS CLI would use.
+
+        AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL names another S3-compatible service. Raises InvalidNameError for
+        a bad bucket name and CredentialsError where there are no credentials or no region.
+        """
+        import boto3  # here, as the function must not pay for it
+        from botocore.exceptions import BotoCoreError
+
+        name = bucket_name(bucket)
+        try:
+            session = boto3.Session(profile_name=profile, region_name=region)
+            credentials = session.get_credentials()
+        except BotoCoreError as error:
+            raise CredentialsError(f"the AWS credentials cannot be used: {error}") from error
+        if credentials is None:
+            raise CredentialsError(
+                f"no AWS credentials to open s3://{name}: run `aws configure` or `aws sso login`, or set AWS_PROFILE"
+            )
+        if session.region_name is None:
+            raise CredentialsError(f"no AWS region to open s3://{name}: set AWS_REGION, or a region in the profile")
+        return cls(_s3(name, session.region_name, _PERSON_TIMEOUTS, session), f"s3://{name}")
+
+    @classmethod
+    def in_function(cls, bucket: str) -> "Storage":
+        """Open a bucket from inside a Lambda function, with its role.
+
+        Credentials are in the environment, except under SnapStart, where a container endpoint gives them.
+        """
+        session = None
+        if "AWS_CONTAINER_CREDENTIALS_FULL_URI" in os.environ:
+            import boto3  # part of Lambda's runtime; loaded in this one case only
+
+            session = boto3.Session()
+        return cls(_s3(bucket, os.environ["AWS_REGION"], _FUNCTION_TIMEOUTS, session), f"s3://{bucket}")
+
+    def read(self, key: str) -> Stored | None:
+        """Return the object, or None where there is none."""
+        with self._errors(f"read {key}"):
+            try:
+                result = obstore.get(self._store, key)
+                return Stored(result.bytes().to_bytes(), result.meta["e_tag"])
+            except FileNotFoundError as error:
+                if _no_bucket(error):
+                    raise
+                return None
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write an object that must not exist yet; ConflictError where it does."""
+        with self._errors(f"write {key}"):
+            try:
+                obstore.put(self._store, key, data, mode="create")
+            except AlreadyExistsError as error:
+                raise ConflictError(f"{self.location}/{key} exists already, nothing was written") from error
+
+    def replace(self, key: str, data: bytes, etag: str | None) -> None:
+        """Write over the object that has this ETag; ConflictError where it is another by now."""
+        with self._errors(f"write {key}"):
+            try:
+                obstore.put(self._store, key, data, mode={"e_tag": etag})
+            except PreconditionError as error:
+                raise ConflictError(
+                    f"{self.location}/{key} was changed by another writer, nothing was written"
+                ) from error
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key below a prefix, page by page."""
+        with self._errors(f"list {prefix}"):
+            for page in obstore.list(self._store, prefix):
+                for entry in page:
+                    yield entry["path"]
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names directly below a prefix that have keys below them, sorted as text."""
+        with self._errors(f"list {prefix}"):
+            result = obstore.list_with_delimiter(self._store, prefix)
+            return sorted(path.rstrip("/").rpartition("/")[2] for path in result["common_prefixes"])
+
+    @contextmanager
+    def _errors(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except PermissionDeniedError as error:
+            raise AccessDeniedError(
+                f"{self.location}: not allowed to {action}: use credentials that may, or have them granted"
+            ) from error
+        except UnauthenticatedError as error:
+            raise CredentialsError(
+                f"{self.location}: the credentials were refused ({action}): refresh them, say by `aws sso login`"
+            ) from error
+        except (BaseError, FileNotFoundError) as error:
+            if _no_bucket(error):
+                raise BucketNotFoundError(
+                    f"{self.location}: there is no such bucket: check the name, account and region, "
+                    "or deploy the registry stack first"
+                ) from error
+            raise StorageError(f"{self.location}: cannot {action}: {_first_line(error)}") from error
+
+
+def bucket_name(text: str) -> str:
+    """Read `NAME` or `s3://NAME`; InvalidNameError where it is no bucket name."""
+    name = text.removeprefix("s3://").rstrip("/")
+    if _BUCKET.fullmatch(name):
+        return name
+    raise InvalidNameError(
+        f"{text!r} is no bucket: write s3://NAME, the name having 3 to 63 lower case letters, digits, dots and hyphens"
+    )
+
+
+def _s3(bucket: str, region: str, timeouts: dict[str, str], session: Any) -> S3Store:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    options: dict[str, Any] = {
+        "region": region,
+        "client_options": {**timeouts, "allow_http": bool(endpoint and endpoint.startswith("http://"))},
+        "retry_config": {"max_retries": 3, "retry_timeout": timedelta(seconds=8)},
+    }
+    if endpoint:
+        options["endpoint"] = endpoint
+    if session is not None:
+        from obstore.auth.boto3 import Boto3CredentialProvider
+
+        options["credential_provider"] = Boto3CredentialProvider(session)
+    return S3Store(bucket, **options)
+
+
+def _no_bucket(error: Exception) -> bool:
+    return "NoSuchBucket" in str(error)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
