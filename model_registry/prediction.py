@@ -27,6 +27,8 @@ class Predictor:
         with warnings.catch_warnings():
             # An estimator fitted on a DataFrame was proven at publish to give the same answers for an array.
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            # A number too large for float32: scikit-learn raises ValueError right after numpy warned.
+            warnings.filterwarnings("ignore", message="overflow encountered in cast", category=RuntimeWarning)
             outputs = self._estimator.predict(inputs).tolist()
             if self._signature.output == "value":
                 return [Prediction(value=value) for value in outputs]

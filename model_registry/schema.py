@@ -5,6 +5,7 @@ document. Light: the function imports this module.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -18,6 +19,10 @@ Row = tuple[Any, ...]
 
 _TYPES: dict[str, type] = {"number": float, "integer": int, "string": str, "boolean": bool}
 _NOUNS = {"number": "a number", "integer": "an integer", "string": "a string", "boolean": "true or false"}
+_QUERY_FEATURES = 50
+"""More make a URL that nobody writes; API Gateway takes 10,240 bytes of request line and headers in all."""
+# API Gateway's rule for names in method.request.querystring.NAME.
+_QUERY_NAME = re.compile(r"[A-Za-z0-9._$-]+")
 _DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 
 
@@ -147,9 +152,10 @@ def request_schema(signature: Signature) -> dict[str, Any]:
     }
 
 
-def query_parameters(signature: Signature) -> dict[str, bool]:
-    """The query string parameters of GET, in order, and whether each is required."""
-    return {feature.name: not feature.nullable for feature in signature.features}
+def has_query_form(signature: Signature) -> bool:
+    """Whether the model can be asked by GET: few features, with names that API Gateway takes as parameters."""
+    names = [feature.name for feature in signature.features]
+    return len(names) <= _QUERY_FEATURES and all(_QUERY_NAME.fullmatch(name) for name in names)
 
 
 def feature_schema(feature: Feature) -> dict[str, Any]:
