@@ -23,7 +23,7 @@ MANIFEST_FILE = "manifest.json"
 
 # Lower case letters, digits and single hyphens: safe in S3 keys, Lambda and API names, URLs and shells.
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_SLUG_MAX = 40  # Lambda function names hold 64 characters, of which stack and suffix take the rest.
+_SLUG_MAX = 32  # S3 bucket names hold 63 characters, of which the stack and what Pulumi adds take the rest.
 
 
 FeatureType = Literal["number", "integer", "string", "boolean"]

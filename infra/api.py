@@ -1,0 +1,180 @@
+"""The REST API in front of a model."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.api_routes import (
+    ACCESS_LOG_FORMAT,
+    ERROR_RESPONSES,
+    PROBLEM_JSON,
+    Route,
+    body_schema,
+    deployment_digest,
+    routes,
+)
+from infra.function import ModelFunction
+from model_registry.manifest import Signature
+
+_MODEL_NAME = "PredictionRequest"  # API Gateway takes letters and digits only
+
+
+@dataclass(frozen=True)
+class ApiArgs:
+    """What a ModelApi needs to know."""
+
+    signature: Signature
+    function: ModelFunction
+    stage: str
+    api_key: bool
+    log_retention_days: int
+    tracing: bool
+
+
+class ModelApi(pulumi.ComponentResource):
+    """A REST API whose methods hand each request to the function; the gateway refuses what does not fit the model."""
+
+    url: pulumi.Output[str]
+    """The stage's URL; `/predict` below it answers."""
+    api_key_id: pulumi.Output[str] | None
+    """ID of the API key where one is needed; its value is not an output."""
+
+    def __init__(self, name: str, args: ApiArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("sklearn-on-lambda:infra:ModelApi", name, None, opts)
+        self._name = name
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._api = aws.apigateway.RestApi(
+            f"{name}-rest", endpoint_configuration={"types": "REGIONAL"}, opts=self._child
+        )
+        published = [*self._methods(), *self._error_responses()]
+        stage = self._stage(published)
+        self.api_key_id = self._usage(stage) if args.api_key else None
+        aws.lambda_.Permission(
+            f"{name}-permission",
+            action="lambda:InvokeFunction",
+            principal="apigateway.amazonaws.com",
+            function=args.function.function_name,
+            qualifier=args.function.alias_name,
+            source_arn=pulumi.Output.concat(self._api.execution_arn, f"/{args.stage}/*"),
+            opts=self._child,
+        )
+        self.url = stage.invoke_url
+        self.register_outputs({"url": self.url})
+
+    def _methods(self) -> list[pulumi.Resource]:
+        """Resources, methods, integrations, the validator and the body's model; returns what a deployment needs."""
+        validator = aws.apigateway.RequestValidator(
+            f"{self._name}-validator",
+            rest_api=self._api.id,
+            validate_request_body=True,
+            validate_request_parameters=True,
+            opts=self._child,
+        )
+        model = aws.apigateway.Model(
+            f"{self._name}-model",
+            rest_api=self._api.id,
+            name=_MODEL_NAME,
+            content_type="application/json",
+            schema=body_schema(self._args.signature),
+            opts=self._child,
+        )
+        paths = list(dict.fromkeys(route.path for route in routes(self._args.signature)))
+        resources = {
+            path: aws.apigateway.Resource(
+                f"{self._name}-{path.replace('.', '-')}",
+                rest_api=self._api.id,
+                parent_id=self._api.root_resource_id,
+                path_part=path,
+                opts=self._child,
+            )
+            for path in paths
+        }
+        integrations = [
+            self._integration(route, resources[route.path], validator, model) for route in routes(self._args.signature)
+        ]
+        return [validator, model, *integrations]
+
+    def _integration(
+        self,
+        route: Route,
+        resource: aws.apigateway.Resource,
+        validator: aws.apigateway.RequestValidator,
+        model: aws.apigateway.Model,
+    ) -> pulumi.Resource:
+        method = aws.apigateway.Method(
+            f"{self._name}-{route.name}",
+            rest_api=self._api.id,
+            resource_id=resource.id,
+            http_method=route.method,
+            authorization="NONE",
+            api_key_required=self._args.api_key,
+            request_validator_id=validator.id,
+            request_parameters={
+                f"method.request.querystring.{parameter}": required for parameter, required in route.query.items()
+            },
+            request_models={"application/json": model.name} if route.has_body else {},
+            opts=self._child,
+        )
+        return aws.apigateway.Integration(
+            f"{self._name}-{route.name}-integration",
+            rest_api=self._api.id,
+            resource_id=resource.id,
+            http_method=method.http_method,
+            type="AWS_PROXY",
+            integration_http_method="POST",  # Lambda's Invoke is a POST whatever the caller's method
+            uri=self._args.function.invoke_arn,
+            opts=self._child,
+        )
+
+    def _error_responses(self) -> list[pulumi.Resource]:
+        return [
+            aws.apigateway.Response(
+                f"{self._name}-{response.response_type.lower().replace('_', '-')}",
+                rest_api_id=self._api.id,
+                response_type=response.response_type,
+                status_code=None if response.status is None else str(response.status),
+                response_templates={"application/json": response.template},
+                response_parameters={"gatewayresponse.header.Content-Type": f"'{PROBLEM_JSON}'"},
+                opts=self._child,
+            )
+            for response in ERROR_RESPONSES
+        ]
+
+    def _stage(self, published: list[pulumi.Resource]) -> aws.apigateway.Stage:
+        deployment = aws.apigateway.Deployment(
+            f"{self._name}-deployment",
+            rest_api=self._api.id,
+            triggers={
+                "content": self._args.function.invoke_arn.apply(
+                    lambda arn: deployment_digest(
+                        signature=self._args.signature, integration=arn, api_key=self._args.api_key
+                    )
+                )
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=published),
+        )
+        logs = aws.cloudwatch.LogGroup(
+            f"{self._name}-access-logs", retention_in_days=self._args.log_retention_days, opts=self._child
+        )
+        return aws.apigateway.Stage(
+            f"{self._name}-stage",
+            rest_api=self._api.id,
+            deployment=deployment.id,
+            stage_name=self._args.stage,
+            xray_tracing_enabled=self._args.tracing,
+            access_log_settings={"destination_arn": logs.arn, "format": ACCESS_LOG_FORMAT},
+            opts=self._child,
+        )
+
+    def _usage(self, stage: aws.apigateway.Stage) -> pulumi.Output[str]:
+        """An API key, and the usage plan without which a key opens nothing."""
+        key = aws.apigateway.ApiKey(f"{self._name}-key", opts=self._child)
+        plan = aws.apigateway.UsagePlan(
+            f"{self._name}-plan", api_stages=[{"api_id": self._api.id, "stage": stage.stage_name}], opts=self._child
+        )
+        aws.apigateway.UsagePlanKey(
+            f"{self._name}-plan-key", key_id=key.id, key_type="API_KEY", usage_plan_id=plan.id, opts=self._child
+        )
+        return key.id

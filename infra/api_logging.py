@@ -1,0 +1,34 @@
+"""What an account needs once per region before API Gateway can write access logs."""
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import policies
+
+
+class ApiGatewayLogging(pulumi.ComponentResource):
+    """Lets API Gateway write access logs: one role per account and region, for all of its REST APIs.
+
+    Without it a stage with access logs is refused ("CloudWatch Logs role ARN must be set in account settings").
+    """
+
+    def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("sklearn-on-lambda:infra:ApiGatewayLogging", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(f"{name}-role", assume_role_policy=policies.trust("apigateway.amazonaws.com"), opts=child)
+        attachment = aws.iam.RolePolicyAttachment(
+            f"{name}-policy",
+            role=role.name,
+            policy_arn=aws.get_partition_output().partition.apply(_push_to_cloudwatch_logs),
+            opts=child,
+        )
+        aws.apigateway.Account(
+            f"{name}-account",
+            cloudwatch_role_arn=role.arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
+        )
+        self.register_outputs({})
+
+
+def _push_to_cloudwatch_logs(partition: str) -> str:
+    return f"arn:{partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"

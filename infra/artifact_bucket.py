@@ -1,0 +1,25 @@
+"""The bucket through which large layer zips reach Lambda."""
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.private_bucket import PrivateBucket
+
+
+class ArtifactBucket(PrivateBucket):
+    """Holds what a deployment builds. Destroyed with its stack, contents included: all of it can be built again."""
+
+    def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ArtifactBucket", name, force_destroy=True, opts=opts)
+        self.register_outputs({"name": self.name})
+
+    def upload(self, name: str, *, key: str, path: str) -> aws.s3.BucketObjectv2:
+        """Upload a file under a key; the object's name in the stack is `name`."""
+        return aws.s3.BucketObjectv2(
+            name,
+            bucket=self.name,
+            key=key,
+            source=pulumi.FileAsset(path),
+            content_type="application/zip",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self.ready),
+        )
