@@ -1,0 +1,61 @@
+"""Plain values that the tests of the components share."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from infra.layer_build import Layer
+from model_registry.manifest import (
+    Artifact,
+    Environment,
+    Example,
+    Feature,
+    Manifest,
+    Prediction,
+    Signature,
+    encode,
+)
+from model_registry.registry import Release
+
+IRIS = Signature(
+    features=tuple(Feature(name=name, type="number") for name in ("sl", "sw", "pl", "pw")),
+    labels=("setosa", "versicolor", "virginica"),
+    probabilities=True,
+)
+
+
+def release(signature: Signature = IRIS, *, version: int = 3, python: str = "3.12") -> Release:
+    """A published version, as the registry would return it."""
+    values = {"number": 1.5, "integer": 2, "string": "it's", "boolean": True}
+    manifest = Manifest(
+        name="iris",
+        version=version,
+        created_at=datetime(2026, 1, 2, tzinfo=UTC),
+        created_by="arn:aws:iam::123456789012:user/someone",
+        estimator="sklearn.ensemble._forest.RandomForestClassifier",
+        parameters={},
+        artifact=Artifact(file="model.joblib", sha256="0" * 64, size=1),
+        environment=Environment(python=python, machine="x86_64", packages={"scikit-learn": "1.9.1"}),
+        signature=signature,
+        metrics={"accuracy": 0.98},
+        examples=(
+            Example(
+                input={feature.name: values[feature.type] for feature in signature.features},
+                output=Prediction(label="virginica"),
+            ),
+        ),
+    )
+    return Release(manifest, encode(manifest))
+
+
+def layer(key: str = "a" * 64) -> Layer:
+    """A built layer; its zip is never opened in these tests."""
+    return Layer(
+        path=Path(__file__),
+        key=key,
+        sha256="b" * 64,
+        content_sha256="c" * 64,
+        zip_bytes=55_000_000,
+        unzipped_bytes=185_000_000,
+        packages=(),
+        cached=True,
+    )

@@ -1,0 +1,50 @@
+import pytest
+
+from infra.api_logging import ApiGatewayLogging
+from infra.artifact_bucket import ArtifactBucket
+from infra.registry_bucket import RegistryBucket
+from tests.infra.recording import Recording, record
+
+
+@pytest.fixture(params=["registry", "artifacts"])
+def bucket(request: pytest.FixtureRequest) -> Recording:
+    """Either bucket: what makes a bucket safe is the same for both."""
+    if request.param == "registry":
+        return record(lambda: RegistryBucket("models", bucket_name="models-of-ours"))
+    return record(lambda: ArtifactBucket("models"))
+
+
+def test_a_bucket_is_closed_to_the_public(bucket: Recording) -> None:
+    inputs = bucket.one("BucketPublicAccessBlock").inputs
+    assert {inputs[key] for key in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls")} == {True}
+    assert inputs["restrictPublicBuckets"] is True
+
+
+def test_a_bucket_is_encrypted_versioned_and_has_no_acls(bucket: Recording) -> None:
+    rule = bucket.one("BucketServerSideEncryptionConfiguration").inputs["rules"][0]
+    assert rule["applyServerSideEncryptionByDefault"]["sseAlgorithm"] == "AES256"
+    assert bucket.one("BucketVersioning").inputs["versioningConfiguration"]["status"] == "Enabled"
+    assert bucket.one("BucketOwnershipControls").inputs["rule"]["objectOwnership"] == "BucketOwnerEnforced"
+
+
+def test_a_bucket_takes_tls_only(bucket: Recording) -> None:
+    assert "aws:SecureTransport" in bucket.one("BucketPolicy").inputs["policy"]
+
+
+def test_the_registry_has_the_name_that_was_given_and_keeps_its_objects() -> None:
+    inputs = record(lambda: RegistryBucket("models", bucket_name="models-of-ours")).one("Bucket").inputs
+    assert inputs["bucket"] == "models-of-ours"
+    assert not inputs["forceDestroy"]
+
+
+def test_the_artifact_bucket_goes_with_its_stack() -> None:
+    inputs = record(lambda: ArtifactBucket("models")).one("Bucket").inputs
+    assert "bucket" not in inputs
+    assert inputs["forceDestroy"] is True
+
+
+def test_api_gateway_may_write_access_logs_before_it_is_told_to() -> None:
+    recording = record(lambda: ApiGatewayLogging("logging"))
+    assert "apigateway.amazonaws.com" in recording.one("Role").inputs["assumeRolePolicy"]
+    assert recording.one("RolePolicyAttachment").inputs["policyArn"].endswith("AmazonAPIGatewayPushToCloudWatchLogs")
+    assert recording.one("Account").inputs["cloudwatchRoleArn"]

@@ -1,0 +1,74 @@
+"""What holds for all components alike."""
+
+from collections import Counter
+
+import pytest
+
+from infra.api import ApiArgs, ModelApi
+from infra.api_logging import ApiGatewayLogging
+from infra.artifact_bucket import ArtifactBucket
+from infra.function import FunctionArgs, ModelFunction
+from infra.layer import DependencyLayer
+from infra.registry_bucket import RegistryBucket
+from tests.infra.examples import IRIS, layer, release
+from tests.infra.recording import Recording, record
+
+
+def everything() -> None:
+    RegistryBucket("registry", bucket_name="models-of-ours")
+    ApiGatewayLogging("api-logging")
+    packages = DependencyLayer(
+        "iris-dev-layer",
+        layer=layer(),
+        python="3.12",
+        architecture="x86_64",
+        artifacts=ArtifactBucket("iris-dev-artifacts"),
+    )
+    function = ModelFunction(
+        "iris-dev",
+        FunctionArgs(
+            release=release(),
+            registry_bucket="models-of-ours",
+            layer_arn=packages.arn,
+            memory=1024,
+            timeout=29,
+            architecture="x86_64",
+            log_retention_days=7,
+            tracing=True,
+        ),
+    )
+    ModelApi(
+        "iris-dev-api",
+        ApiArgs(signature=IRIS, function=function, stage="dev", api_key=True, log_retention_days=7, tracing=True),
+    )
+
+
+@pytest.fixture(scope="module")
+def all_components() -> Recording:
+    return record(everything)
+
+
+def test_every_resource_is_the_child_of_a_component(all_components: Recording) -> None:
+    """The mock monitor writes the chain of parent types into the URN."""
+    components = [r for r in all_components.resources if r.is_component]
+    assert len(components) == 6
+    for urn in all_components.urns:
+        chain = urn.split("::")[2].split("$")
+        assert any(kind.startswith("sklearn-on-lambda:infra:") for kind in chain), urn
+
+
+def test_names_are_unique_in_the_whole_program(all_components: Recording) -> None:
+    counts = Counter(resource.name for resource in all_components.resources)
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_children_are_named_after_their_component(all_components: Recording) -> None:
+    components = [r.name for r in all_components.resources if r.is_component]
+    for resource in all_components.resources:
+        if not resource.is_component:
+            assert any(resource.name.startswith(f"{name}-") for name in components), resource.name
+
+
+def test_nothing_calls_the_unpublished_version(all_components: Recording) -> None:
+    for resource in all_components.resources:
+        assert "$LATEST" not in str(resource.inputs), resource.name

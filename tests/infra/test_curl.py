@@ -1,0 +1,41 @@
+import json
+import shlex
+from urllib.parse import parse_qs, urlsplit
+
+from infra.curl import get_line, post_line
+from model_registry.manifest import Feature, Signature
+from tests.infra.examples import release
+
+MIXED = Signature(
+    features=(
+        Feature(name="length", type="number"),
+        Feature(name="count", type="integer"),
+        Feature(name="city", type="string"),
+        Feature(name="new", type="boolean"),
+    )
+)
+
+
+def test_the_get_line_asks_for_the_first_golden_example() -> None:
+    line = get_line("https://api.example/dev/predict", release(MIXED).manifest)
+    assert line is not None
+    command, url = shlex.split(line)
+    assert command == "curl"
+    assert parse_qs(urlsplit(url).query) == {"length": ["1.5"], "count": ["2"], "city": ["it's"], "new": ["true"]}
+
+
+def test_the_post_line_sends_it_as_json() -> None:
+    words = shlex.split(post_line("https://api.example/dev/predict", release(MIXED).manifest))
+    assert json.loads(words[words.index("-d") + 1]) == {"length": 1.5, "count": 2, "city": "it's", "new": True}
+    assert words[-1] == "https://api.example/dev/predict"
+
+
+def test_there_is_no_get_line_where_there_is_no_query_form() -> None:
+    signature = Signature(features=(Feature(name="not a parameter", type="number"),))
+    assert get_line("https://api.example", release(signature).manifest) is None
+
+
+def test_lines_for_a_closed_api_have_a_place_for_the_key() -> None:
+    manifest = release().manifest
+    assert "x-api-key: YOUR-KEY" in str(get_line("https://api.example", manifest, api_key=True))
+    assert "x-api-key: YOUR-KEY" in post_line("https://api.example", manifest, api_key=True)

@@ -1,0 +1,88 @@
+import json
+
+import pulumi
+import pytest
+
+from infra.function import FunctionArgs, ModelFunction
+from infra.function_code import PROJECT, code_files, requirements
+from tests.infra.examples import release
+from tests.infra.recording import Recording, record
+
+LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:packages:1"
+
+
+def declare(*, memory: int = 1024, tracing: bool = True) -> Recording:
+    args = FunctionArgs(
+        release=release(),
+        registry_bucket="models-of-ours",
+        layer_arn=LAYER,
+        memory=memory,
+        timeout=29,
+        architecture="arm64",
+        log_retention_days=7,
+        tracing=tracing,
+    )
+    return record(lambda: ModelFunction("iris-dev", args))
+
+
+@pytest.fixture(scope="module")
+def function() -> Recording:
+    return declare()
+
+
+def test_the_function_is_pinned_to_a_version_and_its_digest(function: Recording) -> None:
+    variables = function.one("Function").inputs["environment"]["variables"]
+    assert variables["MODEL_BUCKET"] == "models-of-ours"
+    assert (variables["MODEL_NAME"], variables["MODEL_VERSION"]) == ("iris", "3")
+    assert variables["MODEL_MANIFEST_SHA256"] == release().manifest_sha256
+
+
+def test_the_runtime_follows_the_python_of_the_manifest(function: Recording) -> None:
+    inputs = function.one("Function").inputs
+    assert inputs["runtime"] == "python3.12"
+    assert inputs["architectures"] == ["arm64"]
+    assert inputs["layers"] == [LAYER]
+
+
+def test_the_alias_points_at_a_published_version(function: Recording) -> None:
+    assert function.one("Function").inputs["publish"] is True
+    alias = function.one("Alias").inputs
+    assert (alias["name"], alias["functionVersion"]) == ("live", "7")
+
+
+def test_tracing_is_on_by_setting_in_function_and_rights() -> None:
+    on, off = declare(tracing=True), declare(tracing=False)
+    assert on.one("Function").inputs["tracingConfig"]["mode"] == "Active"
+    assert off.one("Function").inputs["tracingConfig"]["mode"] == "PassThrough"
+    assert "xray" in on.one("RolePolicy").inputs["policy"]
+    assert "xray" not in off.one("RolePolicy").inputs["policy"]
+
+
+def test_the_function_logs_to_its_own_group_with_retention(function: Recording) -> None:
+    group = function.one("LogGroup")
+    assert group.inputs["retentionInDays"] == 7
+    assert function.one("Function").inputs["loggingConfig"]["logGroup"] == group.name
+
+
+def test_the_role_reads_versions_of_the_served_model_only(function: Recording) -> None:
+    assert "lambda.amazonaws.com" in function.one("Role").inputs["assumeRolePolicy"]
+    statements = json.loads(function.one("RolePolicy").inputs["policy"])["Statement"]
+    (read,) = [statement for statement in statements if statement["Action"] == "s3:GetObject"]
+    assert read["Resource"] == "arn:aws:s3:::models-of-ours/models/iris/versions/*"
+
+
+def test_the_code_is_the_handler_and_the_light_part_of_the_registry(function: Recording) -> None:
+    code = function.one("Function").inputs["code"]
+    assert isinstance(code, pulumi.AssetArchive)
+    names = set(code_files())
+    assert set(code.assets) == names
+    assert {"handler/function.py", "model_registry/storage.py"} <= names
+    assert not {"model_registry/cli.py", "model_registry/estimator.py", "model_registry/registry.py"} & names
+
+
+def test_the_handlers_packages_are_pinned_as_in_the_lock() -> None:
+    lock = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
+    pins = requirements()
+    assert set(pins) == {"msgspec", "obstore", "typing-extensions"}
+    for name, version in pins.items():
+        assert f"\n{name}=={version} " in lock
