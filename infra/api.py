@@ -73,7 +73,7 @@ class ModelApi(pulumi.ComponentResource):
             opts=self._child,
         )
         model = aws.apigateway.Model(
-            f"{self._name}-model",
+            f"{self._name}-body-model",
             rest_api=self._api.id,
             name=_MODEL_NAME,
             content_type="application/json",
