@@ -1,0 +1,16 @@
+"""What the local AWS can create: a table from Pulumi's type token to the functions that create and update it.
+
+The functions know boto3 and the properties of pulumi-aws, and nothing of Pulumi's engine or SDK but its assets.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from local.resources import functions, gateway, iam, logs, s3
+from local.resources.base import ResourceType
+
+RESOURCES: Mapping[str, ResourceType] = MappingProxyType(
+    s3.RESOURCES | iam.RESOURCES | logs.RESOURCES | functions.RESOURCES | gateway.RESOURCES
+)
+
+__all__ = ["RESOURCES", "ResourceType"]

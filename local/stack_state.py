@@ -1,0 +1,68 @@
+"""What a stack has on the local AWS, in one JSON file that is replaced after every resource."""
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pulumi import Archive, Asset
+
+from local.ministack import LocalAws
+from local.resources.assets import digest
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A resource that exists."""
+
+    type: str
+    id: str
+    inputs: str
+    """Digest of all inputs: when it differs, the resource has changed."""
+    identity: str
+    """Digest of the inputs that make it the one that it is: when it differs, it is another."""
+    outputs: dict[str, Any]
+    """The outputs beyond the inputs."""
+
+
+class StackState:
+    """The resources of a stack by URN, kept in a file. Not safe for threads: the caller orders the writes."""
+
+    def __init__(self, file: Path, aws: LocalAws) -> None:
+        """Read the file; what another MiniStack had is gone with it, and so void."""
+        self._file = file
+        self._aws = {"url": aws.url, "pid": aws.pid, "started": aws.started}
+        self.resources: dict[str, Deployed] = {}
+        if file.exists():
+            stored = json.loads(file.read_text())
+            if stored["aws"] == self._aws:
+                self.resources = {urn: Deployed(**resource) for urn, resource in stored["resources"].items()}
+
+    def put(self, urn: str, resource: Deployed) -> None:
+        """Note a resource, for good: the file is whole at every instant. Only its owner can read it."""
+        self.resources[urn] = resource
+        stored = {"aws": self._aws, "resources": {urn: asdict(one) for urn, one in self.resources.items()}}
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        handle, writing = tempfile.mkstemp(dir=self._file.parent, prefix=f".{self._file.name}-")
+        try:
+            with os.fdopen(handle, "w") as file:
+                json.dump(stored, file, indent=1, sort_keys=True)
+            Path(writing).replace(self._file)
+        except BaseException:
+            Path(writing).unlink(missing_ok=True)
+            raise
+
+
+def fingerprint(properties: dict[str, Any]) -> str:
+    """Return a digest of properties, in which an asset counts by its bytes and not by its path."""
+    canonical = json.dumps(properties, sort_keys=True, default=_content)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _content(value: object) -> dict[str, str]:
+    if isinstance(value, Asset | Archive):
+        return {"sha256": digest(value)}
+    raise TypeError(f"{type(value).__name__} is no property of a resource")
