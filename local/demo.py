@@ -4,7 +4,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
@@ -81,16 +81,14 @@ def run(console: Console) -> None:
 
 
 def _run(steps: Steps, state: Path) -> None:
-    with steps.step("Start the local AWS") as step:
-        running = local_aws(state)
-        aws = running.__enter__()
-        step.outcome = f"{aws.url}, IAM enforced"
-    try:
-        with aws.activated():
-            _story(steps, state, aws)
-    finally:
+    with ExitStack() as everything:
+        with steps.step("Start the local AWS") as step:
+            aws = everything.enter_context(local_aws(state))
+            step.outcome = f"{aws.url}, IAM enforced"
+        everything.enter_context(aws.activated())
+        _story(steps, state, aws)
         with steps.step("Stop the local AWS") as step:
-            running.__exit__(None, None, None)
+            everything.close()
             step.outcome = "nothing left running"
 
 

@@ -173,7 +173,7 @@ class _Resources(mocks.Mocks):
         urn = self.registering.urn
         secret = {name for name, value in args.inputs.items() if rpc.is_rpc_secret(value)}
         secret.update(self.registering.secret_outputs)
-        inputs = RESOURCES[args.typ].complete(args.typ, urn, _received(args.inputs))
+        inputs = RESOURCES[args.typ].complete(args.typ, urn, _received(args.inputs), self.state.salt)
         resource = self._ensure(args.typ, args.name, urn, inputs)
         outputs = inputs | resource.outputs
         hidden = {name: rpc.wrap_rpc_secret(outputs[name]) for name in secret & outputs.keys()}

@@ -3,7 +3,7 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,11 @@ def open_registry() -> Registry:
     return Registry(Storage.open(BUCKET), actor=caller_identity)
 
 
-def call(url: str, body: Any = None) -> Answer:
+def call(url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
     """GET a URL, or POST a JSON body to it. Statuses of 400 and more are answers, too."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"} if data else {})  # noqa: S310  # a URL of the local AWS
+    content = {} if data is None else {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data, {**content, **(headers or {})})  # noqa: S310  # a URL of the local AWS
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=60) as response:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,16 +36,20 @@ class StackState:
         """Read the file; what another MiniStack had is gone with it, and so void."""
         self._file = file
         self._aws = {"url": aws.url, "pid": aws.pid, "started": aws.started}
+        self.salt = secrets.token_hex(8)
+        """Tells the names of this stack's resources from those of another stack of the same name."""
         self.resources: dict[str, Deployed] = {}
         if file.exists():
             stored = json.loads(file.read_text())
             if stored["aws"] == self._aws:
+                self.salt = stored["salt"]
                 self.resources = {urn: Deployed(**resource) for urn, resource in stored["resources"].items()}
 
     def put(self, urn: str, resource: Deployed) -> None:
         """Note a resource, for good: the file is whole at every instant. Only its owner can read it."""
         self.resources[urn] = resource
-        stored = {"aws": self._aws, "resources": {urn: asdict(one) for urn, one in self.resources.items()}}
+        resources = {urn: asdict(one) for urn, one in self.resources.items()}
+        stored = {"aws": self._aws, "salt": self.salt, "resources": resources}
         self._file.parent.mkdir(parents=True, exist_ok=True)
         handle, writing = tempfile.mkstemp(dir=self._file.parent, prefix=f".{self._file.name}-")
         try:

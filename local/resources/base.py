@@ -37,8 +37,8 @@ class ResourceType:
     named: str | None = None
     """The input that is made up from the logical name when the program leaves it out."""
 
-    def complete(self, token: str, urn: str, inputs: Properties) -> Properties:
-        """Return the inputs with the made-up name.
+    def complete(self, token: str, urn: str, inputs: Properties, salt: str = "") -> Properties:
+        """Return the inputs with the made-up name, which differs between deployments of other salt.
 
         Raises:
             UnsupportedError: an input is neither used nor ignored here.
@@ -53,7 +53,7 @@ class ResourceType:
         if self.named is None or self.named in inputs:
             return inputs
         # The provider's suffix is random; this one is the same in every deployment of the stack.
-        suffix = hashlib.sha256(urn.encode()).hexdigest()[:7]
+        suffix = hashlib.sha256((salt + urn).encode()).hexdigest()[:7]
         return inputs | {self.named: f"{urn.rsplit('::', 1)[-1]}-{suffix}"}
 
 

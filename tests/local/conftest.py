@@ -1,11 +1,13 @@
+import uuid
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from local.ministack import LocalAws, local_aws
+from local.ministack import LocalAws
 from tests.local.made import Made
+from tests.local.stacks import Deployed, registry_of
+from training.train_iris import Trained, publish
 
 with warnings.catch_warnings():
     # pulumi-aws warns of its own deprecated classes when this module is imported, whoever uses what.
@@ -14,10 +16,15 @@ with warnings.catch_warnings():
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    """Give one MiniStack to all tests; its Python environment is the project's, in `.local`."""
-    with local_aws(tmp_path_factory.mktemp("aws")) as running:
-        yield running
+def served(aws: LocalAws, trained_iris: Trained, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    """The project deployed once for all tests that only read: the guide's model behind its API."""
+    state = tmp_path_factory.mktemp("served")
+    config = {"registryBucket": f"served-{uuid.uuid4().hex[:12]}"}
+    Deployed(aws, "registry", state, config).up()
+    registry = registry_of(aws, config["registryBucket"])
+    publish(registry, trained_iris, "Random forest of the guide")
+    registry.tag("iris/1", "dev")
+    return Deployed(aws, "dev", state, config).up()
 
 
 @pytest.fixture

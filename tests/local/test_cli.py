@@ -1,0 +1,152 @@
+"""`python -m local`, as a person uses it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from typer.testing import CliRunner, Result
+
+from local import ministack
+from local.cli import app
+from local.iris import BUCKET, PROJECT, call
+from training.train_iris import GUIDE_EVENT
+
+
+def run(state: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, [*words, "--state", str(state)])
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The state of a local AWS that `up` has started."""
+    folder = tmp_path_factory.mktemp("cli")
+    yield folder
+    ministack.stop(folder)
+
+
+@pytest.fixture(scope="module")
+def up(state: Path) -> Result:
+    return run(state, "up")
+
+
+def test_up_serves_the_iris_model_and_prints_its_url_and_curl_lines(up: Result, state: Path) -> None:
+    assert up.exit_code == 0, up.output
+    url = next(line for line in up.stdout.splitlines() if line.startswith("iris/1 answers at ")).split()[-1]
+    assert call(url, GUIDE_EVENT).body["label"] == "virginica"
+    assert sum(line.startswith("curl ") for line in up.stdout.splitlines()) == 2
+    assert "--port" in run(state, "up", "--help").stdout
+
+
+def test_up_again_uses_the_one_that_runs(up: Result, state: Path) -> None:
+    before = ministack.running(state)
+    assert up.exit_code == 0
+    assert run(state, "up").exit_code == 0
+    assert ministack.running(state) == before
+
+
+def test_status_tells_where_it_runs(up: Result, state: Path) -> None:
+    assert up.exit_code == 0
+    told = json.loads(run(state, "status", "--json").stdout)
+    assert told["running"] is True
+    assert told["url"].startswith("http://127.0.0.1:")
+    assert len(told["functions"]) == 1
+    assert "running at http://127.0.0.1:" in run(state, "status").stdout
+
+
+def test_invoke_takes_an_event_or_a_file_of_it(up: Result, state: Path) -> None:
+    assert up.exit_code == 0
+    expected = {"statusCode": 200, "body": "virginica"}
+    assert json.loads(run(state, "invoke", json.dumps(GUIDE_EVENT)).stdout) == expected
+    assert json.loads(run(state, "invoke", str(PROJECT / "handler/events/direct.json")).stdout) == expected
+
+
+def test_logs_have_the_cold_start(up: Result, state: Path) -> None:
+    assert up.exit_code == 0
+    run(state, "invoke", json.dumps(GUIDE_EVENT))
+    assert '"event": "model_loaded"' in run(state, "logs").stdout
+
+
+def test_env_points_the_registrys_command_line_at_it(up: Result, state: Path) -> None:
+    assert up.exit_code == 0
+    program = 'eval "$("$PYTHON" -m local env --state "$STATE")" && "$PYTHON" -m model_registry resolve iris@dev'
+    variables = {**os.environ, "PYTHON": sys.executable, "STATE": str(state)}
+    done = subprocess.run(
+        ["sh", "-c", program], env=variables, cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "iris/1\n"), done.stderr
+    assert f"MODEL_REGISTRY=s3://{BUCKET}" in run(state, "env").stdout
+
+
+@pytest.mark.parametrize("words", [("invoke", "{}"), ("logs",), ("env",)], ids=lambda words: words[0])
+def test_what_needs_it_says_how_to_start_it(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = run(tmp_path, *words)
+    assert done.exit_code == 1
+    assert done.stderr == ("error: The local AWS is not running: start it with `make serve` or `python -m local up`.\n")
+
+
+@pytest.mark.parametrize("event", ["{", "/no/such/event.json"])
+def test_a_bad_event_is_one_line(up: Result, state: Path, event: str) -> None:
+    assert up.exit_code == 0
+    done = run(state, "invoke", event)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_one_line_and_leaves_nothing(aws: ministack.LocalAws, tmp_path: Path) -> None:
+    done = run(tmp_path, "up", "--port", str(aws.port))
+    assert done.exit_code == 1
+    assert f"Port {aws.port} on 127.0.0.1" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert ministack.running(tmp_path) is None
+
+
+def test_down_stops_it_and_status_says_so(tmp_path: Path) -> None:
+    running = ministack.start(tmp_path)
+    assert run(tmp_path, "down").stdout == "stopped\n"
+    assert not psutil.pid_exists(running.pid)
+    assert run(tmp_path, "down").stdout == "was not running\n"
+    assert run(tmp_path, "status").exit_code == 3
+
+
+def test_a_failing_deployment_stops_what_up_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first deployment in a folder leaves nothing running when it fails."""
+    from infra import layer_build
+
+    monkeypatch.setattr(layer_build, "LIMIT_UNZIPPED", 1_000_000)
+    done = run(tmp_path, "up")
+    assert done.exit_code == 1
+    assert "error: iris/1: The layer is" in done.stderr
+    assert ministack.running(tmp_path) is None
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=lambda ending: ending.name)
+def test_an_interrupted_demo_leaves_nothing_running(ending: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, or a supervisor's SIGTERM, in the middle of it: exit code 130, no process, no folder."""
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "local", "demo"],
+        cwd=PROJECT,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stdout is not None
+    assert any("Deploy the stack registry" in line for line in demo.stdout)
+    started = psutil.Process(demo.pid).children(recursive=True)
+    assert started
+    demo.send_signal(ending)
+    demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    deadline = time.monotonic() + 5
+    while any(process.is_running() for process in started) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(process.is_running() for process in started)
+    assert list(tmp_path.glob("sklearn-on-lambda-*")) == []
