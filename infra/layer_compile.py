@@ -1,0 +1,59 @@
+"""Compile modules to bytecode whose bytes depend on nothing but source, file name and interpreter version.
+
+Run as a program by an interpreter of the layer's own minor version, which need not have this project installed:
+only the standard library is imported, and only syntax that each of Lambda's Pythons knows is used. Verified for Python
+3.11 and newer, where marshal writes sets in sorted order; 3.10 needs more than what is done here.
+
+    python -S -s -B layer_compile.py SOURCES OUTPUT PREFIX < names
+
+reads one relative file name a line, and writes OUTPUT/x.pyc for each SOURCES/x.py, with PREFIX/x.py as the file name
+that tracebacks show. A file that is not valid in this version (some packages carry syntax of another version on
+purpose) gets no output.
+"""
+
+import importlib.util
+import marshal
+import sys
+from pathlib import Path
+
+# PEP 552: bit 0 says that the field holds a hash of the source, bit 1 (left unset) that it must be checked at import.
+_UNCHECKED_HASH = (1).to_bytes(4, "little")
+
+# There is one object for each of these strings, and marshal writes whether it is interned, which an import may change.
+_INTERNED = tuple(sys.intern(chr(number)) for number in range(256))
+
+
+def compile_source(source: bytes, filename: str) -> bytes | None:
+    """Give the content of a `.pyc` file, or None when the source is not valid in this version.
+
+    Optimisation is off: libraries build docstrings at import, and asserts may guard answers.
+
+    The source is compiled twice and the second code is written while the first is alive: the compiler copies a
+    constant set if its strings were interned already, which depends on what this process has done before. With a
+    first code alive they always are. (scikit-learn's pipeline.py shows the difference.)
+    """
+    try:
+        first = compile(source, filename, "exec", dont_inherit=True, optimize=0)
+        code = compile(source, filename, "exec", dont_inherit=True, optimize=0)
+    except (SyntaxError, ValueError):  # ValueError: null bytes in the source
+        return None
+    header = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
+    content = header + marshal.dumps(code)
+    del first  # not before: see above
+    return content
+
+
+def compile_files(names: list[str], sources: Path, output: Path, prefix: str) -> None:
+    """Compile each of the files `sources/name` to `output/name` with the suffix `.pyc`."""
+    for name in names:
+        compiled = compile_source((sources / name).read_bytes(), f"{prefix}/{name}")
+        if compiled is not None:
+            target = output / f"{name}c"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(compiled)
+
+
+if __name__ == "__main__":
+    _sources, _output, _prefix = sys.argv[1:]
+    _names = sys.stdin.buffer.read().decode("utf-8").splitlines()
+    compile_files(_names, Path(_sources), Path(_output), _prefix)

@@ -1,0 +1,65 @@
+"""What can go wrong while a layer is built.
+
+    LayerError                       root: catch this one
+    ├── SpecError                    the list of packages is empty, malformed or contradicts itself
+    ├── UnsupportedPythonError       Lambda has no runtime for this Python
+    ├── UnsupportedArchitectureError Lambda has no such architecture
+    ├── UvNotFoundError              uv is not installed
+    ├── InstallError                 uv failed for a reason that none of the next three describes
+    │   ├── IndexUnreachableError    the package index did not answer
+    │   ├── PackageNotFoundError     the index has no such package or version
+    │   └── WheelNotFoundError       the version exists, but not as a wheel for Lambda's platform
+    ├── InterpreterNotFoundError     no Python of the layer's minor version is here to compile with
+    ├── CompileError                 that Python ended abnormally
+    └── LayerTooLargeError           function and layers exceed Lambda's limit
+
+Each message states the fact, the value and the remedy, and is fit to be shown to a user as it is.
+"""
+
+
+class LayerError(Exception):
+    """The layer cannot be built."""
+
+
+class SpecError(LayerError):
+    """The packages of a layer are empty, malformed or contradict each other."""
+
+
+class UnsupportedPythonError(LayerError):
+    """Lambda has no runtime for this Python."""
+
+
+class UnsupportedArchitectureError(LayerError):
+    """Lambda has no such architecture."""
+
+
+class UvNotFoundError(LayerError):
+    """The uv program is not installed."""
+
+
+class InstallError(LayerError):
+    """The packages cannot be installed for Lambda's platform."""
+
+
+class IndexUnreachableError(InstallError):
+    """The package index did not answer."""
+
+
+class PackageNotFoundError(InstallError):
+    """The package index has no such package or version."""
+
+
+class WheelNotFoundError(InstallError):
+    """A version has no wheel for Lambda's platform."""
+
+
+class InterpreterNotFoundError(LayerError):
+    """No interpreter of the layer's minor version is on this machine."""
+
+
+class CompileError(LayerError):
+    """The interpreter that compiles the layer's modules ended abnormally."""
+
+
+class LayerTooLargeError(LayerError):
+    """Function and layers together exceed Lambda's limit."""
