@@ -1,7 +1,6 @@
 """What Lambda calls: parse, predict, respond. The model is loaded when the environment starts."""
 
 import base64
-import binascii
 import json
 import traceback
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from typing import Any
 
 from handler.model import LoadError, ServedModel
 from handler.openapi import document
-from handler.responses import Problem, Response, answer, problem_document, refusal, to_json
+from handler.responses import Problem, Response, answer, body_of, problem_json, refusal
 from model_registry.errors import InputError, RegistryError
 from model_registry.manifest import Prediction
 from model_registry.schema import Row
@@ -45,22 +44,16 @@ class App:
         except Problem as problem:
             return refusal(problem, headers)
         except Exception:  # noqa: BLE001  # whatever it was, a caller sees no internals; the log has them
-            _log("request_failed", traceback=traceback.format_exc())
-            return refusal(_internal_error(), headers)
+            return refusal(_failed(), headers)
 
     def _direct(self, event: Event) -> Response:
         """The guide's form: the bare label as body, without headers. A batch gives what the API gives."""
         try:
-            model = self._model()
-            rows, is_batch = _checked(lambda: model.inputs.read_document(event))
-            predictions = _predict(model, rows)
+            return {"statusCode": HTTPStatus.OK.value, "body": _direct_body(self._model(), event)}
         except Problem as problem:
-            return {"statusCode": problem.status.value, "body": to_json(problem_document(problem)).decode()}
-        if is_batch:
-            return {"statusCode": 200, "body": to_json(_batch_answer(model, predictions)).decode()}
-        (prediction,) = predictions
-        outcome = prediction.label if prediction.value is None else prediction.value
-        return {"statusCode": 200, "body": outcome if isinstance(outcome, str) else to_json(outcome).decode()}
+            return _direct_refusal(problem)
+        except Exception:  # noqa: BLE001  # as above
+            return _direct_refusal(_failed())
 
     def _model(self) -> ServedModel:
         if self._served is None:
@@ -76,6 +69,20 @@ class App:
             milliseconds = {**self._served.milliseconds, "total": round(sum(self._served.milliseconds.values()), 1)}
             _log("model_loaded", model=manifest.name, version=manifest.version, milliseconds=milliseconds)
         return self._served
+
+
+def _direct_body(model: ServedModel, event: Event) -> str:
+    rows, is_batch = _checked(lambda: model.inputs.read_document(event))
+    predictions = _predict(model, rows)
+    if is_batch:
+        return body_of(_batch_answer(model, predictions))
+    (prediction,) = predictions
+    outcome = prediction.label if prediction.value is None else prediction.value
+    return outcome if isinstance(outcome, str) else body_of(outcome)
+
+
+def _direct_refusal(problem: Problem) -> Response:
+    return {"statusCode": problem.status.value, "body": problem_json(problem)}
 
 
 def _predict_one(model: ServedModel, event: Event) -> dict[str, Any]:
@@ -131,8 +138,8 @@ def _route(event: Event) -> Callable[[ServedModel, Event], dict[str, Any]]:
 def _predict(model: ServedModel, rows: list[Row]) -> list[Prediction]:
     try:
         return model.predictor.predict(rows)
-    except ValueError as error:
-        # scikit-learn's own checks, such as a number too large for float32.
+    except (ValueError, OverflowError) as error:
+        # scikit-learn's own checks, such as a number too large for float32; an integer too large for any float.
         _log("values_refused", reason=str(error))
         raise Problem(HTTPStatus.BAD_REQUEST, "The model refused these values.") from error
 
@@ -168,13 +175,13 @@ def _query(event: Event) -> Mapping[str, list[str]]:
     return event.get("multiValueQueryStringParameters") or {}
 
 
-def _body(event: Event) -> bytes:
-    body = event.get("body") or ""
+def _body(event: Event) -> bytes | str:
+    body: str = event.get("body") or ""
     if not event.get("isBase64Encoded"):
-        return bytes(body, "utf-8")
+        return body
     try:
         return base64.b64decode(body, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # no base64, or not even ASCII
         raise Problem(HTTPStatus.BAD_REQUEST, "The body is not valid base64.") from error
 
 
@@ -182,7 +189,9 @@ def _unavailable() -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The model is not available; the function's log says why.")
 
 
-def _internal_error() -> Problem:
+def _failed() -> Problem:
+    """Log the exception in flight; what the caller gets says nothing of it."""
+    _log("request_failed", traceback=traceback.format_exc())
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The prediction failed; the function's log says why.")
 
 

@@ -148,6 +148,8 @@ def _close(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(_close(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_close, one, other))
+    if isinstance(one, float) and not math.isfinite(one):
+        return other is None  # JSON, and so the manifest, has no NaN or infinity
     if isinstance(one, float) and isinstance(other, int | float):
         return math.isclose(one, other, rel_tol=_RELATIVE_TOLERANCE, abs_tol=_ABSOLUTE_TOLERANCE)
     return bool(one == other)

@@ -1,5 +1,6 @@
 """What goes back: JSON answers, and problem documents (RFC 9457) that say what to mend and nothing internal."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -24,17 +25,22 @@ class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
 
 def answer(content: Any, headers: Mapping[str, str]) -> Response:
     """A 200 with a JSON body. NaN and infinity, which JSON does not have, become null."""
-    body = to_json(content)
-    if len(body) > MAX_BODY_BYTES:
-        raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"The answer has {len(body):,} bytes, {MAX_BODY_BYTES:,} can be returned: send fewer instances.",
-        )
     return {
         "statusCode": HTTPStatus.OK.value,
         "headers": {"Content-Type": "application/json", **headers},
-        "body": body.decode(),
+        "body": body_of(content),
     }
+
+
+def body_of(content: Any) -> str:
+    """The content as JSON; Problem where it is more than a function can return."""
+    body = to_json(content)
+    if len(body) <= MAX_BODY_BYTES:
+        return body.decode()
+    raise Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"The answer has {len(body):,} bytes, {MAX_BODY_BYTES:,} can be returned: send fewer instances.",
+    )
 
 
 def refusal(problem: Problem, headers: Mapping[str, str]) -> Response:
@@ -42,12 +48,15 @@ def refusal(problem: Problem, headers: Mapping[str, str]) -> Response:
     return {
         "statusCode": problem.status.value,
         "headers": {"Content-Type": "application/problem+json", **headers},
-        "body": to_json(problem_document(problem)).decode(),
+        "body": problem_json(problem),
     }
 
 
-def problem_document(problem: Problem) -> dict[str, Any]:
-    """The members of RFC 9457, and `errors` where single fields are wrong."""
+def problem_json(problem: Problem) -> str:
+    """The members of RFC 9457, and `errors` where single fields are wrong.
+
+    As ASCII: a name from the request may hold half of a surrogate pair, which has no UTF-8.
+    """
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": problem.status.phrase,
@@ -56,7 +65,7 @@ def problem_document(problem: Problem) -> dict[str, Any]:
     }
     if problem.errors:
         document["errors"] = problem.errors
-    return document
+    return json.dumps(document)
 
 
 def to_json(content: Any) -> bytes:

@@ -1,6 +1,7 @@
 """The registry on the command line: data to stdout, talk to stderr; a known error is one line and exit code 1."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from model_registry.errors import CredentialsError, PublishError, RegistryError
 from model_registry.registry import Registry, Release
@@ -103,7 +104,8 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
             _print_json(_release_data(release))
             return
         manifest = release.manifest
-        table = Table("field", "value", title=manifest.reference)
+        # Digests are folded, as a cut one is of no use.
+        table = Table("field", Column("value", overflow="fold"), title=manifest.reference)
         features = ", ".join(
             f"{f.name}: {f.type}{' or null' if f.nullable else ''}" for f in manifest.signature.features
         )
@@ -195,7 +197,8 @@ def caller_identity(profile: str | None = None) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        arn: str = boto3.Session(profile_name=profile).client("sts").get_caller_identity()["Arn"]
+        session = boto3.Session(profile_name=profile, region_name=os.environ.get("AWS_REGION"))
+        arn: str = session.client("sts").get_caller_identity()["Arn"]
     except (BotoCoreError, ClientError) as error:
         raise CredentialsError(f"STS does not say who you are ({error}): give --by NAME") from error
     return arn
@@ -211,7 +214,8 @@ def _known_errors() -> Iterator[None]:
     try:
         yield
     except RegistryError as error:
-        talk.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        line = " ".join(str(error).split())  # scikit-learn's own messages, which some of ours end with, have several
+        talk.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 

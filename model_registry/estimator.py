@@ -26,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 from model_registry.errors import PublishError
 from model_registry.manifest import Environment, Example, Feature, FeatureType, Label, Signature
 from model_registry.prediction import Predictor
-from model_registry.schema import Row
+from model_registry.schema import Inputs, Row, label_names
 
 EXAMPLES = 3
 """How many rows of the example inputs become golden examples."""
@@ -132,7 +132,9 @@ class _Table:
     @classmethod
     def of(cls, X: Any, names: Sequence[str] | None) -> "_Table":
         if hasattr(X, "columns") and hasattr(X, "to_dict"):
-            return cls._of_columns({str(name): X[name].tolist() for name in X.columns}, is_frame=True)
+            names = _distinct([str(name) for name in X.columns])
+            columns = (X.iloc[:, index].tolist() for index in range(len(names)))
+            return cls._of_columns(dict(zip(names, columns, strict=True)), is_frame=True)
         if hasattr(X, "toarray"):
             raise PublishError("X_example is a sparse matrix: give a few rows of it as X[:5].toarray()")
         values = X.tolist() if hasattr(X, "tolist") else list(X)
@@ -152,7 +154,7 @@ class _Table:
         names = list(names) if names is not None else [f"x{index}" for index in range(array.shape[1])]
         if len(names) != array.shape[1]:
             raise PublishError(f"{len(names)} feature names for {array.shape[1]} columns: give one a column")
-        return cls._of_columns({name: array[:, index].tolist() for index, name in enumerate(names)})
+        return cls._of_columns({name: array[:, index].tolist() for index, name in enumerate(_distinct(names))})
 
     @classmethod
     def _of_columns(cls, columns: dict[str, list[Any]], *, is_frame: bool = False) -> "_Table":
@@ -161,6 +163,12 @@ class _Table:
         cleaned = {name: [_none_if_missing(value) for value in values] for name, values in columns.items()}
         features = tuple(_feature(name, values) for name, values in cleaned.items())
         return cls(features, list(zip(*cleaned.values(), strict=True)), is_frame=is_frame)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if len(set(names)) == len(names):
+        return names
+    raise PublishError(f"column names {names} are not distinct: give each column its own")
 
 
 def _columns(objects: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -217,6 +225,10 @@ def _signature(estimator: Any, table: _Table, class_names: Sequence[Label] | Non
         labels=labels,
         probabilities=labels is not None and hasattr(estimator, "predict_proba"),
     )
+    try:
+        Inputs(array)
+    except ValueError as error:  # msgspec has no fields with quotes, backslashes or control characters
+        raise PublishError(f"a column of X_example cannot be the name of a request's field ({error})") from error
     if not table.is_frame:
         return array
     frame = msgspec.structs.replace(array, container="dataframe")
@@ -242,7 +254,7 @@ def _labels(estimator: Any, class_names: Sequence[Label] | None) -> tuple[Label,
         raise PublishError(
             f"{len(labels)} class names for the {len(classes)} classes {classes.tolist()}: give one each"
         )
-    if len(set(labels)) != len(labels):
+    if len(set(labels)) != len(labels) or len(set(label_names(labels))) != len(labels):
         raise PublishError(f"class names {list(labels)} are not distinct: give each class its own")
     return labels
 

@@ -22,7 +22,10 @@ class Predictor:
         self._probability_keys = label_names(signature.labels or ())
 
     def predict(self, rows: Sequence[Row]) -> list[Prediction]:
-        """Answer n rows with n predictions, in order. ValueError where the estimator refuses the values."""
+        """Answer n rows with n predictions, in order.
+
+        ValueError where the estimator refuses the values, OverflowError for an integer that no float can hold.
+        """
         inputs = to_container(rows, self._signature)
         with warnings.catch_warnings():
             # An estimator fitted on a DataFrame was proven at publish to give the same answers for an array.

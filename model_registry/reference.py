@@ -1,9 +1,12 @@
 """Addresses of versions: `NAME/VERSION` and `NAME@TAG`. `parse` and `str()` are inverses."""
 
+import re
 from dataclasses import dataclass
 
 from model_registry.errors import InvalidNameError
 from model_registry.manifest import check_slug
+
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def parse(text: str) -> Reference:
     if separator:
         return TagRef(check_slug(name, "model name"), check_slug(rest, "tag"))
     name, separator, rest = text.partition("/")
-    if separator and rest.isascii() and rest.isdecimal() and not rest.startswith("0"):
+    if separator and _VERSION.fullmatch(rest):
         return VersionRef(check_slug(name, "model name"), int(rest))
     raise InvalidNameError(
         f"{text!r} addresses no version: write NAME/VERSION or NAME@TAG, for example iris/3 or iris@prod"

@@ -122,7 +122,8 @@ class Registry:
 
     def _write_model(self, name: str, data: bytes) -> int:
         """Take the next free version number by writing the model under it."""
-        version = max((int(folder) for folder in self._storage.folders(versions_prefix(name))), default=0)
+        folders = self._storage.folders(versions_prefix(name))
+        version = max((int(folder) for folder in folders if folder.isdecimal()), default=0)
         for _ in range(_PUBLISH_TRIES):
             version += 1
             try:
@@ -239,9 +240,11 @@ class Registry:
 
     def _summary(self, name: str) -> ModelSummary:
         paths = (key.split("/") for key in self._storage.keys(versions_prefix(name)))
-        versions = sorted(int(version) for *_, version, file in paths if file == MANIFEST_FILE)
-        names = [Path(key).stem for key in self._storage.keys(tags_prefix(name))]
-        tags = {tag: self.tag_of(TagRef(name, tag)).version for tag in sorted(names)}
+        versions = sorted(int(version) for *_, version, file in paths if file == MANIFEST_FILE and version.isdecimal())
+        # Other tools leave their own objects, such as the folder markers of the S3 console.
+        names = [key.removeprefix(tags_prefix(name)) for key in self._storage.keys(tags_prefix(name))]
+        set_tags = sorted(file.removesuffix(".json") for file in names if file.endswith(".json"))
+        tags = {tag: self.tag_of(TagRef(name, tag)).version for tag in set_tags}
         return ModelSummary(name, tuple(versions), tags)
 
     def _names_there(self) -> str:

@@ -70,7 +70,8 @@ class Storage:
 
         name = bucket_name(bucket)
         try:
-            session = boto3.Session(profile_name=profile, region_name=region)
+            # boto3 reads AWS_DEFAULT_REGION only; the AWS CLI prefers AWS_REGION.
+            session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
             credentials = session.get_credentials()
         except BotoCoreError as error:
             raise CredentialsError(f"the AWS credentials cannot be used: {error}") from error
@@ -120,6 +121,8 @@ class Storage:
             try:
                 obstore.put(self._store, key, data, mode={"e_tag": etag})
             except PreconditionError as error:
+                if _no_bucket(error):
+                    raise
                 raise ConflictError(
                     f"{self.location}/{key} was changed by another writer, nothing was written"
                 ) from error
@@ -141,15 +144,15 @@ class Storage:
     def _errors(self, action: str) -> Iterator[None]:
         try:
             yield
-        except PermissionDeniedError as error:
-            raise AccessDeniedError(
-                f"{self.location}: not allowed to {action}: use credentials that may, or have them granted"
-            ) from error
         except UnauthenticatedError as error:
             raise CredentialsError(
                 f"{self.location}: the credentials were refused ({action}): refresh them, say by `aws sso login`"
             ) from error
         except (BaseError, FileNotFoundError) as error:
+            if isinstance(error, PermissionDeniedError) or _forbidden(error):
+                raise AccessDeniedError(
+                    f"{self.location}: not allowed to {action}: use credentials that may, or have them granted"
+                ) from error
             if _no_bucket(error):
                 raise BucketNotFoundError(
                     f"{self.location}: there is no such bucket: check the name, account and region, "
@@ -186,6 +189,11 @@ def _s3(bucket: str, region: str, timeouts: dict[str, str], session: Any) -> S3S
 
 def _no_bucket(error: Exception) -> bool:
     return "NoSuchBucket" in str(error)
+
+
+def _forbidden(error: Exception) -> bool:
+    # obstore has no exception of its own for a listing that is refused.
+    return "403 Forbidden" in str(error)
 
 
 def _first_line(error: Exception) -> str:

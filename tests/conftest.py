@@ -1,0 +1,88 @@
+"""What the tests of more than one room share: a real local AWS, a bucket, a registry, the guide's model."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handler.model import Pin, ServedModel, load
+from local.ministack import LocalAws, local_aws
+from model_registry import Registry, Storage
+from training.train_iris import Trained, publish, train
+
+ACTOR = "the tests"
+
+
+@pytest.fixture(autouse=True)
+def _no_real_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the credentials, profiles or settings of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith("AWS_") or name == "MODEL_REGISTRY"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """One MiniStack for all tests, IAM enforced; its Python environment is the project's, in `.local`."""
+    with local_aws(tmp_path_factory.mktemp("aws")) as running:
+        yield running
+
+
+def new_bucket(aws: LocalAws) -> str:
+    """Make an empty, versioned bucket."""
+    name = f"models-{uuid.uuid4().hex[:12]}"
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+@pytest.fixture
+def bucket(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of an empty bucket; the environment has the account's credentials."""
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
+    return new_bucket(aws)
+
+
+@pytest.fixture
+def storage(bucket: str) -> Storage:
+    return Storage.open(bucket)
+
+
+@pytest.fixture
+def registry(storage: Storage) -> Registry:
+    return Registry(storage, actor=ACTOR)
+
+
+@pytest.fixture
+def outsider(aws: LocalAws, bucket: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Turn the environment's credentials into those of an IAM user without any right; returns the user's name."""
+    name = f"user-of-{bucket}"
+    iam = aws.client("iam")
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    return name
+
+
+@pytest.fixture(scope="session")
+def trained_iris() -> Trained:
+    """The guide's random forest."""
+    return train()
+
+
+@pytest.fixture(scope="session")
+def served_iris(aws: LocalAws, trained_iris: Trained) -> ServedModel:
+    """The guide's model, published as version 1 and loaded as the function loads it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in aws.environment().items():
+            patch.setenv(name, value)
+        bucket = new_bucket(aws)
+        release = publish(Registry(Storage.open(bucket), actor=ACTOR), trained_iris, "Random forest of the guide")
+        return load(Pin(bucket, release.manifest.name, release.manifest.version, release.manifest_sha256))

@@ -1,0 +1,83 @@
+import json
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from handler.app import App
+from handler.model import ServedModel
+from handler.openapi import document
+from model_registry.manifest import Feature, Signature
+from tests.handler.conftest import gateway, model, strict
+
+
+def references(node: Any) -> list[str]:
+    """Every `$ref` of a document."""
+    if isinstance(node, dict):
+        own = [node["$ref"]] if "$ref" in node else []
+        return own + [each for value in node.values() for each in references(value)]
+    return [each for value in node for each in references(value)] if isinstance(node, list) else []
+
+
+def validator(whole: dict[str, Any], schema: Any) -> Any:
+    """Check by a schema of the document, which references others of it."""
+    return jsonschema.Draft202012Validator({**schema, "components": whole["components"]})
+
+
+@pytest.fixture
+def iris(served_iris: ServedModel) -> dict[str, Any]:
+    return document(served_iris.manifest)
+
+
+def test_every_reference_is_resolved(iris: dict[str, Any]) -> None:
+    found = set(references(iris))
+    assert found >= {"#/components/schemas/Instance", "#/components/schemas/Answer"}
+    assert {name.removeprefix("#/components/schemas/") for name in found} <= iris["components"]["schemas"].keys()
+    for schema in iris["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("event", ["get", "post", "batch"])
+def test_what_the_app_answers_is_what_the_document_promises(
+    served_iris: ServedModel, iris: dict[str, Any], event: str
+) -> None:
+    example = served_iris.manifest.examples[0].input
+    events = {
+        "get": gateway("GET", "/predict", query={name: [str(value)] for name, value in example.items()}),
+        "post": gateway("POST", "/predict", example),
+        "batch": gateway("POST", "/predict", {"instances": [example]}),
+    }
+    operation = iris["paths"]["/predict"]["get" if event == "get" else "post"]
+    answer = App(lambda: served_iris)(events[event], None)
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    validator(iris, schema).validate(strict(answer["body"]))
+    assert not validator(iris, schema).is_valid({"label": "rose"})
+
+
+def test_problems_are_what_the_document_promises(served_iris: ServedModel, iris: dict[str, Any]) -> None:
+    answer = App(lambda: served_iris)(gateway("POST", "/predict", {}), None)
+    content = iris["paths"]["/predict"]["post"]["responses"][str(answer["statusCode"])]["content"]
+    validator(iris, content[answer["headers"]["Content-Type"]]["schema"]).validate(strict(answer["body"]))
+
+
+def test_requests_are_described_as_the_function_reads_them(served_iris: ServedModel, iris: dict[str, Any]) -> None:
+    body = iris["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    example = served_iris.manifest.examples[0].input
+    assert validator(iris, body).is_valid(example)
+    assert validator(iris, body).is_valid({"instances": [example, example]})
+    assert not validator(iris, body).is_valid({**example, "more": 1})
+    assert not validator(iris, body).is_valid({"instances": []})
+
+
+def test_a_nullable_feature_is_a_parameter_that_may_be_left_out() -> None:
+    served = model(lambda rows: rows[:, 0])
+    parameters = document(served.manifest)["paths"]["/predict"]["get"]["parameters"]
+    assert [(each["name"], each["required"]) for each in parameters] == [("a", True), ("b", False)]
+
+
+def test_a_model_whose_features_fit_no_query_string_has_no_get() -> None:
+    signature = Signature(features=(Feature(name="sepal length (cm)", type="number"),))
+    found = document(model(lambda _: np.array([1]), signature).manifest)
+    assert set(found["paths"]["/predict"]) == {"post"}
+    assert json.dumps(found)

@@ -1,0 +1,234 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+import typer.main
+from sklearn.linear_model import LogisticRegression
+from typer.testing import CliRunner, Result
+
+from model_registry import Storage
+from model_registry.cli import app
+from model_registry.manifest import digest
+
+X = np.arange(12.0).reshape(6, 2)
+PROJECT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def data(*arguments: str) -> Any:
+    """What a command prints with --json."""
+    result = run(*arguments, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder, made the current one, with a model and example inputs in three forms."""
+    monkeypatch.chdir(tmp_path)
+    joblib.dump(LogisticRegression().fit(X, [0, 0, 0, 1, 1, 1]), "model.joblib")
+    joblib.dump(LogisticRegression(), "unfitted.joblib")
+    joblib.dump({"no": "estimator"}, "dict.joblib")
+    Path("garbage.joblib").write_bytes(b"garbage")
+    Path("rows.json").write_text("[[0, 1.5], [10, 11]]")
+    Path("objects.json").write_text('[{"a": 0.5, "b c": 1}, {"a": 10, "b c": 11}]')
+    Path("rows.csv").write_text("a,b c\n0.5,1\n10,11\n")
+    Path("gaps.csv").write_text("a,b c\n0.5,\n10,11\n")
+    Path("long.csv").write_text("a,b c\n1,2,3\n")
+    Path("scalar.json").write_text("1")
+    Path("narrow.json").write_text("[[1], [2]]")
+    return tmp_path
+
+
+@pytest.fixture
+def published(files: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A registry, named by MODEL_REGISTRY, with version 1 of `iris` tagged `dev`."""
+    assert files
+    monkeypatch.setenv("MODEL_REGISTRY", f"s3://{bucket}")
+    assert run("publish", "model.joblib", "--name", "iris", "--example", "objects.json").exit_code == 0
+    assert run("tag", "iris/1", "dev", "--by", "me").exit_code == 0
+    return bucket
+
+
+@pytest.mark.parametrize("example", ["objects.json", "rows.csv"])
+@pytest.mark.usefixtures("files")
+def test_publish_prints_the_new_version(bucket: str, example: str) -> None:
+    result = run("publish", "model.joblib", "-b", bucket, "-n", "iris", "-x", example, "--by", "me")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "iris/1\n", "")
+    features = data("show", "iris/1", "-b", bucket)["signature"]["features"]
+    assert [feature["name"] for feature in features] == ["a", "b c"]
+
+
+def test_publish_keeps_the_file_s_bytes_and_all_options(bucket: str, files: Path) -> None:
+    options = ["--classes", "no,yes", "--metric", "accuracy=0.9", "--metric", "f1=1", "-d", "A sentence.", "--by", "me"]
+    manifest = data("publish", "model.joblib", "-b", bucket, "-n", "iris", "-x", "rows.json", *options)
+    assert manifest["artifact"]["sha256"] == digest((files / "model.joblib").read_bytes())
+    assert manifest["signature"]["labels"] == ["no", "yes"]
+    assert manifest["metrics"] == {"accuracy": 0.9, "f1": 1.0}
+    assert (manifest["description"], manifest["created_by"]) == ("A sentence.", "me")
+    assert data("show", "iris/1", "-b", bucket) == manifest
+
+
+@pytest.mark.usefixtures("published")
+def test_without_by_the_caller_s_identity_is_recorded() -> None:
+    assert data("show", "iris/1")["created_by"].startswith("arn:aws:")
+
+
+@pytest.mark.usefixtures("published")
+def test_list_shows_models_versions_and_tags() -> None:
+    assert data("list") == data("list", "iris") == [{"name": "iris", "versions": [1], "tags": {"dev": 1}}]
+    assert {"iris", "1", "dev -> 1"} <= {cell.strip() for cell in run("list").stdout.replace("┃", "│").split("│")}
+
+
+@pytest.mark.usefixtures("published")
+def test_show_tells_what_a_version_is() -> None:
+    shown = "".join(run("show", "iris@dev").stdout.split()).replace("│", "")  # a digest takes two lines
+    for text in (
+        "iris/1",
+        "LogisticRegression",
+        "a:number",
+        "scikit-learn",
+        data("show", "iris/1")["manifest_sha256"],
+    ):
+        assert text in shown
+
+
+@pytest.mark.usefixtures("published")
+def test_tag_promote_and_resolve_follow_each_other() -> None:
+    assert run("tag", "iris/1", "test", "--by", "me").stdout == "iris@test -> iris/1\n"
+    assert run("promote", "iris", "--from-tag", "test", "--to", "prod", "--by", "me").stdout == "iris@prod -> iris/1\n"
+    assert run("resolve", "iris@prod").stdout == "iris/1\n"
+    assert data("resolve", "iris@prod") == {
+        "name": "iris",
+        "version": 1,
+        "manifest_sha256": data("show", "iris/1")["manifest_sha256"],
+    }
+    moved = data("tag", "iris/1", "other", "-m", "because", "--by", "me")
+    assert [(move["reason"], move["by"]) for move in moved["history"]] == [("because", "me")]
+    assert data("promote", "iris", "--from-tag", "dev", "--to", "other")["version"] == 1
+
+
+def test_download_writes_both_files(published: str, files: Path) -> None:
+    assert published
+    assert run("download", "iris@dev", "--to", "one").stdout == "one/model.joblib\none/manifest.json\n"
+    assert data("download", "iris/1", "--to", "two") == {"model": "two/model.joblib", "manifest": "two/manifest.json"}
+    assert (files / "one/model.joblib").read_bytes() == (files / "model.joblib").read_bytes()
+    assert digest((files / "two/manifest.json").read_bytes()) == data("show", "iris/1")["manifest_sha256"]
+
+
+PUBLISH = ["publish", "--name", "iris"]
+BAD: dict[str, tuple[list[str], str]] = {
+    "unknown model": (["show", "wine/1"], "there is no model 'wine'"),
+    "unknown model listed": (["list", "wine"], "there is no model 'wine'"),
+    "unknown version": (["resolve", "iris/9"], "there is no version iris/9: iris has 1"),
+    "unknown tag": (["download", "iris@prod"], "the tag iris@prod is not set (tags of iris: dev)"),
+    "unknown version tagged": (["tag", "iris/9", "prod"], "there is no version iris/9"),
+    "unknown tag promoted": (["promote", "iris", "--from-tag", "test", "--to", "prod"], "the tag iris@test is not set"),
+    "bad address": (["show", "iris"], "'iris' addresses no version"),
+    "bad model name": (["publish", "-n", "Iris!", "model.joblib", "-x", "rows.json"], "model name 'Iris!' is not"),
+    "bad tag": (["tag", "iris/1", "Prod/1"], "tag 'Prod/1' is not usable"),
+    "bad bucket name": (["list", "-b", "s3://a_b"], "'s3://a_b' is no bucket"),
+    "missing bucket": (["list", "-b", "there-is-none"], "there is no such bucket"),
+    "missing bucket published to": (
+        [*PUBLISH, "model.joblib", "-x", "rows.json", "-b", "there-is-none"],
+        "there is no such bucket",
+    ),
+    "unknown profile": (["list", "--profile", "nobody-s"], "nobody-s"),
+    "no estimator": ([*PUBLISH, "dict.joblib", "-x", "rows.json"], "a dict is no scikit-learn estimator"),
+    "unfitted": ([*PUBLISH, "unfitted.joblib", "-x", "rows.json"], "this LogisticRegression is not fitted"),
+    "garbage": ([*PUBLISH, "garbage.joblib", "-x", "rows.json"], "garbage.joblib cannot be loaded by joblib"),
+    "no file": ([*PUBLISH, "none.joblib", "-x", "rows.json"], "cannot read none.joblib: No such file"),
+    "a folder": ([*PUBLISH, ".", "-x", "rows.json"], "cannot read .: Is a directory"),
+    "bad metric": (
+        [*PUBLISH, "model.joblib", "-x", "rows.json", "--metric", "high"],
+        "metric 'high' is not NAME=VALUE",
+    ),
+    "infinite metric": (
+        [*PUBLISH, "model.joblib", "-x", "rows.json", "--metric", "a=inf"],
+        "metric 'a' is inf: give a",
+    ),
+    "no examples": ([*PUBLISH, "model.joblib", "-x", "none.json"], "cannot read the examples none.json"),
+    "examples no JSON": ([*PUBLISH, "model.joblib", "-x", "garbage.joblib"], "are no JSON"),
+    "examples no list": ([*PUBLISH, "model.joblib", "-x", "scalar.json"], "hold a int: give a list"),
+    "examples too wide": ([*PUBLISH, "model.joblib", "-x", "long.csv"], "more cells than the header"),
+    "examples too narrow": ([*PUBLISH, "model.joblib", "-x", "narrow.json"], "does not predict the rows of X_example"),
+    "missing values refused by the model": ([*PUBLISH, "model.joblib", "-x", "gaps.csv"], "does not predict the rows"),
+    "too few classes": ([*PUBLISH, "model.joblib", "-x", "rows.json", "--classes", "a"], "1 class names for the 2"),
+}
+
+
+def refused(storage: Storage, arguments: list[str], message: str) -> None:
+    """One line of error, exit code 1, no data, and nothing changed."""
+    before = {key: storage.read(key) for key in storage.keys("")}
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+    assert result.stderr.endswith("\n")
+    assert result.stderr.count("\n") == 1
+    assert {key: storage.read(key) for key in storage.keys("")} == before
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_changes_nothing(published: str, name: str) -> None:
+    refused(Storage.open(published), *BAD[name])
+
+
+EVERY = [
+    (["publish", "-n", "iris", "model.joblib", "-x", "rows.json", "--by", "me"]),
+    (["list"]),
+    (["show", "iris/1"]),
+    (["tag", "iris/1", "prod", "--by", "me"]),
+    (["promote", "iris", "--from-tag", "dev", "--to", "prod", "--by", "me"]),
+    (["resolve", "iris/1"]),
+    (["download", "iris/1"]),
+]
+every_command = pytest.mark.parametrize("arguments", EVERY, ids=lambda arguments: arguments[0])
+
+
+@every_command
+def test_without_credentials_every_command_says_so(
+    published: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage.open(published)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    refused(storage, arguments, "no AWS credentials")
+
+
+@every_command
+def test_without_rights_every_command_says_so(
+    published: str, arguments: list[str], request: pytest.FixtureRequest
+) -> None:
+    storage = Storage.open(published)
+    request.getfixturevalue("outsider")
+    refused(storage, arguments, f"s3://{published}: not allowed to")
+
+
+def test_every_command_argument_and_option_has_help() -> None:
+    group: Any = typer.main.get_command(app)
+    assert set(group.commands) == {arguments[0] for arguments in EVERY}
+    assert group.help
+    for command in group.commands.values():
+        assert command.help, command.name
+        assert command.params
+        for parameter in command.params:
+            assert parameter.help, f"{command.name} {parameter.name}"
+
+
+def test_it_runs_as_a_module_with_data_on_stdout_and_talk_on_stderr(published: str) -> None:
+    def module(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-W", "error", "-m", "model_registry", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
+
+    good, bad = module("resolve", "iris@dev", "-b", published), module("resolve", "iris@prod", "-b", published)
+    assert (good.returncode, good.stdout, good.stderr) == (0, "iris/1\n", "")
+    assert (bad.returncode, bad.stdout, bad.stderr.count("\n")) == (1, "", 1)
