@@ -5,31 +5,24 @@ environment, and the manifest has the SHA-256 of the model's bytes.
 """
 
 import io
-import math
 import time
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from model_registry.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
     Example,
     Manifest,
-    Prediction,
     decode_manifest,
     digest,
     version_key,
 )
-from model_registry.prediction import Predictor
+from model_registry.prediction import Predictor, same_prediction
 from model_registry.schema import Inputs
 from model_registry.storage import Storage
-
-# Answers of two machines differ in the last bits (vector units, OpenBLAS kernels); a wrong model differs in more.
-_RELATIVE_TOLERANCE = 1e-6
-_ABSOLUTE_TOLERANCE = 1e-9
 
 
 class LoadError(Exception):
@@ -55,6 +48,10 @@ class Pin:
                 version=int(environment["MODEL_VERSION"]),
                 manifest_sha256=environment["MODEL_MANIFEST_SHA256"],
             )
+        except ValueError as error:
+            raise LoadError(
+                f"MODEL_VERSION is {environment['MODEL_VERSION']!r}, no number: deploy with the stack"
+            ) from error
         except KeyError as error:
             raise LoadError(
                 f"the environment variable {error} is not set: deploy the function with the stack"
@@ -109,8 +106,12 @@ def _fetch(store: Storage, pin: Pin, file: str) -> bytes:
 
 
 def _verified_manifest(data: bytes, pin: Pin) -> Manifest:
-    _check(data, pin.manifest_sha256, f"{MANIFEST_FILE} of {pin.name}/{pin.version}")
-    return decode_manifest(data)
+    pinned = f"{pin.name}/{pin.version}"
+    _check(data, pin.manifest_sha256, f"{MANIFEST_FILE} of {pinned}")
+    manifest = decode_manifest(data)
+    if manifest.reference != pinned:
+        raise LoadError(f"the manifest of {pinned} says that it is {manifest.reference}: it is not served")
+    return manifest
 
 
 def _check(data: bytes, expected: str, what: str) -> None:
@@ -129,30 +130,10 @@ def _inconsistent_version_warning() -> type[Warning]:
 def _self_check(predictor: Predictor, manifest: Manifest, example: Example) -> None:
     row = tuple(example.input[feature.name] for feature in manifest.signature.features)
     (answer,) = predictor.predict([row])
-    if not _same(answer, example.output):
+    if not same_prediction(answer, example.output):
         raise LoadError(
             f"{manifest.reference} answers its first golden example with {answer}, recorded was {example.output}"
         )
-
-
-def _same(answer: Prediction, recorded: Prediction) -> bool:
-    return (
-        _close(answer.label, recorded.label)
-        and _close(answer.value, recorded.value)
-        and _close(answer.probabilities, recorded.probabilities)
-    )
-
-
-def _close(one: Any, other: Any) -> bool:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_close(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_close, one, other))
-    if isinstance(one, float) and not math.isfinite(one):
-        return other is None  # JSON, and so the manifest, has no NaN or infinity
-    if isinstance(one, float) and isinstance(other, int | float):
-        return math.isclose(one, other, rel_tol=_RELATIVE_TOLERANCE, abs_tol=_ABSOLUTE_TOLERANCE)
-    return bool(one == other)
 
 
 class _Clock:

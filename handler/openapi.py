@@ -80,7 +80,7 @@ def document(manifest: Manifest) -> dict[str, Any]:
 
 def _responses(*names: str) -> dict[str, Any]:
     answer = {"description": "The prediction", "content": {"application/json": {"schema": _any_of(*names)}}}
-    return {"200": answer, "400": _PROBLEM, "503": _PROBLEM}
+    return {"200": answer, "400": _PROBLEM, "default": _PROBLEM}
 
 
 def _any_of(*names: str) -> dict[str, Any]:

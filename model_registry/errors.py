@@ -7,6 +7,7 @@ RegistryError
 ├── IntegrityError          bytes that are not the ones whose digest was recorded
 ├── FormatError             a manifest or tag object that this release cannot read
 ├── PublishError            an object that cannot be published: no estimator, unfitted, not importable elsewhere
+├── FileError               a local file that cannot be read or written
 ├── InputError              request values that do not fit the model's signature
 └── StorageError            the bucket could not be used
     ├── BucketNotFoundError
@@ -41,6 +42,10 @@ class FormatError(RegistryError):
 
 class PublishError(RegistryError):
     """The object cannot be published as a model."""
+
+
+class FileError(RegistryError):
+    """A local file cannot be read or written."""
 
 
 class InputError(RegistryError):

@@ -9,6 +9,7 @@ import platform
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from model_registry.errors import PublishError
 from model_registry.manifest import Environment, Example, Feature, FeatureType, Label, Signature
-from model_registry.prediction import Predictor
+from model_registry.prediction import Predictor, harmless_warnings_ignored, same_value
 from model_registry.schema import Inputs, Row, label_names
 
 EXAMPLES = 3
@@ -61,7 +62,7 @@ def describe(
     """
     check_estimator(estimator)
     table = _Table.of(X_example, feature_names or _fitted_names(estimator))
-    signature = _signature(estimator, table, class_names)
+    signature = _signature(estimator, table, class_names, own_answers=_own_answers(estimator, X_example))
     rows = table.rows[:EXAMPLES]
     names = [feature.name for feature in signature.features]
     examples = tuple(
@@ -216,28 +217,60 @@ def _fitted_names(estimator: Any) -> list[str] | None:
     return None if names is None else [str(name) for name in names]
 
 
-def _signature(estimator: Any, table: _Table, class_names: Sequence[Label] | None) -> Signature:
-    labels = _labels(estimator, class_names)
+def _own_answers(estimator: Any, X_example: Any) -> list[Any]:
+    """What the estimator answers to the example inputs as they were given."""
+    if isinstance(X_example, list) and isinstance(X_example[0], Mapping):
+        return []  # objects are our form of inputs, estimators do not take them
+    try:
+        with harmless_warnings_ignored():
+            answers: list[Any] = np.asarray(estimator.predict(X_example)).tolist()
+    except Exception as error:
+        raise _unpredictable(estimator, error) from error
+    return answers
+
+
+def _signature(
+    estimator: Any, table: _Table, class_names: Sequence[Label] | None, *, own_answers: list[Any]
+) -> Signature:
     array = Signature(
         features=table.features,
         container="list" if table.is_list else "array",
         output="value" if is_regressor(estimator) else "label",
-        labels=labels,
-        probabilities=labels is not None and hasattr(estimator, "predict_proba"),
+        labels=_labels(estimator, class_names),
+        probabilities=False,
     )
+    _check_field_names(array)
+    # pandas costs a layer about 60 MB: it is asked for only where an array does not give the same answers.
+    forms = [array, msgspec.structs.replace(array, container="dataframe")] if table.is_frame else [array]
+    for form in forms[:-1]:
+        with suppress(PublishError):
+            if same_value(_answers(estimator, form, table.rows), own_answers):
+                break
+    else:
+        form = forms[-1]
+        answers = _answers(estimator, form, table.rows)
+        if own_answers and not same_value(answers, own_answers):
+            raise PublishError(
+                f"the {type(estimator).__name__} answers {answers} when X_example travels as JSON, {own_answers} as it "
+                "was given: give columns as numbers, strings or booleans, as callers will send them"
+            )
+    has_probabilities = array.labels is not None and hasattr(estimator, "predict_proba")
+    return msgspec.structs.replace(form, probabilities=has_probabilities)
+
+
+def _answers(estimator: Any, signature: Signature, rows: Sequence[Row]) -> list[Any]:
+    """The estimator's own answers, not its class names, to rows in the form that the signature says."""
+    unnamed = msgspec.structs.replace(signature, labels=None)
+    return [answer.value if answer.label is None else answer.label for answer in _predict(estimator, unnamed, rows)]
+
+
+def _check_field_names(signature: Signature) -> None:
+    if any(feature.name == "instances" for feature in signature.features):
+        raise PublishError("a column of X_example is called 'instances', which means a batch in requests: rename it")
     try:
-        Inputs(array)
+        Inputs(signature)
     except ValueError as error:  # msgspec has no fields with quotes, backslashes or control characters
         raise PublishError(f"a column of X_example cannot be the name of a request's field ({error})") from error
-    if not table.is_frame:
-        return array
-    frame = msgspec.structs.replace(array, container="dataframe")
-    # pandas costs a layer about 60 MB: it is asked for only where an array does not give the same answers.
-    expected = _predict(estimator, frame, table.rows)
-    try:
-        return array if _predict(estimator, array, table.rows) == expected else frame
-    except PublishError:
-        return frame
 
 
 def _labels(estimator: Any, class_names: Sequence[Label] | None) -> tuple[Label, ...] | None:
@@ -263,10 +296,14 @@ def _predict(estimator: Any, signature: Signature, rows: Sequence[Row]) -> list[
     try:
         return Predictor(estimator, signature).predict(rows)
     except Exception as error:
-        raise PublishError(
-            f"the {type(estimator).__name__} does not predict the rows of X_example ({type(error).__name__}: {error}): "
-            "give rows as it was fitted on"
-        ) from error
+        raise _unpredictable(estimator, error) from error
+
+
+def _unpredictable(estimator: Any, error: Exception) -> PublishError:
+    return PublishError(
+        f"the {type(estimator).__name__} does not predict the rows of X_example ({type(error).__name__}: {error}): "
+        "give rows as it was fitted on"
+    )
 
 
 def _environment(estimator: Any, signature: Signature) -> Environment:

@@ -4,12 +4,18 @@ The registry computes the golden examples with it and the function every answer,
 is served are made by the same code. Light: numpy is imported by the model anyway.
 """
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from model_registry.manifest import Prediction, Signature
 from model_registry.schema import Row, label_names
+
+# Answers of two machines differ in the last bits (vector units, OpenBLAS kernels); a wrong model differs in more.
+_RELATIVE_TOLERANCE = 1e-6
+_ABSOLUTE_TOLERANCE = 1e-9
 
 
 class Predictor:
@@ -27,11 +33,7 @@ class Predictor:
         ValueError where the estimator refuses the values, OverflowError for an integer that no float can hold.
         """
         inputs = to_container(rows, self._signature)
-        with warnings.catch_warnings():
-            # An estimator fitted on a DataFrame was proven at publish to give the same answers for an array.
-            warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            # A number too large for float32: scikit-learn raises ValueError right after numpy warned.
-            warnings.filterwarnings("ignore", message="overflow encountered in cast", category=RuntimeWarning)
+        with harmless_warnings_ignored():
             outputs = self._estimator.predict(inputs).tolist()
             if self._signature.output == "value":
                 return [Prediction(value=value) for value in outputs]
@@ -46,6 +48,40 @@ class Predictor:
 
     def _label(self, output: Any) -> Any:
         return output if self._label_of is None else self._label_of[output]
+
+
+def same_prediction(answer: Prediction, recorded: Prediction) -> bool:
+    """Whether an answer is the recorded one, numbers within a relative tolerance of 1e-6."""
+    return (
+        same_value(answer.label, recorded.label)
+        and same_value(answer.value, recorded.value)
+        and same_value(answer.probabilities, recorded.probabilities)
+    )
+
+
+def same_value(one: Any, recorded: Any) -> bool:
+    """Whether a label, number, list or mapping is the recorded one. NaN and infinity are recorded as null."""
+    if isinstance(one, dict) and isinstance(recorded, dict):
+        return one.keys() == recorded.keys() and all(same_value(one[key], recorded[key]) for key in one)
+    if isinstance(one, list) and isinstance(recorded, list):
+        return len(one) == len(recorded) and all(map(same_value, one, recorded))
+    if isinstance(one, float) and not math.isfinite(one):
+        return recorded is None or not math.isfinite(recorded)
+    if isinstance(one, float) and isinstance(recorded, int | float):
+        return math.isclose(one, recorded, rel_tol=_RELATIVE_TOLERANCE, abs_tol=_ABSOLUTE_TOLERANCE)
+    return bool(one == recorded)
+
+
+@contextmanager
+def harmless_warnings_ignored() -> Iterator[None]:
+    """Leave out what scikit-learn and numpy say about inputs that are checked otherwise."""
+    with warnings.catch_warnings():
+        # Publishing proves that an array and a DataFrame give the same answers.
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        warnings.filterwarnings("ignore", message="X has feature names, but")
+        # A number too large for float32: scikit-learn raises ValueError right after numpy warned.
+        warnings.filterwarnings("ignore", message="overflow encountered in cast", category=RuntimeWarning)
+        yield
 
 
 def to_container(rows: Sequence[Row], signature: Signature) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from model_registry import reference
-from model_registry.errors import ConflictError, IntegrityError, NotFoundError, PublishError
+from model_registry.errors import ConflictError, FileError, IntegrityError, NotFoundError, PublishError
 from model_registry.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -144,10 +144,8 @@ class Registry:
 
     def model(self, name: str) -> ModelSummary:
         """One model; NotFoundError where it has no version."""
-        summary = self._summary(check_slug(name, "model name"))
-        if not summary.versions:
-            raise NotFoundError(f"there is no model {name!r} in {self._storage.location}: {self._names_there()}")
-        return summary
+        self._known_versions(check_slug(name, "model name"))
+        return self._summary(name)
 
     def resolve(self, address: str | reference.Reference) -> Release:
         """Find the version that `NAME/VERSION` or `NAME@TAG` addresses, in one or two requests."""
@@ -156,20 +154,27 @@ class Registry:
             ref = VersionRef(ref.name, self.tag_of(ref).version)
         stored = self._storage.read(version_key(ref.name, ref.version, MANIFEST_FILE))
         if stored is None:
-            versions = ", ".join(map(str, self.model(ref.name).versions))
+            versions = ", ".join(map(str, self._known_versions(ref.name)))
             raise NotFoundError(f"there is no version {ref}: {ref.name} has {versions}")
-        return Release(decode_manifest(stored.data), stored.data)
+        manifest = decode_manifest(stored.data)
+        if manifest.reference != str(ref):
+            raise IntegrityError(
+                f"the manifest of {ref} says that it is {manifest.reference}: "
+                "it was copied there; restore the object from the bucket's versions"
+            )
+        return Release(manifest, stored.data)
 
     def tag_of(self, ref: TagRef) -> Tag:
         """Read a tag with its history; NotFoundError where it is not set."""
         stored = self._storage.read(tag_key(ref.name, ref.tag))
         if stored is None:
-            tags = ", ".join(self.model(ref.name).tags) or "none"
+            self._known_versions(ref.name)
+            tags = ", ".join(self._tag_names(ref.name)) or "none"
             raise NotFoundError(
                 f"the tag {ref} is not set (tags of {ref.name}: {tags}): "
                 f"set it with `python -m model_registry tag {ref.name}/VERSION {ref.tag}`"
             )
-        return decode_tag(stored.data)
+        return _checked_tag(ref, stored.data)
 
     def read_model(self, release: Release) -> bytes:
         """The bytes of a version's model, checked against the manifest; IntegrityError where they differ."""
@@ -190,10 +195,13 @@ class Registry:
         """Write a version's model and manifest, both checked, into a folder; returns the two paths."""
         release = self.resolve(address)
         data = self.read_model(release)
-        folder.mkdir(parents=True, exist_ok=True)
-        model, manifest = folder / release.manifest.artifact.file, folder / MANIFEST_FILE
-        model.write_bytes(data)
-        manifest.write_bytes(release.manifest_bytes)
+        model, manifest = folder / MODEL_FILE, folder / MANIFEST_FILE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            model.write_bytes(data)
+            manifest.write_bytes(release.manifest_bytes)
+        except OSError as error:
+            raise FileError(f"cannot write to {folder} ({error.strerror}): give another folder") from error
         return model, manifest
 
     # -- tags ------------------------------------------------------------------------------------------------
@@ -212,7 +220,7 @@ class Registry:
             moved = Tag(name=target.name, tag=tag, version=target.version, history=(move,))
             self._storage.create(key, encode(moved))
             return moved
-        current = decode_tag(stored.data)
+        current = _checked_tag(TagRef(target.name, tag), stored.data)
         if current.version == target.version:
             return current
         move = self._move(current.history[-1], target.version, reason)
@@ -239,20 +247,41 @@ class Registry:
     # -- helpers ---------------------------------------------------------------------------------------------
 
     def _summary(self, name: str) -> ModelSummary:
-        paths = (key.split("/") for key in self._storage.keys(versions_prefix(name)))
-        versions = sorted(int(version) for *_, version, file in paths if file == MANIFEST_FILE and version.isdecimal())
-        # Other tools leave their own objects, such as the folder markers of the S3 console.
-        names = [key.removeprefix(tags_prefix(name)) for key in self._storage.keys(tags_prefix(name))]
-        set_tags = sorted(file.removesuffix(".json") for file in names if file.endswith(".json"))
-        tags = {tag: self.tag_of(TagRef(name, tag)).version for tag in set_tags}
-        return ModelSummary(name, tuple(versions), tags)
+        tags = {tag: self.tag_of(TagRef(name, tag)).version for tag in self._tag_names(name)}
+        return ModelSummary(name, self._versions(name), tags)
 
-    def _names_there(self) -> str:
-        names = [summary.name for summary in self.models()]
-        return f"it has {', '.join(names)}" if names else "it is empty, publish one first"
+    def _versions(self, name: str) -> tuple[int, ...]:
+        paths = (key.split("/") for key in self._storage.keys(versions_prefix(name)))
+        return tuple(
+            sorted(int(version) for *_, version, file in paths if file == MANIFEST_FILE and version.isdecimal())
+        )
+
+    def _known_versions(self, name: str) -> tuple[int, ...]:
+        versions = self._versions(name)
+        if versions:
+            return versions
+        names = [other for other in self._storage.folders("models/") if self._versions(other)]
+        there = f"it has {', '.join(names)}" if names else "it is empty, publish one first"
+        raise NotFoundError(f"there is no model {name!r} in {self._storage.location}: {there}")
+
+    def _tag_names(self, name: str) -> list[str]:
+        # Other tools leave their own objects, such as the folder markers of the S3 console.
+        files = [key.removeprefix(tags_prefix(name)) for key in self._storage.keys(tags_prefix(name))]
+        return sorted(file.removesuffix(".json") for file in files if file.endswith(".json"))
 
     def _who(self) -> str:
         return self._actor if isinstance(self._actor, str) else self._actor()
+
+
+def _checked_tag(ref: TagRef, data: bytes) -> Tag:
+    tag = decode_tag(data)
+    at_home = (tag.name, tag.tag) == (ref.name, ref.tag)
+    if not (at_home and tag.history and tag.version == tag.history[-1].to_version):
+        raise IntegrityError(
+            f"the tag object of {ref} says {tag.name}@{tag.tag} -> {tag.version}, which its place or its last move "
+            "does not bear out: restore the object from the bucket's versions"
+        )
+    return tag
 
 
 def _now() -> datetime:

@@ -37,10 +37,14 @@ class Inputs:
         fields = {f"f{index}": feature for index, feature in enumerate(signature.features)}
         self.instance = msgspec.defstruct(
             "Instance",
-            [(field, _type(feature)) for field, feature in fields.items()],
+            [
+                (field, _type(feature), None) if feature.nullable else (field, _type(feature))
+                for field, feature in fields.items()
+            ],
             rename={field: feature.name for field, feature in fields.items()},
             forbid_unknown_fields=True,
             frozen=True,
+            kw_only=True,  # a field that may be left out can stand before one that may not
         )
         self.batch = msgspec.defstruct(
             "Batch",
@@ -93,7 +97,7 @@ class Inputs:
             elif values:
                 value, detail = None, f"given {len(values)} times, once is needed"
             else:
-                value, detail = None, None if feature.nullable else "required, but missing"
+                value, detail = _left_out(feature)
             row.append(value)
             if detail:
                 problems.append({"parameter": feature.name, "detail": detail})
@@ -126,11 +130,10 @@ class Inputs:
         )
         row = []
         for feature in self._features:
-            value, detail = None, None
             if feature.name in document:
                 value, detail = _from_json(feature, document[feature.name])
             else:
-                detail = "required, but missing"
+                value, detail = _left_out(feature)
             row.append(value)
             if detail:
                 problems.append({"pointer": _pointer(place, feature.name), "detail": detail})
@@ -183,13 +186,18 @@ def answer_schema(signature: Signature) -> dict[str, Any]:
 
 
 def label_names(labels: Sequence[Label]) -> list[str]:
-    """Labels as the keys of a JSON object."""
-    return [str(label) for label in labels]
+    """Labels as the keys of a JSON object: true and false as JSON writes them."""
+    return [str(label).lower() if isinstance(label, bool) else str(label) for label in labels]
 
 
 def _type(feature: Feature) -> Any:
     kind = _TYPES[feature.type]
     return kind | None if feature.nullable else kind
+
+
+def _left_out(feature: Feature) -> tuple[None, str | None]:
+    """A feature that is not given is a missing value, where the model takes those."""
+    return None, None if feature.nullable else "required, but missing"
 
 
 def _from_json(feature: Feature, value: Any) -> tuple[Any, str | None]:

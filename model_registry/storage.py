@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 # Amazon S3 general purpose bucket naming rules: 3 to 63 characters, lower case letters, digits, dots and hyphens.
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
+# Amazon S3, list of error codes.
+_REFUSED_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
+
 # A person's upload of a large model may be slow; a function's start may not.
 _PERSON_TIMEOUTS = {"connect_timeout": "5s", "timeout": "15m"}
 _FUNCTION_TIMEOUTS = {"connect_timeout": "1s", "timeout": "8s"}
@@ -144,21 +147,26 @@ class Storage:
     def _errors(self, action: str) -> Iterator[None]:
         try:
             yield
-        except UnauthenticatedError as error:
-            raise CredentialsError(
-                f"{self.location}: the credentials were refused ({action}): refresh them, say by `aws sso login`"
-            ) from error
         except (BaseError, FileNotFoundError) as error:
-            if isinstance(error, PermissionDeniedError) or _forbidden(error):
-                raise AccessDeniedError(
-                    f"{self.location}: not allowed to {action}: use credentials that may, or have them granted"
-                ) from error
-            if _no_bucket(error):
-                raise BucketNotFoundError(
-                    f"{self.location}: there is no such bucket: check the name, account and region, "
-                    "or deploy the registry stack first"
-                ) from error
-            raise StorageError(f"{self.location}: cannot {action}: {_first_line(error)}") from error
+            raise self._explained(error, action) from error
+
+    def _explained(self, error: Exception, action: str) -> StorageError:
+        # S3's own error codes are in the text; obstore has no exceptions for some of them.
+        text = str(error)
+        if isinstance(error, UnauthenticatedError) or any(code in text for code in _REFUSED_CREDENTIALS):
+            return CredentialsError(
+                f"{self.location}: the credentials were refused ({action}): refresh them, say by `aws sso login`"
+            )
+        if isinstance(error, PermissionDeniedError) or "403 Forbidden" in text:
+            return AccessDeniedError(
+                f"{self.location}: not allowed to {action}: use credentials that may, or have them granted"
+            )
+        if _no_bucket(error):
+            return BucketNotFoundError(
+                f"{self.location}: there is no such bucket: check the name, account and region, "
+                "or deploy the registry stack first"
+            )
+        return StorageError(f"{self.location}: cannot {action}: {_first_line(error)}")
 
 
 def bucket_name(text: str) -> str:
@@ -189,11 +197,6 @@ def _s3(bucket: str, region: str, timeouts: dict[str, str], session: Any) -> S3S
 
 def _no_bucket(error: Exception) -> bool:
     return "NoSuchBucket" in str(error)
-
-
-def _forbidden(error: Exception) -> bool:
-    # obstore has no exception of its own for a listing that is refused.
-    return "403 Forbidden" in str(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -276,3 +276,9 @@ def test_the_entry_point_loads_what_the_environment_names(pin: Pin) -> None:
     log, answer = (strict(line) for line in done.stdout.splitlines())
     assert (log["event"], log["version"], done.stderr) == ("model_loaded", 1, "")
     assert answer == {"statusCode": 200, "body": "high"}
+
+
+def test_a_version_that_is_no_number_is_named() -> None:
+    variables = {"MODEL_BUCKET": "b", "MODEL_NAME": "n", "MODEL_VERSION": "latest", "MODEL_MANIFEST_SHA256": "0"}
+    with pytest.raises(LoadError, match="MODEL_VERSION is 'latest'"):
+        Pin.from_environment(variables)

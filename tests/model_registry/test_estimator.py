@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -25,6 +26,7 @@ from sklearn.svm import SVC
 from model_registry.errors import PublishError
 from model_registry.estimator import describe, dump, load_file
 from model_registry.prediction import Predictor
+from model_registry.schema import label_names
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 y = (X[:, 0] > 0).astype(int)
@@ -76,7 +78,7 @@ def test_the_golden_examples_are_what_the_estimator_itself_predicts(case: tuple[
     if described.signature.probabilities:
         table = estimator.predict_proba(example[:3])
         assert [list((o.probabilities or {}).values()) for o in outputs] == table.tolist()
-        keys = [str(label) for label in estimator.classes_.tolist()]
+        keys = label_names(estimator.classes_.tolist())
         assert {tuple(o.probabilities or ()) for o in outputs} == {tuple(keys)}
 
 
@@ -263,3 +265,27 @@ def test_a_file_of_another_scikit_learn_is_refused_with_both_versions(tmp_path: 
     (tmp_path / "model.joblib").write_bytes(data.replace(installed, b"0" * (len(installed) - 2) + b".1"))
     with pytest.raises(PublishError, match=rf"was written with scikit-learn 0+\.1, installed is {installed.decode()}"):
         load_file(tmp_path / "model.joblib")
+
+
+def test_a_model_that_answers_otherwise_when_its_inputs_travel_as_json_is_refused() -> None:
+    """Codes of pandas categories are lost on the way, so a model that depends on them would answer wrongly."""
+
+    class Codes(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+        def fit(self) -> "Codes":
+            self.fitted_ = True
+            return self
+
+        def predict(self, X: Any) -> Any:
+            codes = X["c"].cat.codes if hasattr(X, "columns") and str(X["c"].dtype) == "category" else np.zeros(len(X))
+            return np.asarray(codes)
+
+    example = pd.DataFrame({"c": pd.Categorical([3, 1, 2])})
+    with pytest.raises(PublishError, match="when X_example travels as JSON"):
+        describe(Codes().fit(), example)
+
+
+def test_a_column_called_instances_is_refused() -> None:
+    """It would be taken for a batch."""
+    example = pd.DataFrame({"instances": [1.0, 2.0]})
+    with pytest.raises(PublishError, match="'instances', which means a batch"):
+        describe(LinearRegression().fit(example, [1, 2]), example)

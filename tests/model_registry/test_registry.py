@@ -19,13 +19,14 @@ from model_registry.errors import (
     AccessDeniedError,
     BucketNotFoundError,
     ConflictError,
+    FileError,
     FormatError,
     IntegrityError,
     InvalidNameError,
     NotFoundError,
     PublishError,
 )
-from model_registry.manifest import Tag, digest, encode, tag_key, version_key
+from model_registry.manifest import MANIFEST_FILE, Tag, digest, encode, tag_key, version_key
 from model_registry.reference import TagRef
 from tests.conftest import ACTOR
 
@@ -407,3 +408,27 @@ def test_a_forbidden_bucket_is_named(bucket: str) -> None:
     for use in (lambda: publish(registry), lambda: registry.resolve("iris/1"), lambda: list(registry.models())):
         with pytest.raises(AccessDeniedError):
             use()
+
+
+def test_a_manifest_that_was_copied_from_another_version_is_not_believed(registry: Registry, storage: Storage) -> None:
+    first = publish(registry)
+    storage.create(version_key("iris", 7, MANIFEST_FILE), first.manifest_bytes)
+    with pytest.raises(IntegrityError, match="the manifest of iris/7 says that it is iris/1"):
+        registry.resolve("iris/7")
+
+
+def test_a_tag_object_that_was_copied_from_another_tag_is_not_believed(registry: Registry, storage: Storage) -> None:
+    publish(registry)
+    dev = registry.tag("iris/1", "dev")
+    storage.create(tag_key("iris", "prod"), encode(dev))
+    with pytest.raises(IntegrityError, match="the tag object of iris@prod says iris@dev"):
+        registry.resolve("iris@prod")
+
+
+def test_a_download_into_a_file_is_refused(registry: Registry, tmp_path: Path) -> None:
+    publish(registry)
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    with pytest.raises(FileError, match="give another folder"):
+        registry.download("iris/1", taken)
+    assert taken.read_text() == "a file"

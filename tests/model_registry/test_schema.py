@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from model_registry.errors import InputError
 from model_registry.manifest import Feature, FeatureType, Signature
-from model_registry.schema import Inputs, answer_schema, has_query_form, request_schema
+from model_registry.schema import Inputs, answer_schema, has_query_form, label_names, request_schema
 
 # Some characters are no part of a request field's name; test_estimator.py shows that publishing refuses them.
 names = st.text(st.characters(exclude_characters='"\\', exclude_categories=["Cs", "Cc"]), max_size=8)
@@ -76,7 +76,7 @@ def test_the_function_accepts_exactly_what_the_gateway_s_schema_accepts(request_
     if jsonschema.Draft4Validator(request_schema(signature)).is_valid(document):
         rows, is_batch = inputs.read_body(body)
         instances = document["instances"] if is_batch else [document]
-        assert rows == [tuple(item[feature.name] for feature in signature.features) for item in instances]
+        assert rows == [tuple(item.get(feature.name) for feature in signature.features) for item in instances]
     else:
         assert problems(inputs, body)
 
@@ -250,3 +250,17 @@ def test_the_answer_s_schema_fits_the_three_kinds_of_answers() -> None:
     for schema, right, wrong in cases:
         jsonschema.Draft202012Validator(schema).validate(right)
         assert not jsonschema.Draft202012Validator(schema).is_valid(wrong)
+
+
+def test_a_feature_that_may_be_missing_may_be_left_out_of_body_query_and_batch_alike() -> None:
+    signature = Signature(features=(Feature(name="a", type="number", nullable=True), Feature(name="b", type="string")))
+    inputs = Inputs(signature)
+    assert inputs.read_body(b'{"b": "x"}') == ([(None, "x")], False)
+    assert inputs.read_body(b'{"instances": [{"b": "x"}, {"a": 1, "b": "y"}]}') == ([(None, "x"), (1.0, "y")], True)
+    assert inputs.read_document({"b": "x"}) == ([(None, "x")], False)
+    assert inputs.read_query({"b": ["x"]}) == [(None, "x")]
+    assert request_schema(signature)["definitions"]["Instance"]["required"] == ["b"]
+
+
+def test_boolean_labels_are_named_as_json_writes_them() -> None:
+    assert label_names((False, True, 2, "x")) == ["false", "true", "2", "x"]

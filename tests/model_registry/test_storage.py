@@ -170,3 +170,10 @@ def test_a_bucket_may_be_given_as_name_or_as_url(text: str) -> None:
 def test_what_is_no_bucket_is_refused(text: str) -> None:
     with pytest.raises(InvalidNameError, match="is no bucket: write s3://NAME"):
         bucket_name(text)
+
+
+@pytest.mark.usefixtures("outsider")
+def test_a_wrong_secret_is_told_from_a_missing_right(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    with pytest.raises(CredentialsError, match="the credentials were refused"):
+        Storage.open(bucket).read("anything")
