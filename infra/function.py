@@ -9,7 +9,7 @@ from infra import policies
 from infra.function_code import ENTRY_POINT, code_files
 from infra.layer_platform import lambda_runtime
 from model_registry.manifest import versions_prefix
-from model_registry.registry import Release
+from model_registry.release import Release
 
 ALIAS = "live"
 

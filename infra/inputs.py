@@ -12,7 +12,8 @@ from infra.settings import Settings, SettingsError
 from model_registry.errors import RegistryError
 from model_registry.manifest import Manifest
 from model_registry.reference import TagRef
-from model_registry.registry import Registry, Release
+from model_registry.registry import Registry
+from model_registry.release import Release
 from model_registry.storage import Storage
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from model_registry.errors import RegistryError
-    from model_registry.registry import Registry, Release
+    from model_registry.registry import Registry
+    from model_registry.release import Release
     from model_registry.storage import Storage
 
 __all__ = ["Registry", "RegistryError", "Release", "Storage"]
 
-_HOME = {"Registry": "registry", "RegistryError": "errors", "Release": "registry", "Storage": "storage"}
+_HOME = {"Registry": "registry", "RegistryError": "errors", "Release": "release", "Storage": "storage"}
 
 
 def __getattr__(name: str) -> Any:

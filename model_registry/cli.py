@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from model_registry.errors import CredentialsError, PublishError, RegistryError
-from model_registry.registry import Registry, Release
+from model_registry.registry import Registry
+from model_registry.release import Release
 from model_registry.storage import Storage
 
 app = typer.Typer(

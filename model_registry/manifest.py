@@ -20,6 +20,8 @@ FORMAT = 1
 
 MODEL_FILE = "model.joblib"
 MANIFEST_FILE = "manifest.json"
+DEPRECATED_FILE = "deprecated.json"
+DELETED_FILE = "deleted.json"
 
 # Lower case letters, digits and single hyphens: safe in S3 keys, Lambda and API names, URLs and shells.
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -111,31 +113,45 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of a tag's history: who moved it when and why, from which version (None: it was new) to which.
+    """One entry of a tag's history: who moved it when and why, from which version to which.
 
-    `previous` is the SHA-256 of the entry before as `digest(encode(entry))`, None in the first: a chain.
+    A version is None where the tag was not set before, or is not set after. `id` is unique: it tells a move whose
+    answer was lost from another writer's. `checks` are the gates that the move passed, with their numbers. `previous`
+    is the SHA-256 of the entry before as `digest(encode(entry))`, None in the first: a chain.
     """
 
     sequence: int
+    id: str
+    action: Literal["tag", "promote", "rollback", "untag"]
     from_version: int | None
-    to_version: int
+    to_version: int | None
     by: str
     at: datetime
     reason: str
+    checks: tuple[str, ...] = ()
     previous: str | None
 
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True):
-    """A tag of a model with its whole history, oldest move first."""
+    """A tag of a model with its whole history, oldest move first. `version` is None after `untag`."""
 
     format: int = FORMAT
     name: str
     tag: str
-    version: int
+    version: int | None
     history: tuple[Move, ...]
 
 
-_Kind = TypeVar("_Kind", Manifest, Tag)
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """A note beside a version, `deprecated.json` or `deleted.json`: who set it when and why."""
+
+    format: int = FORMAT
+    by: str
+    at: datetime
+    reason: str
+
+
+_Kind = TypeVar("_Kind", Manifest, Tag, Mark)
 
 
 def encode(record: msgspec.Struct) -> bytes:
@@ -156,6 +172,11 @@ def decode_manifest(data: bytes) -> Manifest:
 def decode_tag(data: bytes) -> Tag:
     """Read a tag object; FormatError where it is damaged or of another format."""
     return _decode(data, Tag)
+
+
+def decode_mark(data: bytes) -> Mark:
+    """Read a mark; FormatError where it is damaged or of another format."""
+    return _decode(data, Mark)
 
 
 def _decode(data: bytes, kind: type[_Kind]) -> _Kind:

@@ -1,65 +1,48 @@
 """Publish immutable versions of models, point tags at them, find them again.
 
 s3://BUCKET/models/iris/versions/3/model.joblib     immutable
-                                  /manifest.json    immutable, written last: it commits the version
-            models/iris/tags/prod.json              current version and full history, replaced by compare-and-swap
+/manifest.json    immutable, written last: it commits the version
+models/iris/tags/prod.json              current version and full history, replaced by compare-and-swap
 """
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from model_registry import reference
-from model_registry.errors import ConflictError, FileError, IntegrityError, NotFoundError, PublishError
+from model_registry import history, reference
+from model_registry.errors import ConflictError, FileError, InvalidNameError, NotFoundError, PublishError
 from model_registry.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
     Artifact,
     Label,
     Manifest,
-    Move,
+    Mark,
     Tag,
     check_slug,
-    decode_manifest,
-    decode_tag,
     digest,
-    encode,
-    tag_key,
-    tags_prefix,
-    version_key,
-    versions_prefix,
 )
 from model_registry.reference import TagRef, VersionRef
+from model_registry.release import Release
 from model_registry.storage import Storage
+from model_registry.tags import Tags
+from model_registry.versions import Versions
 
-_PUBLISH_TRIES = 100  # so many publishes of the same model would have to win in a row
-
-
-@dataclass(frozen=True)
-class Release:
-    """A version that the registry holds: its manifest, and the bytes that this was read from."""
-
-    manifest: Manifest
-    manifest_bytes: bytes
-
-    @property
-    def manifest_sha256(self) -> str:
-        """SHA-256 in hex of the manifest as stored: whoever pins it pins the model too."""
-        return digest(self.manifest_bytes)
+ABORTED_AFTER = timedelta(days=1)
+"""A publish without a manifest is taken for one that was cut off, and not for one under way, after this time."""
 
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """A model of the registry: its versions in ascending order, and where its tags point."""
+    """A model of the registry: its versions in ascending order, those deprecated, and where its tags point."""
 
     name: str
     versions: tuple[int, ...]
     tags: Mapping[str, int]
+    deprecated: frozenset[int]
 
 
 class Registry:
@@ -69,7 +52,9 @@ class Registry:
     """
 
     def __init__(self, storage: Storage, *, actor: str | Callable[[], str]) -> None:
-        self._storage = storage
+        self.location = storage.location
+        self._versions = Versions(storage)
+        self._tags = Tags(storage)
         self._actor = actor
 
     # -- publish ---------------------------------------------------------------------------------------------
@@ -101,95 +86,90 @@ class Registry:
         described = describe(estimator, X_example, class_names=class_names, feature_names=feature_names)
         data = dump(estimator) if model_bytes is None else model_bytes
         created_by = self._who()
-        version = self._write_model(name, data)
-        manifest = Manifest(
-            name=name,
-            version=version,
-            created_at=_now(),
-            created_by=created_by,
-            description=description,
-            estimator=described.estimator,
-            parameters=described.parameters,
-            artifact=Artifact(file=MODEL_FILE, sha256=digest(data), size=len(data)),
-            environment=described.environment,
-            signature=described.signature,
-            metrics=checked,
-            examples=described.examples,
-        )
-        encoded = encode(manifest)
-        self._storage.create(version_key(name, version, MANIFEST_FILE), encoded)
-        return Release(manifest, encoded)
 
-    def _write_model(self, name: str, data: bytes) -> int:
-        """Take the next free version number by writing the model under it."""
-        folders = self._storage.folders(versions_prefix(name))
-        version = max((int(folder) for folder in folders if folder.isdecimal()), default=0)
-        for _ in range(_PUBLISH_TRIES):
-            version += 1
+        def manifest_of(version: int) -> Manifest:
+            return Manifest(
+                name=name,
+                version=version,
+                created_at=_now(),
+                created_by=created_by,
+                description=description,
+                estimator=described.estimator,
+                parameters=described.parameters,
+                artifact=Artifact(file=MODEL_FILE, sha256=digest(data), size=len(data)),
+                environment=described.environment,
+                signature=described.signature,
+                metrics=checked,
+                examples=described.examples,
+            )
+
+        return self._versions.add(name, data, manifest_of)
+
+    def copy(self, address: str, target: "Registry") -> Release:
+        """Copy a version to another bucket or account: the same number, the same bytes, the same digests.
+
+        ConflictError where the number is taken there by other bytes; where it is the same version, nothing is done.
+        """
+        release = self.resolve(address)
+        ref = VersionRef(release.manifest.name, release.manifest.version)
+        data = self._versions.model_bytes(release)
+        try:
+            target._versions.put(ref, data, release.manifest_bytes)  # noqa: SLF001  # of the same class
+        except ConflictError as error:
             try:
-                self._storage.create(version_key(name, version, MODEL_FILE), data)
-            except ConflictError:
-                continue  # another publish took this number
-            return version
-        raise ConflictError(f"{name}: {_PUBLISH_TRIES} other publishes were first, nothing was published: try again")
+                there = target.resolve(ref)
+            except NotFoundError:
+                raise error from None
+            if there.manifest_bytes != release.manifest_bytes:
+                raise ConflictError(
+                    f"{ref} is another model in {target.location}: publish there under another name"
+                ) from error
+        return release
 
     # -- read ------------------------------------------------------------------------------------------------
 
     def models(self) -> Iterator[ModelSummary]:
         """Every model that has a version, in the order of their names."""
-        for name in self._storage.folders("models/"):
-            summary = self._summary(name)
-            if summary.versions:
-                yield summary
+        return (self._summary(name) for name in self._versions.names())
 
     def model(self, name: str) -> ModelSummary:
         """One model; NotFoundError where it has no version."""
-        self._known_versions(check_slug(name, "model name"))
+        self._versions.known_numbers(check_slug(name, "model name"))
         return self._summary(name)
 
     def resolve(self, address: str | reference.Reference) -> Release:
         """Find the version that `NAME/VERSION` or `NAME@TAG` addresses, in one or two requests."""
         ref = reference.parse(address) if isinstance(address, str) else address
         if isinstance(ref, TagRef):
-            ref = VersionRef(ref.name, self.tag_of(ref).version)
-        stored = self._storage.read(version_key(ref.name, ref.version, MANIFEST_FILE))
-        if stored is None:
-            versions = ", ".join(map(str, self._known_versions(ref.name)))
-            raise NotFoundError(f"there is no version {ref}: {ref.name} has {versions}")
-        manifest = decode_manifest(stored.data)
-        if manifest.reference != str(ref):
-            raise IntegrityError(
-                f"the manifest of {ref} says that it is {manifest.reference}: "
-                "it was copied there; restore the object from the bucket's versions"
-            )
-        return Release(manifest, stored.data)
+            version = self.tag_of(ref).version
+            if version is None:
+                raise self._not_set(ref)
+            ref = VersionRef(ref.name, version)
+        return self._versions.read(ref)
 
-    def tag_of(self, ref: TagRef) -> Tag:
-        """Read a tag with its history; NotFoundError where it is not set."""
-        stored = self._storage.read(tag_key(ref.name, ref.tag))
-        if stored is None:
-            self._known_versions(ref.name)
-            tags = ", ".join(self._tag_names(ref.name)) or "none"
-            raise NotFoundError(
-                f"the tag {ref} is not set (tags of {ref.name}: {tags}): "
-                f"set it with `python -m model_registry tag {ref.name}/VERSION {ref.tag}`"
-            )
-        return _checked_tag(ref, stored.data)
+    def tag_of(self, address: str | TagRef) -> Tag:
+        """Read a tag with its history, in one request; NotFoundError where it never was set."""
+        ref = _tag_ref(address)
+        found = self._tags.read(ref)
+        if found is None:
+            raise self._not_set(ref)
+        return found[0]
+
+    def which(self, address: str, at: datetime) -> VersionRef:
+        """The version that a tag pointed at, at an instant (with a time zone); NotFoundError where it was not set."""
+        ref = _tag_ref(address)
+        version = history.version_at(self.tag_of(ref), at)
+        if version is None:
+            raise NotFoundError(f"{ref} was not set at {at.isoformat()}: `history {ref}` shows when it was")
+        return VersionRef(ref.name, version)
 
     def read_model(self, release: Release) -> bytes:
         """The bytes of a version's model, checked against the manifest; IntegrityError where they differ."""
-        manifest = release.manifest
-        key = version_key(manifest.name, manifest.version, manifest.artifact.file)
-        stored = self._storage.read(key)
-        if stored is None:
-            raise IntegrityError(f"{manifest.reference} has lost its {manifest.artifact.file}: publish it again")
-        found = digest(stored.data)
-        if found != manifest.artifact.sha256:
-            raise IntegrityError(
-                f"{manifest.artifact.file} of {manifest.reference} has SHA-256 {found}, its manifest says "
-                f"{manifest.artifact.sha256}: do not load it; restore the object or publish again"
-            )
-        return stored.data
+        return self._versions.model_bytes(release)
+
+    def deprecation(self, release: Release) -> Mark | None:
+        """Who deprecated a version when and why; None where it is not."""
+        return self._versions.deprecation(VersionRef(release.manifest.name, release.manifest.version))
 
     def download(self, address: str, folder: Path) -> tuple[Path, Path]:
         """Write a version's model and manifest, both checked, into a folder; returns the two paths."""
@@ -213,79 +193,96 @@ class Registry:
         """
         check_slug(tag, "tag")
         target = self.resolve(address).manifest
-        key = tag_key(target.name, tag)
-        stored = self._storage.read(key)
-        if stored is None:
-            move = self._move(None, target.version, reason)
-            moved = Tag(name=target.name, tag=tag, version=target.version, history=(move,))
-            self._storage.create(key, encode(moved))
-            return moved
-        current = _checked_tag(TagRef(target.name, tag), stored.data)
-        if current.version == target.version:
-            return current
-        move = self._move(current.history[-1], target.version, reason)
-        moved = msgspec.structs.replace(current, version=target.version, history=(*current.history, move))
-        self._storage.replace(key, encode(moved), stored.etag)
-        return moved
+        return self._move(TagRef(target.name, tag), target.version, action="tag", reason=reason)
 
     def promote(self, name: str, *, from_tag: str, to_tag: str, reason: str = "") -> Tag:
         """Point `to_tag` at the version that `from_tag` points at."""
-        source = TagRef(check_slug(name, "model name"), check_slug(from_tag, "tag"))
-        return self.tag(str(source), to_tag, reason=reason)
+        source, target = (TagRef(check_slug(name, "model name"), check_slug(tag, "tag")) for tag in (from_tag, to_tag))
+        version = self.resolve(source).manifest.version
+        return self._move(target, version, action="promote", reason=reason)
 
-    def _move(self, previous: Move | None, version: int, reason: str) -> Move:
-        return Move(
-            sequence=1 if previous is None else previous.sequence + 1,
-            from_version=None if previous is None else previous.to_version,
-            to_version=version,
-            by=self._who(),
-            at=_now(),
-            reason=reason,
-            previous=None if previous is None else digest(encode(previous)),
-        )
+    def rollback(self, address: str, *, reason: str = "") -> Tag:
+        """Point a tag at the version that it pointed at before; again: at the one before that."""
+        ref = _tag_ref(address)
+        earlier = history.before(self.tag_of(ref))
+        self._versions.read(VersionRef(ref.name, earlier))
+        return self._move(ref, earlier, action="rollback", reason=reason)
+
+    def untag(self, address: str, *, reason: str = "") -> Tag:
+        """Let a tag point at nothing; its history stays."""
+        ref = _tag_ref(address)
+        self.tag_of(ref)
+        return self._move(ref, None, action="untag", reason=reason)
+
+    def _move(self, ref: TagRef, version: int | None, *, action: str, reason: str) -> Tag:
+        found = self._tags.read(ref)
+        current, etag = found or (None, None)
+        if current is not None and current.version == version:
+            return current
+        moved = history.moved(ref, current, version, action=action, by=self._who(), at=_now(), reason=reason)
+        self._tags.write(moved, etag)
+        return moved
+
+    # -- housekeeping ----------------------------------------------------------------------------------------
+
+    def deprecate(self, address: str, *, reason: str) -> Mark:
+        """Mark a version as one that should not be used any more: it is served on, but not promoted."""
+        manifest = self.resolve(address).manifest
+        mark = Mark(by=self._who(), at=_now(), reason=reason)
+        self._versions.deprecate(VersionRef(manifest.name, manifest.version), mark)
+        return mark
+
+    def undeprecate(self, address: str) -> None:
+        """Take the mark away."""
+        manifest = self.resolve(address).manifest
+        self._versions.undeprecate(VersionRef(manifest.name, manifest.version))
+
+    def delete(self, ref: VersionRef, *, reason: str) -> None:
+        """Delete a version that no tag points at, for good; its number is never used again."""
+        release = self._versions.read(ref)
+        mark = Mark(by=self._who(), at=_now(), reason=reason)
+        self._versions.delete(release, mark, is_tagged=lambda: list(self._tags.pointing_at(ref.name, ref.version)))
+
+    def aborted(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
+        """Publishes that were cut off longer ago than this."""
+        for name in self._versions.folders():
+            yield from self._versions.aborted(name, before=_now() - older_than)
+
+    def gc(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
+        """Remove what such publishes left, and tell which they were."""
+        for ref in self.aborted(older_than=older_than):
+            self._versions.remove_aborted(ref)
+            yield ref
 
     # -- helpers ---------------------------------------------------------------------------------------------
 
     def _summary(self, name: str) -> ModelSummary:
-        tags = {tag: self.tag_of(TagRef(name, tag)).version for tag in self._tag_names(name)}
-        return ModelSummary(name, self._versions(name), tags)
+        tags = {tag: self.tag_of(TagRef(name, tag)).version for tag in self._tags.names(name)}
+        pointing = {tag: version for tag, version in tags.items() if version is not None}
+        numbers, deprecated = self._versions.numbers(name), self._versions.deprecated(name)
+        return ModelSummary(name, numbers, pointing, frozenset(deprecated))
 
-    def _versions(self, name: str) -> tuple[int, ...]:
-        paths = (key.split("/") for key in self._storage.keys(versions_prefix(name)))
-        return tuple(
-            sorted(int(version) for *_, version, file in paths if file == MANIFEST_FILE and version.isdecimal())
+    def _not_set(self, ref: TagRef) -> NotFoundError:
+        self._versions.known_numbers(ref.name)
+        tags = ", ".join(self._tags.names(ref.name)) or "none"
+        return NotFoundError(
+            f"the tag {ref} is not set (tags of {ref.name}: {tags}): "
+            f"set it with `python -m model_registry tag {ref.name}/VERSION {ref.tag}`"
         )
-
-    def _known_versions(self, name: str) -> tuple[int, ...]:
-        versions = self._versions(name)
-        if versions:
-            return versions
-        names = [other for other in self._storage.folders("models/") if self._versions(other)]
-        there = f"it has {', '.join(names)}" if names else "it is empty, publish one first"
-        raise NotFoundError(f"there is no model {name!r} in {self._storage.location}: {there}")
-
-    def _tag_names(self, name: str) -> list[str]:
-        # Other tools leave their own objects, such as the folder markers of the S3 console.
-        files = [key.removeprefix(tags_prefix(name)) for key in self._storage.keys(tags_prefix(name))]
-        return sorted(file.removesuffix(".json") for file in files if file.endswith(".json"))
 
     def _who(self) -> str:
         return self._actor if isinstance(self._actor, str) else self._actor()
 
 
-def _checked_tag(ref: TagRef, data: bytes) -> Tag:
-    tag = decode_tag(data)
-    at_home = (tag.name, tag.tag) == (ref.name, ref.tag)
-    if not (at_home and tag.history and tag.version == tag.history[-1].to_version):
-        raise IntegrityError(
-            f"the tag object of {ref} says {tag.name}@{tag.tag} -> {tag.version}, which its place or its last move "
-            "does not bear out: restore the object from the bucket's versions"
-        )
-    return tag
+def _tag_ref(address: str | TagRef) -> TagRef:
+    ref = reference.parse(address) if isinstance(address, str) else address
+    if isinstance(ref, TagRef):
+        return ref
+    raise InvalidNameError(f"{address} is a version, this needs a tag: write NAME@TAG, for example {ref.name}@prod")
 
 
 def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
+    return datetime.now(UTC)
 
 
 def _check_metrics(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -7,9 +7,9 @@ while it downloads, and knows conditional writes. boto3 is asked for credentials
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import obstore
@@ -39,6 +39,9 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 # Amazon S3, list of error codes.
 _REFUSED_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
+
+_TOKEN = "writer"  # noqa: S105  # no password
+"""Name of the user metadata (x-amz-meta-writer) that holds a writer's token."""
 
 # A person's upload of a large model may be slow; a function's start may not.
 _PERSON_TIMEOUTS = {"connect_timeout": "5s", "timeout": "15m"}
@@ -110,13 +113,22 @@ class Storage:
                     raise
                 return None
 
-    def create(self, key: str, data: bytes) -> None:
-        """Write an object that must not exist yet; ConflictError where it does."""
+    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
+        """Write an object that must not exist yet; ConflictError where it does.
+
+        `token`, unique to the caller, is kept with the object: a write whose answer was lost is known by it when it
+        is tried again, and succeeds instead of being in conflict with itself.
+        """
+        attributes = {_TOKEN: token} if token else None
         with self._errors(f"write {key}"):
             try:
-                obstore.put(self._store, key, data, mode="create")
-            except AlreadyExistsError as error:
-                raise ConflictError(f"{self.location}/{key} exists already, nothing was written") from error
+                obstore.put(self._store, key, data, mode="create", attributes=attributes)
+            except (BaseError, FileNotFoundError) as error:
+                if token and self._token(key) == token:
+                    return
+                if isinstance(error, AlreadyExistsError):
+                    raise ConflictError(f"{self.location}/{key} exists already, nothing was written") from error
+                raise
 
     def replace(self, key: str, data: bytes, etag: str | None) -> None:
         """Write over the object that has this ETag; ConflictError where it is another by now."""
@@ -130,18 +142,32 @@ class Storage:
                     f"{self.location}/{key} was changed by another writer, nothing was written"
                 ) from error
 
+    def delete(self, key: str) -> None:
+        """Delete an object; one that does not exist is deleted already."""
+        with self._errors(f"delete {key}"), suppress(FileNotFoundError):
+            obstore.delete(self._store, key)
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below a prefix, page by page."""
+        return (key for key, _ in self.entries(prefix))
+
+    def entries(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """Every key below a prefix with the time of its last change, page by page."""
         with self._errors(f"list {prefix}"):
             for page in obstore.list(self._store, prefix):
                 for entry in page:
-                    yield entry["path"]
+                    yield entry["path"], entry["last_modified"]
 
     def folders(self, prefix: str) -> list[str]:
         """The names directly below a prefix that have keys below them, sorted as text."""
         with self._errors(f"list {prefix}"):
             result = obstore.list_with_delimiter(self._store, prefix)
             return sorted(path.rstrip("/").rpartition("/")[2] for path in result["common_prefixes"])
+
+    def _token(self, key: str) -> str | None:
+        with suppress(BaseError, FileNotFoundError):
+            return obstore.get(self._store, key, options={"head": True}).attributes.get(_TOKEN)
+        return None
 
     @contextmanager
     def _errors(self, action: str) -> Iterator[None]:

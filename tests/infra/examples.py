@@ -14,7 +14,7 @@ from model_registry.manifest import (
     Signature,
     encode,
 )
-from model_registry.registry import Release
+from model_registry.release import Release
 
 IRIS = Signature(
     features=tuple(Feature(name=name, type="number") for name in ("sl", "sw", "pl", "pw")),

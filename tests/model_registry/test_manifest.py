@@ -45,7 +45,19 @@ TAG = Tag(
     name="iris",
     tag="prod",
     version=3,
-    history=(Move(sequence=1, from_version=None, to_version=3, by="me", at=AT, reason="first", previous=None),),
+    history=(
+        Move(
+            sequence=1,
+            id="m1",
+            action="tag",
+            from_version=None,
+            to_version=3,
+            by="me",
+            at=AT,
+            reason="first",
+            previous=None,
+        ),
+    ),
 )
 
 

@@ -96,10 +96,10 @@ class FailsAt(Storage):
 
     key = ""
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
         if key == self.key:
             raise ConnectionResetError
-        super().create(key, data)
+        super().create(key, data, token=token)
 
 
 def test_a_publish_that_ends_before_the_manifest_is_invisible(storage: Storage, bucket: str) -> None:
@@ -302,9 +302,9 @@ class Interrupted(Storage):
 
     other: Registry
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
         self.other.tag("iris/2", "prod", reason="the other's")
-        super().create(key, data)
+        super().create(key, data, token=token)
 
     def replace(self, key: str, data: bytes, etag: str | None) -> None:
         self.other.tag("iris/2", "prod", reason="the other's")
@@ -319,7 +319,7 @@ def test_of_two_that_move_a_tag_the_second_gets_an_error(registry: Registry, buc
         registry.tag("iris/1", "prod")
     interrupted = Interrupted.open(bucket)
     interrupted.other = registry  # type: ignore[attr-defined]  # `open` is declared to give a Storage
-    with pytest.raises(ConflictError, match="nothing was written"):
+    with pytest.raises(ConflictError, match="this move was not made"):
         Registry(interrupted, actor="late").tag("iris/3", "prod", reason="mine")
     found = registry.tag_of(TagRef("iris", "prod"))
     assert found.version == 2
@@ -421,7 +421,7 @@ def test_a_tag_object_that_was_copied_from_another_tag_is_not_believed(registry:
     publish(registry)
     dev = registry.tag("iris/1", "dev")
     storage.create(tag_key("iris", "prod"), encode(dev))
-    with pytest.raises(IntegrityError, match="the tag object of iris@prod says iris@dev"):
+    with pytest.raises(IntegrityError, match="iris@prod: the object says that it is iris@dev"):
         registry.resolve("iris@prod")
 
 
