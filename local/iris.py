@@ -11,7 +11,7 @@ from typing import Any
 from local.deployment import deploy
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
-from model_registry.cli import caller_identity
+from model_registry.identity import caller_identity
 
 PROJECT = Path(__file__).parent.parent
 BUCKET = "local-model-registry"

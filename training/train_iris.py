@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 
 from model_registry import Registry, RegistryError, Release, Storage
-from model_registry.cli import caller_identity
+from model_registry.identity import caller_identity
 
 NAME = "iris"
 FEATURES = ("sl", "sw", "pl", "pw")

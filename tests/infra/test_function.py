@@ -77,7 +77,7 @@ def test_the_code_is_the_handler_and_the_light_part_of_the_registry(function: Re
     names = set(code_files())
     assert set(code.assets) == names
     assert {"handler/function.py", "model_registry/storage.py"} <= names
-    assert not {"model_registry/cli.py", "model_registry/estimator.py", "model_registry/registry.py"} & names
+    assert not {"model_registry/identity.py", "model_registry/estimator.py", "model_registry/registry.py"} & names
 
 
 def test_the_handlers_packages_are_pinned_as_in_the_lock() -> None:

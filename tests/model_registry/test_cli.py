@@ -74,7 +74,7 @@ def test_publish_keeps_the_file_s_bytes_and_all_options(bucket: str, files: Path
     assert manifest["signature"]["labels"] == ["no", "yes"]
     assert manifest["metrics"] == {"accuracy": 0.9, "f1": 1.0}
     assert (manifest["description"], manifest["created_by"]) == ("A sentence.", "me")
-    assert data("show", "iris/1", "-b", bucket) == manifest
+    assert data("show", "iris/1", "-b", bucket) == {**manifest, "deprecated": None}
 
 
 @pytest.mark.usefixtures("published")
@@ -82,9 +82,12 @@ def test_without_by_the_caller_s_identity_is_recorded() -> None:
     assert data("show", "iris/1")["created_by"].startswith("arn:aws:")
 
 
+SUMMARY = {"name": "iris", "versions": [1], "tags": {"dev": 1}, "deprecated": []}
+
+
 @pytest.mark.usefixtures("published")
 def test_list_shows_models_versions_and_tags() -> None:
-    assert data("list") == data("list", "iris") == [{"name": "iris", "versions": [1], "tags": {"dev": 1}}]
+    assert data("list") == data("list", "iris") == [SUMMARY]
     assert {"iris", "1", "dev -> 1"} <= {cell.strip() for cell in run("list").stdout.replace("┃", "│").split("│")}
 
 
@@ -190,6 +193,14 @@ EVERY = [
     (["promote", "iris", "--from-tag", "dev", "--to", "prod", "--by", "me"]),
     (["resolve", "iris/1"]),
     (["download", "iris/1"]),
+    (["untag", "iris@dev", "--by", "me"]),
+    (["rollback", "iris@dev", "--by", "me"]),
+    (["history", "iris@dev"]),
+    (["which", "iris@dev", "--at", "2026-01-01"]),
+    (["deprecate", "iris/1", "--by", "me"]),
+    (["delete", "iris/1", "-m", "why", "--by", "me"]),
+    (["gc"]),
+    (["copy", "iris/1", "--to", "s3://another-registry"]),
 ]
 every_command = pytest.mark.parametrize("arguments", EVERY, ids=lambda arguments: arguments[0])
 

@@ -1,0 +1,114 @@
+"""`deprecate`, `delete`, `gc`, `copy`."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from model_registry import reference
+from model_registry.cli.common import (
+    Address,
+    AsJson,
+    Bucket,
+    By,
+    NeededReason,
+    Profile,
+    Reason,
+    app,
+    known_errors,
+    open_registry,
+    print_json,
+    talk,
+)
+from model_registry.errors import InvalidNameError
+from model_registry.reference import VersionRef
+
+OlderThan = Annotated[float, typer.Option("--older-than", help="Hours since which nothing was written; default: 24.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")]
+
+
+@app.command()
+def deprecate(
+    bucket: Bucket,
+    address: Address,
+    reason: Reason = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Take the mark away.")] = False,
+    by: By = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mark a version as one that should not be used any more; it stays, and is served on."""
+    with known_errors():
+        registry = open_registry(bucket, profile, by)
+        if undo:
+            registry.undeprecate(address)
+        else:
+            registry.deprecate(address, reason=reason)
+        reached = registry.resolve(address).manifest.reference
+        if as_json:
+            print_json({"version": reached, "deprecated": not undo})
+        else:
+            print(f"{reached} is {'no longer ' if undo else ''}deprecated")
+
+
+@app.command()
+def delete(
+    bucket: Bucket,
+    address: Annotated[str, typer.Argument(help="NAME/VERSION; a tag is no address of what is deleted.")],
+    reason: NeededReason,
+    by: By = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a version for good; refused while a tag points at it. Its number is never used again."""
+    with known_errors():
+        ref = reference.parse(address)
+        if not isinstance(ref, VersionRef):
+            raise InvalidNameError(
+                f"{address} is a tag, this needs a version: write NAME/VERSION (`resolve` prints it)"
+            )
+        open_registry(bucket, profile, by).delete(ref, reason=reason)
+        if as_json:
+            print_json({"deleted": str(ref)})
+        else:
+            print(f"{ref} is deleted")
+
+
+@app.command()
+def gc(
+    bucket: Bucket,
+    older_than: OlderThan = 24,
+    dry_run: DryRun = False,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what publishes left that were cut off."""
+    with known_errors():
+        registry, age = open_registry(bucket, profile), timedelta(hours=older_than)
+        found = list(registry.aborted(older_than=age) if dry_run else registry.gc(older_than=age))
+        if as_json:
+            print_json({"removed": not dry_run, "versions": [str(ref) for ref in found]})
+            return
+        for ref in found:
+            print(f"{ref} {'was cut off' if dry_run else 'is removed'}")
+        if not found:
+            talk.print("nothing to remove")
+
+
+@app.command("copy")
+def copy_(
+    bucket: Bucket,
+    address: Address,
+    to: Annotated[str, typer.Option("--to", help="The other registry: s3://NAME.")],
+    to_profile: Annotated[str | None, typer.Option("--to-profile", help="AWS profile of the other account.")] = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a version to another bucket or account: same number, same bytes, same digests."""
+    with known_errors():
+        with talk.status(f"copying {address}"):
+            release = open_registry(bucket, profile).copy(address, open_registry(to, to_profile or profile))
+        if as_json:
+            print_json({"version": release.manifest.reference, "manifest_sha256": release.manifest_sha256})
+        else:
+            print(release.manifest.reference)

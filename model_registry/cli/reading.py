@@ -1,0 +1,161 @@
+"""`list`, `show`, `resolve`, `which`, `history`, `download`."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model_registry.cli.common import (
+    Address,
+    AsJson,
+    Bucket,
+    Profile,
+    TagAddress,
+    app,
+    known_errors,
+    open_registry,
+    print_json,
+    print_table,
+    release_data,
+    talk,
+)
+from model_registry.errors import InvalidNameError
+from model_registry.manifest import Move
+
+
+@app.command("list")
+def list_(
+    bucket: Bucket,
+    name: Annotated[str | None, typer.Argument(help="One model only.")] = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the models with their versions and tags."""
+    with known_errors():
+        registry = open_registry(bucket, profile)
+        summaries = [registry.model(name)] if name else list(registry.models())
+        if as_json:
+            print_json(summaries)
+            return
+        print_table(
+            [
+                {
+                    "model": summary.name,
+                    "versions": ", ".join(map(str, summary.versions)),
+                    "tags": ", ".join(f"{tag} -> {version}" for tag, version in summary.tags.items()),
+                    "deprecated": ", ".join(map(str, sorted(summary.deprecated))),
+                }
+                for summary in summaries
+            ]
+        )
+
+
+@app.command()
+def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJson = False) -> None:
+    """Show what a version is."""
+    with known_errors():
+        registry = open_registry(bucket, profile)
+        release = registry.resolve(address)
+        mark = registry.deprecation(release)
+        if as_json:
+            print_json({**release_data(release), "deprecated": mark})
+            return
+        manifest = release.manifest
+        features = (f"{f.name}: {f.type}{' or null' if f.nullable else ''}" for f in manifest.signature.features)
+        rows = {
+            "deprecated": f"{mark.at.isoformat()} by {mark.by}: {mark.reason}" if mark else "",
+            "estimator": manifest.estimator,
+            "description": manifest.description,
+            "published": f"{manifest.created_at.isoformat()} by {manifest.created_by}",
+            "metrics": ", ".join(f"{name} {value:g}" for name, value in manifest.metrics.items()),
+            "features": ", ".join(features),
+            "labels": ", ".join(map(str, manifest.signature.labels or ())),
+            "python": manifest.environment.python,
+            "packages": ", ".join(f"{name} {version}" for name, version in manifest.environment.packages.items()),
+            "model.joblib": f"{manifest.artifact.size:,} bytes, sha256 {manifest.artifact.sha256}",
+            "manifest.json": f"sha256 {release.manifest_sha256}",
+        }
+        print_table(
+            [{"field": field, "value": value} for field, value in rows.items() if value], title=manifest.reference
+        )
+
+
+@app.command()
+def resolve(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJson = False) -> None:
+    """Print the version that an address names, as NAME/VERSION."""
+    with known_errors():
+        release = open_registry(bucket, profile).resolve(address)
+        manifest = release.manifest
+        if as_json:
+            pinned = {"manifest_sha256": release.manifest_sha256}
+            print_json({"name": manifest.name, "version": manifest.version, **pinned})
+        else:
+            print(manifest.reference)
+
+
+@app.command()
+def which(
+    bucket: Bucket,
+    address: TagAddress,
+    at: Annotated[str, typer.Option("--at", help="An instant as in 2026-11-23T14:03; without a zone: local time.")],
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the version that a tag pointed at, at an instant."""
+    with known_errors():
+        instant = _instant(at)
+        found = open_registry(bucket, profile).which(address, instant)
+        if as_json:
+            print_json({"name": found.name, "version": found.version, "at": instant})
+        else:
+            print(found)
+
+
+@app.command()
+def history(bucket: Bucket, address: TagAddress, profile: Profile = None, as_json: AsJson = False) -> None:
+    """Show who moved a tag, when, why, from where and to where; newest last."""
+    with known_errors():
+        tag = open_registry(bucket, profile).tag_of(address)
+        if as_json:
+            print_json(tag)
+            return
+        print_table([_row(move) for move in tag.history], title=f"{tag.name}@{tag.tag}")
+
+
+@app.command()
+def download(
+    bucket: Bucket,
+    address: Address,
+    folder: Annotated[Path, typer.Option("--to", help="The folder to write to; made where missing.")] = Path(),
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a version's model.joblib and manifest.json, digests checked, to a folder."""
+    with known_errors():
+        with talk.status(f"downloading {address}"):
+            paths = open_registry(bucket, profile).download(address, folder)
+        if as_json:
+            print_json({"model": str(paths[0]), "manifest": str(paths[1])})
+        else:
+            print(*paths, sep="\n")
+
+
+def _row(move: Move) -> dict[str, str]:
+    return {
+        "move": str(move.sequence),
+        "at": move.at.isoformat(timespec="seconds"),
+        "what": move.action,
+        "from": "" if move.from_version is None else str(move.from_version),
+        "to": "" if move.to_version is None else str(move.to_version),
+        "by": move.by,
+        "why": move.reason,
+        "checks": "; ".join(move.checks),
+    }
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError as error:
+        raise InvalidNameError(f"{text!r} is no instant: write it as in 2026-11-23T14:03:00+01:00") from error

@@ -1,0 +1,178 @@
+"""The commands that move tags, look back, and keep a registry tidy."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.naive_bayes import GaussianNB
+from typer.testing import CliRunner, Result
+
+from local.ministack import LocalAws
+from model_registry import Registry, Storage
+from model_registry.cli import app
+from model_registry.manifest import MODEL_FILE, version_key
+from tests.conftest import new_bucket
+
+X = np.arange(12.0).reshape(6, 2)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def said(*arguments: str) -> str:
+    """What a command prints that must succeed."""
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr) == (0, ""), result.output
+    return result.stdout.strip()
+
+
+def data(*arguments: str) -> Any:
+    return json.loads(said(*arguments, "--json"))
+
+
+def refused(*arguments: str) -> str:
+    """The one line that a command prints that must be refused."""
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+@pytest.fixture
+def three(registry: Registry, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A registry, named by MODEL_REGISTRY, with three versions of `iris`; `prod` went from 1 to 2 to 3."""
+    monkeypatch.setenv("MODEL_REGISTRY", bucket)
+    for seed in range(3):
+        registry.publish(GaussianNB(var_smoothing=10.0**-seed).fit(X, [0, 1] * 3), name="iris", X_example=X)
+        registry.tag(f"iris/{seed + 1}", "prod")
+    return registry
+
+
+def prod(registry: Registry) -> int | None:
+    return registry.tag_of("iris@prod").version
+
+
+def test_rollback_returns_to_what_was_there_before_several_times_in_a_row(three: Registry) -> None:
+    assert said("rollback", "iris@prod", "--by", "me") == "iris@prod -> iris/2"
+    assert said("rollback", "iris@prod", "--by", "me") == "iris@prod -> iris/1"
+    assert "nothing to roll back to" in refused("rollback", "iris@prod", "--by", "me")
+    assert prod(three) == 1
+    assert [move["action"] for move in data("history", "iris@prod")["history"]] == ["tag"] * 3 + ["rollback"] * 2
+
+
+def test_a_move_after_a_rollback_is_what_the_next_rollback_takes_back(three: Registry) -> None:
+    said("rollback", "iris@prod", "--by", "me")
+    three.tag("iris/1", "prod")
+    assert said("rollback", "iris@prod", "--by", "me") == "iris@prod -> iris/2"
+
+
+def test_untag_keeps_the_history_and_frees_the_version(three: Registry) -> None:
+    assert said("untag", "iris@prod", "--by", "me", "-m", "retired") == "iris@prod -> nothing"
+    assert "the tag iris@prod is not set" in refused("resolve", "iris@prod")
+    assert [move["to_version"] for move in data("history", "iris@prod")["history"]] == [1, 2, 3, None]
+    assert data("list") == [{"name": "iris", "versions": [1, 2, 3], "tags": {}, "deprecated": []}]
+    three.tag("iris/2", "prod")
+    assert prod(three) == 2
+
+
+def test_which_answers_for_any_instant(three: Registry) -> None:
+    """The moment of a move counts as after it."""
+    for move in three.tag_of("iris@prod").history:
+        assert said("which", "iris@prod", "--at", move.at.isoformat()) == f"iris/{move.to_version}"
+    assert "was not set at 2001-02-03" in refused("which", "iris@prod", "--at", "2001-02-03T12:00:00+00:00")
+    assert data("which", "iris@prod", "--at", "2999-01-01")["version"] == 3
+    assert "is no instant" in refused("which", "iris@prod", "--at", "yesterday")
+    assert "this needs a tag" in refused("which", "iris/1", "--at", "2999-01-01")
+
+
+def test_history_is_a_table_of_who_when_and_why(three: Registry) -> None:
+    three.tag("iris/1", "prod", reason="better")
+    table = said("history", "iris@prod")
+    assert "better" in table
+    assert str(datetime.now(UTC).year) in table
+
+
+def test_a_deprecated_version_says_so_and_can_be_taken_back(three: Registry) -> None:
+    assert said("deprecate", "iris/1", "-m", "leaks", "--by", "me") == "iris/1 is deprecated"
+    assert data("show", "iris/1")["deprecated"]["reason"] == "leaks"
+    assert "leaks" in said("show", "iris/1")
+    assert data("list")[0]["deprecated"] == [1]
+    assert "exists already" in refused("deprecate", "iris/1", "--by", "me")
+    assert said("deprecate", "iris/1", "--undo") == "iris/1 is no longer deprecated"
+    assert three.deprecation(three.resolve("iris/1")) is None
+
+
+def test_a_tagged_version_is_not_deleted(three: Registry) -> None:
+    assert "iris/3 is tagged prod, nothing was deleted" in refused("delete", "iris/3", "-m", "why", "--by", "me")
+    assert three.resolve("iris@prod").manifest.version == 3
+
+
+def test_a_deleted_versions_number_is_not_used_again(three: Registry, storage: Storage) -> None:
+    three.untag("iris@prod")
+    assert said("delete", "iris/3", "-m", "trained on the wrong data", "--by", "me") == "iris/3 is deleted"
+    assert storage.read(version_key("iris", 3, MODEL_FILE)) is None
+    assert "there is no version iris/3: iris has 1, 2" in refused("show", "iris/3")
+    again = three.publish(GaussianNB().fit(X, [0, 1] * 3), name="iris", X_example=X)
+    assert again.manifest.version == 4
+
+
+def test_only_a_version_can_be_deleted(three: Registry) -> None:
+    assert "this needs a version" in refused("delete", "iris@prod", "-m", "why", "--by", "me")
+    assert prod(three) == 3
+
+
+def test_gc_removes_what_was_cut_off_long_enough_ago(three: Registry, storage: Storage) -> None:
+    storage.create(version_key("iris", 4, MODEL_FILE), b"cut off")
+    assert run("gc").stderr == "nothing to remove\n"
+    assert data("gc", "--older-than", "0", "--dry-run") == {"removed": False, "versions": ["iris/4"]}
+    assert said("gc", "--older-than", "0") == "iris/4 is removed"
+    assert storage.read(version_key("iris", 4, MODEL_FILE)) is None
+    assert three.model("iris").versions == (1, 2, 3)
+
+
+def test_a_copy_has_the_same_number_bytes_and_digests(three: Registry, aws: LocalAws) -> None:
+    target = new_bucket(aws)
+    there = Registry(Storage.open(target), actor="me")
+    original = three.resolve("iris/2")
+    assert run("copy", "iris/2", "--to", target).stdout == "iris/2\n"
+    assert there.resolve("iris/2") == original
+    assert there.read_model(original) == three.read_model(original)
+    assert run("copy", "iris@prod", "--to", target).stdout == "iris/3\n"
+    assert there.model("iris").versions == (2, 3)
+
+
+def test_a_copy_that_is_there_already_is_left_alone(three: Registry, aws: LocalAws) -> None:
+    target = new_bucket(aws)
+    first, second = run("copy", "iris/2", "--to", target), run("copy", "iris/2", "--to", target)
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert Registry(Storage.open(target), actor="me").resolve("iris/2") == three.resolve("iris/2")
+
+
+def test_a_copy_never_overwrites_another_model(three: Registry, aws: LocalAws) -> None:
+    target = new_bucket(aws)
+    there = Registry(Storage.open(target), actor="me")
+    other = there.publish(GaussianNB().fit(X, [0, 1] * 3), name="iris", X_example=X)
+    assert "iris/1 is another model in" in refused("copy", "iris/1", "--to", target)
+    assert there.resolve("iris/1") == other
+    assert three.resolve("iris/1") != other
+
+
+MOVES: dict[str, Callable[[Registry], object]] = {
+    "tag": lambda registry: registry.tag("iris/1", "prod"),
+    "promote": lambda registry: registry.promote("iris", from_tag="prod", to_tag="dev"),
+    "rollback": lambda registry: registry.rollback("iris@prod"),
+    "untag": lambda registry: registry.untag("iris@prod"),
+}
+
+
+@pytest.mark.parametrize("verb", MOVES)
+def test_every_move_says_what_it_was_and_who_made_it(three: Registry, verb: str) -> None:
+    MOVES[verb](three)
+    tag = three.tag_of("iris@dev" if verb == "promote" else "iris@prod")
+    assert tag.history[-1].action == verb
+    assert tag.history[-1].by == "the tests"
