@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve stop test check fix lock clean
+.PHONY: help demo serve stop test bench check fix lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ stop: $(READY) ## End what make serve started
 
 test: $(READY) ## Run every test, with branch coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term
+
+bench: $(READY) ## Measure the registry against MLflow and modelstore; writes docs/benchmarks.md
+	@$(BIN)/python -m benchmarks.registry
 
 check: $(READY) ## Lint, formatting and types; changes nothing
 	@$(BIN)/ruff check .

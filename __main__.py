@@ -24,7 +24,7 @@ def deploy_model(settings: Settings) -> None:
     """One environment: the model that its tag points at, behind an API."""
     release = resolve_release(settings)
     manifest = release.manifest
-    built = model_layer(manifest, settings.architecture)
+    built = model_layer(manifest, settings.architecture, signing=bool(settings.public_keys))
     name = settings.service
 
     artifacts = ArtifactBucket(f"{name}-artifacts")
@@ -46,6 +46,7 @@ def deploy_model(settings: Settings) -> None:
             architecture=settings.architecture,
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,
+            public_keys=settings.public_keys,
         ),
     )
     api = ModelApi(

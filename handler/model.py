@@ -1,16 +1,16 @@
 """Load the pinned model once, at start: fetch, verify, load, self-check.
 
 Nothing is unpickled before its digest was checked: the stack pins the manifest's SHA-256 in the function's
-environment, and the manifest has the SHA-256 of the model's bytes.
+environment, and the manifest has the SHA-256 of the model's bytes. Where the stack trusts public keys, one of them must
+have signed the manifest.
 """
 
-import io
 import time
-import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from model_registry.errors import SignatureError
 from model_registry.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -20,8 +20,9 @@ from model_registry.manifest import (
     digest,
     version_key,
 )
-from model_registry.prediction import Predictor, same_prediction
+from model_registry.prediction import Predictor, same_prediction, unpickle
 from model_registry.schema import Inputs
+from model_registry.signature import SIGNATURE_FILE, parse_public_keys, verify
 from model_registry.storage import Storage
 
 
@@ -37,16 +38,21 @@ class Pin:
     name: str
     version: int
     manifest_sha256: str
+    public_keys: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Pin":
-        """Read MODEL_BUCKET, MODEL_NAME, MODEL_VERSION and MODEL_MANIFEST_SHA256; LoadError names a missing one."""
+        """Read MODEL_BUCKET, MODEL_NAME, MODEL_VERSION and MODEL_MANIFEST_SHA256; LoadError names a missing one.
+
+        MODEL_PUBLIC_KEY may be absent; where it is set, even to nothing, it must hold keys.
+        """
         try:
             return cls(
                 bucket=environment["MODEL_BUCKET"],
                 name=environment["MODEL_NAME"],
                 version=int(environment["MODEL_VERSION"]),
                 manifest_sha256=environment["MODEL_MANIFEST_SHA256"],
+                public_keys=_public_keys(environment),
             )
         except ValueError as error:
             raise LoadError(
@@ -71,25 +77,24 @@ class ServedModel:
 def load(pin: Pin, storage: Storage | None = None) -> ServedModel:
     """Fetch, verify, load and check the pinned model; raises LoadError or RegistryError, and serves nothing then."""
     clock = _Clock()
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        # obstore releases the GIL: both downloads run beside the imports.
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        # obstore releases the GIL: the downloads run beside the imports.
         store = storage or Storage.in_function(pin.bucket)
         manifest_bytes = pool.submit(_fetch, store, pin, MANIFEST_FILE)
         model_bytes = pool.submit(_fetch, store, pin, MODEL_FILE)
-        import joblib
-        import sklearn.base  # noqa: F401  # every estimator needs it: import it while the download runs
+        signature = pool.submit(_fetch, store, pin, SIGNATURE_FILE) if pin.public_keys else None
+        import joblib  # noqa: F401  # both are needed to load: they are imported while the download runs
+        import sklearn.base  # noqa: F401
 
         clock.lap("import")
+        if signature is not None:
+            _check_signature(manifest_bytes.result(), signature.result(), pin)
         manifest = _verified_manifest(manifest_bytes.result(), pin)
         data = model_bytes.result()
         clock.lap("fetch")
     _check(data, manifest.artifact.sha256, f"{manifest.artifact.file} of {manifest.reference}")
     clock.lap("verify")
-    with warnings.catch_warnings():
-        # A scikit-learn other than the manifest's must not quietly answer otherwise (InconsistentVersionWarning).
-        warnings.simplefilter("error", _inconsistent_version_warning())
-        estimator = joblib.load(io.BytesIO(data))
-    predictor = Predictor(estimator, manifest.signature)
+    predictor = Predictor(unpickle(data), manifest.signature)
     clock.lap("load")
     for example in manifest.examples[:1]:
         _self_check(predictor, manifest, example)
@@ -105,6 +110,22 @@ def _fetch(store: Storage, pin: Pin, file: str) -> bytes:
     return stored.data
 
 
+def _public_keys(environment: Mapping[str, str]) -> tuple[str, ...]:
+    if "MODEL_PUBLIC_KEY" not in environment:
+        return ()
+    try:
+        return parse_public_keys(environment["MODEL_PUBLIC_KEY"])
+    except SignatureError as error:
+        raise LoadError(f"MODEL_PUBLIC_KEY: {error}") from error
+
+
+def _check_signature(manifest_bytes: bytes, signature: bytes, pin: Pin) -> None:
+    try:
+        verify(manifest_bytes, signature, pin.public_keys, what=f"{pin.name}/{pin.version}")
+    except SignatureError as error:
+        raise LoadError(str(error)) from error
+
+
 def _verified_manifest(data: bytes, pin: Pin) -> Manifest:
     pinned = f"{pin.name}/{pin.version}"
     _check(data, pin.manifest_sha256, f"{MANIFEST_FILE} of {pinned}")
@@ -118,13 +139,6 @@ def _check(data: bytes, expected: str, what: str) -> None:
     found = digest(data)
     if found != expected:
         raise LoadError(f"{what} has SHA-256 {found}, {expected} is pinned: it is not loaded")
-
-
-def _inconsistent_version_warning() -> type[Warning]:
-    from sklearn.exceptions import InconsistentVersionWarning
-
-    warning: type[Warning] = InconsistentVersionWarning
-    return warning
 
 
 def _self_check(predictor: Predictor, manifest: Manifest, example: Example) -> None:

@@ -26,6 +26,7 @@ class FunctionArgs:
     architecture: str
     log_retention_days: int
     tracing: bool
+    public_keys: tuple[str, ...] = ()
 
 
 class ModelFunction(pulumi.ComponentResource):
@@ -75,6 +76,7 @@ class ModelFunction(pulumi.ComponentResource):
                     "MODEL_MANIFEST_SHA256": args.release.manifest_sha256,
                     # One row needs no threads; starting them costs 140 ms of CPU at import (docs/benchmarks.md).
                     "OPENBLAS_NUM_THREADS": "1",
+                    **({"MODEL_PUBLIC_KEY": ",".join(args.public_keys)} if args.public_keys else {}),
                 }
             },
             tracing_config={"mode": "Active" if args.tracing else "PassThrough"},

@@ -7,7 +7,7 @@ PROJECT = Path(__file__).parent.parent
 ENTRY_POINT = "handler.function.handler"
 
 # The part of the registry that runs inside the function; the rest would only make it larger.
-_REGISTRY_MODULES = ("__init__", "errors", "manifest", "prediction", "schema", "storage")
+_REGISTRY_MODULES = ("__init__", "errors", "manifest", "prediction", "schema", "signature", "storage")
 
 
 def code_files() -> dict[str, Path]:
@@ -17,8 +17,9 @@ def code_files() -> dict[str, Path]:
     return {str(path.relative_to(PROJECT)): path for path in sorted([*handler, *registry])}
 
 
-def requirements() -> dict[str, str]:
-    """The packages, with exact versions, that the function's own code needs."""
-    lines = (PROJECT / "handler" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+def requirements(*, signing: bool = False) -> dict[str, str]:
+    """The packages, with exact versions, that the function's own code needs, to check signatures too if `signing`."""
+    files = ["requirements.txt", *(["requirements-signing.txt"] if signing else [])]
+    lines = [line for file in files for line in (PROJECT / "handler" / file).read_text(encoding="utf-8").splitlines()]
     pins = (line.partition("==") for line in lines if line and not line.startswith("#"))
     return {name.strip(): version.strip() for name, _, version in pins}

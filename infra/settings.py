@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from model_registry.errors import InvalidNameError
+from model_registry.errors import InvalidNameError, SignatureError
 from model_registry.manifest import check_slug
+from model_registry.signature import parse_public_keys
 from model_registry.storage import bucket_name
 
 REGISTRY_STACK = "registry"
@@ -53,6 +54,7 @@ class Settings:
     log_retention_days: int
     tracing: bool
     stack: str
+    public_keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_slug("model", self.model)
@@ -96,7 +98,15 @@ def read_settings() -> Settings | RegistrySettings:
         log_retention_days=config.require_int("logRetentionDays"),
         tracing=config.require_bool("tracing"),
         stack=stack,
+        public_keys=_public_keys(config.get("publicKey") or ""),
     )
+
+
+def _public_keys(text: str) -> tuple[str, ...]:
+    try:
+        return parse_public_keys(text) if text else ()
+    except SignatureError as error:
+        raise SettingsError(f"publicKey: {error}") from error
 
 
 def _check_slug(name: str, value: str) -> None:

@@ -6,8 +6,14 @@ RegistryError
 ├── ConflictError           another writer was first; nothing was changed
 ├── IntegrityError          bytes that are not the ones whose digest was recorded
 ├── FormatError             a manifest or tag object that this release cannot read
+├── SignatureError          a manifest that no trusted key signed, or a key that cannot be used
 ├── PublishError            an object that cannot be published: no estimator, unfitted, not importable elsewhere
+├── EnvironmentMismatchError  a model that this environment cannot load as it was published
+├── VerificationError       a version that does not answer as recorded, in an environment made for it
+├── InvalidGateError        a gate that is not well formed
+├── GateError               a move that does not pass its gates; nothing was changed
 ├── FileError               a local file that cannot be read or written
+├── NoticeError             a move that could not be announced; it was made nevertheless
 ├── InputError              request values that do not fit the model's signature
 └── StorageError            the bucket could not be used
     ├── BucketNotFoundError
@@ -40,8 +46,36 @@ class FormatError(RegistryError):
     """A manifest or tag object that this release cannot read."""
 
 
+class SignatureError(RegistryError):
+    """No trusted key signed the manifest, or a key cannot be used."""
+
+
 class PublishError(RegistryError):
     """The object cannot be published as a model."""
+
+
+class EnvironmentMismatchError(RegistryError):
+    """The model needs another Python or other packages than there are here."""
+
+
+class VerificationError(RegistryError):
+    """The version does not answer as recorded, or the environment that it names cannot be made."""
+
+
+class InvalidGateError(RegistryError):
+    """A gate that is not well formed."""
+
+
+class GateError(RegistryError):
+    """A move does not pass its gates; nothing was changed. `failures` has a sentence for each, with its numbers."""
+
+    def __init__(self, target: str, failures: list[str]) -> None:
+        self.failures = failures
+        super().__init__(f"{target} was not moved: {'; '.join(failures)}")
+
+
+class NoticeError(RegistryError):
+    """A move could not be announced; it was made nevertheless."""
 
 
 class FileError(RegistryError):

@@ -4,35 +4,28 @@ Nothing here talks to the bucket. Only publishing needs this module, so it may i
 """
 
 import io
-import pickle
-import platform
-import sys
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import joblib
 import msgspec
 import numpy as np
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from sklearn.base import is_regressor
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from model_registry.environment import environment_of
 from model_registry.errors import PublishError
 from model_registry.manifest import Environment, Example, Feature, FeatureType, Label, Signature
-from model_registry.prediction import Predictor, harmless_warnings_ignored, same_value
+from model_registry.prediction import Predictor, harmless_warnings_ignored, same_value, unpickle
 from model_registry.schema import Inputs, Row, label_names
 
 EXAMPLES = 3
 """How many rows of the example inputs become golden examples."""
 
-_ALWAYS_NEEDED = ("joblib", "scikit-learn")
 _REPR_MAX = 200
 
 
@@ -53,12 +46,14 @@ def describe(
     *,
     class_names: Sequence[Label] | None = None,
     feature_names: Sequence[str] | None = None,
+    lock: Path | None = None,
 ) -> Description:
     """Describe a fitted estimator with the help of example inputs.
 
     X_example: a DataFrame, an array of shape (n, features), a list of n objects (`{"name": value}`) or rows, or
     a list of n texts. `class_names` rename the classes, in the order of `classes_`; `feature_names` name the
-    columns of an array. Raises PublishError for what is no fitted estimator, or cannot be loaded elsewhere.
+    columns of an array; `lock` is a file that pins the packages, instead of what is installed. Raises PublishError
+    for what is no fitted estimator, or cannot be loaded elsewhere.
     """
     check_estimator(estimator)
     table = _Table.of(X_example, feature_names or _fitted_names(estimator))
@@ -73,7 +68,7 @@ def describe(
         estimator=f"{type(estimator).__module__}.{type(estimator).__qualname__}",
         parameters={name: _plain(value) for name, value in sorted(estimator.get_params(deep=False).items())},
         signature=signature,
-        environment=_environment(estimator, signature),
+        environment=environment_of(estimator, signature, lock=lock),
         examples=examples,
     )
 
@@ -109,9 +104,7 @@ def load_file(path: Path) -> tuple[Any, bytes]:
     except OSError as error:
         raise PublishError(f"cannot read {path}: {error.strerror}") from error
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", InconsistentVersionWarning)
-            return joblib.load(io.BytesIO(data)), data
+        return unpickle(data), data
     except InconsistentVersionWarning as error:
         raise PublishError(
             f"{path} was written with scikit-learn {error.original_sklearn_version}, installed is "
@@ -304,77 +297,6 @@ def _unpredictable(estimator: Any, error: Exception) -> PublishError:
         f"the {type(estimator).__name__} does not predict the rows of X_example ({type(error).__name__}: {error}): "
         "give rows as it was fitted on"
     )
-
-
-def _environment(estimator: Any, signature: Signature) -> Environment:
-    roots = {*_ALWAYS_NEEDED, *_distributions(_modules(estimator))}
-    if signature.container == "dataframe":
-        roots.add("pandas")
-    return Environment(
-        python=f"{sys.version_info.major}.{sys.version_info.minor}",
-        machine=platform.machine(),
-        packages=_closure(roots),
-    )
-
-
-class _Recorder(pickle.Unpickler):
-    """Unpickles, and notes which modules that took."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(io.BytesIO(data))
-        self.names: set[tuple[str, str]] = set()
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name)
-        # Some Cython modules are also known by a short name (`_loss` for `sklearn._loss._loss`).
-        self.names.add((sys.modules[module].__name__, name))
-        return found
-
-
-def _modules(estimator: Any) -> set[tuple[str, str]]:
-    try:
-        recorder = _Recorder(pickle.dumps(estimator))
-        recorder.load()
-    except Exception as error:
-        raise PublishError(
-            f"this {type(estimator).__name__} cannot be pickled ({type(error).__name__}: {error}): "
-            "replace lambdas and local functions in it by functions of an installed package"
-        ) from error
-    return recorder.names
-
-
-def _distributions(names: Iterable[tuple[str, str]]) -> set[str]:
-    by_module = metadata.packages_distributions()
-    found = set()
-    for module, name in names:
-        top = module.partition(".")[0]
-        if top in sys.stdlib_module_names and top != "__main__":
-            continue
-        if top not in by_module:
-            raise PublishError(
-                f"the model needs {module}.{name}, which no installed package provides: the function could not import "
-                "it. Move it into a package on the index and install that"
-            )
-        found.add(str(canonicalize_name(by_module[top][0])))
-    return found
-
-
-def _closure(roots: Iterable[str]) -> dict[str, str]:
-    """The distributions with everything they require here, and the installed versions."""
-    versions: dict[str, str] = {}
-    todo = sorted(roots)
-    while todo:
-        name = canonicalize_name(todo.pop())
-        if name in versions:
-            continue
-        try:
-            distribution = metadata.distribution(name)
-        except metadata.PackageNotFoundError as error:
-            raise PublishError(f"the model needs the package {name}, which is not installed: install it") from error
-        versions[name] = distribution.version
-        requirements = (Requirement(text) for text in distribution.requires or ())
-        todo += [r.name for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
-    return dict(sorted(versions.items()))
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 
-from model_registry.errors import ConflictError, NotFoundError
+from model_registry.errors import NotFoundError
 from model_registry.manifest import Move, Tag, digest, encode
 from model_registry.reference import TagRef
 
@@ -17,6 +17,7 @@ def moved(
     current: Tag | None,
     to_version: int | None,
     *,
+    manifest_sha256: str | None,
     action: str,
     by: str,
     at: datetime,
@@ -34,6 +35,7 @@ def moved(
         by=by,
         at=max(at, last.at) if last else at,
         reason=reason,
+        manifest_sha256=manifest_sha256,
         checks=checks,
         previous=digest(encode(last)) if last else None,
     )
@@ -78,28 +80,27 @@ def faults(ref: TagRef, tag: Tag) -> Iterator[str]:
     first = tag.history[0]
     if first.sequence != 1 or first.previous is not None or first.from_version is not None:
         yield f"{ref}: the history does not begin with the first move, but with number {first.sequence}"
+    for move in tag.history:
+        if (move.to_version is None) != (move.manifest_sha256 is None):
+            yield f"{ref}: move {move.sequence} does not say which manifest version {move.to_version} has"
     for earlier, later in pairwise(tag.history):
-        if later.sequence != earlier.sequence + 1:
-            yield f"{ref}: move {later.sequence} follows move {earlier.sequence}"
-        if later.previous != digest(encode(earlier)):
-            yield f"{ref}: move {later.sequence} does not follow from move {earlier.sequence}, which was edited"
-        if later.from_version != earlier.to_version:
-            found = f"from {later.from_version}, the one before went to {earlier.to_version}"
-            yield f"{ref}: move {later.sequence} goes {found}"
-        if later.at < earlier.at:
-            yield f"{ref}: move {later.sequence} is dated before move {earlier.sequence}"
+        yield from (f"{ref}: {fault}" for fault in _between(earlier, later))
     if tag.version != tag.history[-1].to_version:
         yield f"{ref}: it points at {tag.version}, its last move went to {tag.history[-1].to_version}"
+
+
+def _between(earlier: Move, later: Move) -> Iterator[str]:
+    """What is wrong with one move as the next after another."""
+    if later.sequence != earlier.sequence + 1:
+        yield f"move {later.sequence} follows move {earlier.sequence}"
+    if later.previous != digest(encode(earlier)):
+        yield f"move {later.sequence} does not follow from move {earlier.sequence}, which was edited"
+    if later.from_version != earlier.to_version:
+        yield f"move {later.sequence} goes from {later.from_version}, the one before went to {earlier.to_version}"
+    if later.at < earlier.at:
+        yield f"move {later.sequence} is dated before move {earlier.sequence}"
 
 
 def is_continued_by(older: Tag, newer: Tag) -> bool:
     """Whether a later state of a tag has the whole history of an earlier one: nothing was cut off or rewritten."""
     return newer.history[: len(older.history)] == older.history
-
-
-def require_unmoved(tag: Tag, expected: int | None) -> None:
-    """Raise ConflictError unless the tag still points where the caller saw it."""
-    if tag.version != expected:
-        raise ConflictError(
-            f"{tag.name}@{tag.tag} points at {tag.version} by now, not at {expected}: look again, then decide"
-        )

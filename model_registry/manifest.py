@@ -9,7 +9,7 @@ Pure and light: the function imports this module, so it may import nothing but t
 import hashlib
 import re
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -30,6 +30,8 @@ _SLUG_MAX = 32  # S3 bucket names hold 63 characters, of which the stack and wha
 
 FeatureType = Literal["number", "integer", "string", "boolean"]
 Label = str | int | float | bool
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its zone."""
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +97,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
     name: str
     version: int
-    created_at: datetime
+    created_at: Instant
     created_by: str
     description: str = ""
     estimator: str
@@ -112,12 +114,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name}/{self.version}"
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True):
+class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One entry of a tag's history: who moved it when and why, from which version to which.
 
     A version is None where the tag was not set before, or is not set after. `id` is unique: it tells a move whose
-    answer was lost from another writer's. `checks` are the gates that the move passed, with their numbers. `previous`
-    is the SHA-256 of the entry before as `digest(encode(entry))`, None in the first: a chain.
+    answer was lost from another writer's. `manifest_sha256` pins the version's manifest as it was at the move.
+    `checks` are the gates that the move passed, with their numbers. `previous` is the SHA-256 of the entry before as
+    `digest(encode(entry))`, None in the first: a chain. What has its default value is not written, so a field that a
+    later release adds with a default does not change the digests of old entries.
     """
 
     sequence: int
@@ -126,8 +130,9 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     from_version: int | None
     to_version: int | None
     by: str
-    at: datetime
+    at: Instant
     reason: str
+    manifest_sha256: str | None = None
     checks: tuple[str, ...] = ()
     previous: str | None
 
@@ -147,11 +152,36 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = FORMAT
     by: str
-    at: datetime
+    at: Instant
     reason: str
 
 
-_Kind = TypeVar("_Kind", Manifest, Tag, Mark)
+class Gates(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version must show before a tag is moved to it; `model_registry.gates` says how it is judged.
+
+    `require`: metrics with bounds, as `accuracy>=0.95`. `not_worse_than`: a tag of the same model. `verify`: rebuild
+    the environment and replay the golden examples. `allow_breaking` and `allow_deprecated` permit what is refused
+    otherwise: a signature that breaks callers of the version that is replaced, and a deprecated version.
+    """
+
+    require: tuple[str, ...] = ()
+    not_worse_than: str | None = None
+    verify: bool = False
+    allow_breaking: bool = False
+    allow_deprecated: bool = False
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The gates that every move of a tag meets, `policies/TAG.json`: who set them when and why."""
+
+    format: int = FORMAT
+    gates: Gates
+    set_by: str
+    at: Instant
+    reason: str
+
+
+_Kind = TypeVar("_Kind", Manifest, Tag, Mark, Policy)
 
 
 def encode(record: msgspec.Struct) -> bytes:
@@ -177,6 +207,11 @@ def decode_tag(data: bytes) -> Tag:
 def decode_mark(data: bytes) -> Mark:
     """Read a mark; FormatError where it is damaged or of another format."""
     return _decode(data, Mark)
+
+
+def decode_policy(data: bytes) -> Policy:
+    """Read a policy; FormatError where it is damaged or of another format."""
+    return _decode(data, Policy)
 
 
 def _decode(data: bytes, kind: type[_Kind]) -> _Kind:
@@ -235,3 +270,13 @@ def tags_prefix(name: str) -> str:
 def tag_key(name: str, tag: str) -> str:
     """The key of a tag object."""
     return f"{tags_prefix(name)}{tag}.json"
+
+
+def policies_prefix(name: str) -> str:
+    """Where the policies of a model's tags lie."""
+    return f"models/{name}/policies/"
+
+
+def policy_key(name: str, tag: str) -> str:
+    """The key of a tag's policy."""
+    return f"{policies_prefix(name)}{tag}.json"

@@ -4,6 +4,7 @@ The registry computes the golden examples with it and the function every answer,
 is served are made by the same code. Light: numpy is imported by the model anyway.
 """
 
+import io
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,19 @@ class Predictor:
 
     def _label(self, output: Any) -> Any:
         return output if self._label_of is None else self._label_of[output]
+
+
+def unpickle(data: bytes) -> Any:
+    """Load a model's bytes, whose digest the caller has checked: this runs code.
+
+    InconsistentVersionWarning is raised where another scikit-learn wrote them: it must not quietly answer otherwise.
+    """
+    import joblib
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InconsistentVersionWarning)
+        return joblib.load(io.BytesIO(data))
 
 
 def same_prediction(answer: Prediction, recorded: Prediction) -> bool:

@@ -5,15 +5,24 @@ s3://BUCKET/models/iris/versions/3/model.joblib     immutable
 models/iris/tags/prod.json              current version and full history, replaced by compare-and-swap
 """
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_registry import history, reference
-from model_registry.errors import ConflictError, FileError, InvalidNameError, NotFoundError, PublishError
+from model_registry.errors import (
+    ConflictError,
+    FileError,
+    IntegrityError,
+    InvalidNameError,
+    NotFoundError,
+    PublishError,
+)
+from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -21,18 +30,40 @@ from model_registry.manifest import (
     Label,
     Manifest,
     Mark,
+    Move,
+    Policy,
     Tag,
     check_slug,
     digest,
 )
+from model_registry.policies import Policies
+from model_registry.promotion import Judge, Progress, judge
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
+from model_registry.signature import parse_public_keys
 from model_registry.storage import Storage
 from model_registry.tags import Tags
 from model_registry.versions import Versions
 
+if TYPE_CHECKING:
+    from model_registry.signing import Signer
+
+_LOG = logging.getLogger(__name__)
+
 ABORTED_AFTER = timedelta(days=1)
 """A publish without a manifest is taken for one that was cut off, and not for one under way, after this time."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A version, and the SHA-256 in hex of its manifest: whoever holds both knows exactly which bytes are meant."""
+
+    name: str
+    version: int
+    manifest_sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}"
 
 
 @dataclass(frozen=True)
@@ -49,13 +80,29 @@ class Registry:
     """A model registry in a bucket.
 
     `actor` says who publishes and moves tags; it is asked when that is written, and not before.
+    `signer` signs what is published. With `trusted_keys` (public keys as text) a version whose manifest none of them
+    signed is refused with SignatureError wherever it is resolved.
+    `notifier` is told of each move of a tag once it is committed. Where it fails, the move stands and is returned as
+    ever, and the failure is logged as a warning (logger `model_registry.registry`; on stderr unless logging is set up).
     """
 
-    def __init__(self, storage: Storage, *, actor: str | Callable[[], str]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        actor: str | Callable[[], str],
+        signer: "Signer | None" = None,
+        trusted_keys: Sequence[str] = (),
+        notifier: Callable[[Tag, Move], None] | None = None,
+    ) -> None:
         self.location = storage.location
         self._versions = Versions(storage)
         self._tags = Tags(storage)
+        self._policies = Policies(storage)
         self._actor = actor
+        self._signer = signer
+        self._trusted_keys = parse_public_keys(",".join(trusted_keys)) if trusted_keys else ()
+        self._notifier = notifier
 
     # -- publish ---------------------------------------------------------------------------------------------
 
@@ -70,12 +117,14 @@ class Registry:
         metrics: Mapping[str, float] | None = None,
         description: str = "",
         model_bytes: bytes | None = None,
+        lock: Path | None = None,
     ) -> Release:
         """Publish a fitted estimator as the next version of a model.
 
         X_example: a DataFrame, an array of shape (n, features), a list of n objects or n texts; names and types of
         the signature come from it, and its first rows, with the answers to them, become the golden examples.
-        `model_bytes` is the joblib file of this estimator where there is one already. Raises PublishError for
+        `model_bytes` is the joblib file of this estimator where there is one already. `lock` is a requirements file
+        that pins the packages of the environment, which are the installed ones otherwise. Raises PublishError for
         what cannot be published, InvalidNameError for a bad name; nothing is written then.
         """
         # Imported here: reading a registry needs no scikit-learn.
@@ -83,7 +132,7 @@ class Registry:
 
         check_slug(name, "model name")
         checked = _check_metrics(metrics or {})
-        described = describe(estimator, X_example, class_names=class_names, feature_names=feature_names)
+        described = describe(estimator, X_example, class_names=class_names, feature_names=feature_names, lock=lock)
         data = dump(estimator) if model_bytes is None else model_bytes
         created_by = self._who()
 
@@ -103,18 +152,19 @@ class Registry:
                 examples=described.examples,
             )
 
-        return self._versions.add(name, data, manifest_of)
+        sign = None if self._signer is None else self._signer.sign
+        return self._versions.add(name, data, manifest_of, sign=sign)
 
     def copy(self, address: str, target: "Registry") -> Release:
-        """Copy a version to another bucket or account: the same number, the same bytes, the same digests.
+        """Copy a version to another bucket or account: the same number, bytes, digests and signature.
 
         ConflictError where the number is taken there by other bytes; where it is the same version, nothing is done.
         """
         release = self.resolve(address)
         ref = VersionRef(release.manifest.name, release.manifest.version)
-        data = self._versions.model_bytes(release)
+        data, signature = self._versions.model_bytes(release), self._versions.signature_bytes(ref)
         try:
-            target._versions.put(ref, data, release.manifest_bytes)  # noqa: SLF001  # of the same class
+            target._versions.put(ref, data, release.manifest_bytes, signature=signature)  # noqa: SLF001  # of the same class
         except ConflictError as error:
             try:
                 there = target.resolve(ref)
@@ -130,22 +180,46 @@ class Registry:
 
     def models(self) -> Iterator[ModelSummary]:
         """Every model that has a version, in the order of their names."""
-        return (self._summary(name) for name in self._versions.names())
+        summaries = (self._summary(name) for name in self._versions.folders())
+        return (summary for summary in summaries if summary.versions)
 
     def model(self, name: str) -> ModelSummary:
         """One model; NotFoundError where it has no version."""
-        self._versions.known_numbers(check_slug(name, "model name"))
-        return self._summary(name)
+        summary = self._summary(check_slug(name, "model name"))
+        if not summary.versions:
+            self._versions.known_numbers(name)
+        return summary
 
     def resolve(self, address: str | reference.Reference) -> Release:
         """Find the version that `NAME/VERSION` or `NAME@TAG` addresses, in one or two requests."""
         ref = reference.parse(address) if isinstance(address, str) else address
-        if isinstance(ref, TagRef):
-            version = self.tag_of(ref).version
-            if version is None:
-                raise self._not_set(ref)
-            ref = VersionRef(ref.name, version)
-        return self._versions.read(ref)
+        if isinstance(ref, VersionRef):
+            return self._versions.read(ref, trusted_keys=self._trusted_keys)
+        pin = self._pin_of(ref)
+        release = self._versions.read(VersionRef(pin.name, pin.version), trusted_keys=self._trusted_keys)
+        if release.manifest_sha256 != pin.manifest_sha256:
+            raise IntegrityError(
+                f"{ref}: the manifest of {pin} is not the one that it was pointed at: "
+                "restore it from the bucket's versions"
+            )
+        return release
+
+    def pin(self, address: str | reference.Reference) -> Pin:
+        """The version that an address names and the digest of its manifest, in one request.
+
+        With trusted keys in as many as `resolve` takes, as the signature is checked.
+        """
+        ref = reference.parse(address) if isinstance(address, str) else address
+        if isinstance(ref, TagRef) and not self._trusted_keys:
+            return self._pin_of(ref)
+        release = self.resolve(ref)
+        return Pin(release.manifest.name, release.manifest.version, release.manifest_sha256)
+
+    def _pin_of(self, ref: TagRef) -> Pin:
+        last = self.tag_of(ref).history[-1]
+        if last.to_version is None or last.manifest_sha256 is None:  # both or neither: history.faults
+            raise self._not_set(ref)
+        return Pin(ref.name, last.to_version, last.manifest_sha256)
 
     def tag_of(self, address: str | TagRef) -> Tag:
         """Read a tag with its history, in one request; NotFoundError where it never was set."""
@@ -167,6 +241,28 @@ class Registry:
         """The bytes of a version's model, checked against the manifest; IntegrityError where they differ."""
         return self._versions.model_bytes(release)
 
+    def load(self, address: str | reference.Reference, *, anywhere: bool = False) -> Any:
+        """Load a version's estimator, its digest checked before; this runs the code that its publisher pickled.
+
+        EnvironmentMismatchError, with the differences and the command that mends them, where the running environment
+        is not the one of the manifest. `anywhere` takes one with other packages, but never another scikit-learn than
+        the model was pickled by.
+        """
+        # Imported here: reading a registry needs neither.
+        from model_registry.environment import differences, mismatch
+        from model_registry.prediction import unpickle
+
+        release = self.resolve(address)
+        needed = release.manifest.environment
+        found = [] if anywhere else differences(needed)
+        if found:
+            raise mismatch(release.manifest.reference, needed, "; ".join(found))
+        data = self.read_model(release)
+        try:
+            return unpickle(data)
+        except (ImportError, UserWarning) as error:  # InconsistentVersionWarning is a UserWarning
+            raise mismatch(release.manifest.reference, needed, str(error)) from error
+
     def deprecation(self, release: Release) -> Mark | None:
         """Who deprecated a version when and why; None where it is not."""
         return self._versions.deprecation(VersionRef(release.manifest.name, release.manifest.version))
@@ -186,27 +282,61 @@ class Registry:
 
     # -- tags ------------------------------------------------------------------------------------------------
 
-    def tag(self, address: str, tag: str, *, reason: str = "") -> Tag:
+    def tag(
+        self,
+        address: str,
+        tag: str,
+        *,
+        gates: Gates | None = None,
+        reason: str = "",
+        progress: Progress = lambda _line: None,
+    ) -> Tag:
         """Point a tag at the version that an address names, and return the tag with its new history.
 
-        Already there: nothing is written. ConflictError where another writer moved the tag meanwhile.
+        Already there: nothing is written. Gates are met where they are given, or the tag has a policy; GateError has
+        what was not passed. ConflictError where another writer moved the tag meanwhile.
         """
         check_slug(tag, "tag")
-        target = self.resolve(address).manifest
-        return self._move(TagRef(target.name, tag), target.version, action="tag", reason=reason)
+        target = self.resolve(address)
+        ref = TagRef(target.manifest.name, tag)
+        judging = self._judge(ref, target, gates, progress)
+        return self._move(ref, target, action="tag", reason=reason, judging=judging)
 
-    def promote(self, name: str, *, from_tag: str, to_tag: str, reason: str = "") -> Tag:
-        """Point `to_tag` at the version that `from_tag` points at."""
-        source, target = (TagRef(check_slug(name, "model name"), check_slug(tag, "tag")) for tag in (from_tag, to_tag))
-        version = self.resolve(source).manifest.version
-        return self._move(target, version, action="promote", reason=reason)
+    def promote(
+        self,
+        name: str,
+        *,
+        to_tag: str,
+        from_tag: str | None = None,
+        version: int | None = None,
+        gates: Gates = NO_GATES,
+        reason: str = "",
+        progress: Progress = lambda _line: None,
+    ) -> Tag:
+        """Point `to_tag` at a version, or at the one that `from_tag` points at, if that passes the gates.
+
+        The gates are those given and those of the tag's policy. They are judged against the version that this move
+        replaces: where the tag was moved meanwhile, nothing is changed (ConflictError). Nothing is unpickled unless
+        they say `verify`, which comes last. GateError has every gate that was not passed, with its numbers.
+        """
+        ref = TagRef(check_slug(name, "model name"), check_slug(to_tag, "tag"))
+        if from_tag is not None and version is None:
+            target = self.resolve(TagRef(name, check_slug(from_tag, "tag")))
+        elif version is not None and from_tag is None:
+            target = self.resolve(VersionRef(name, version))
+        else:
+            raise InvalidNameError(f"{name} is promoted from one version: give a tag or a version number, and not both")
+        judging = self._judge(ref, target, gates, progress)
+        return self._move(ref, target, action="promote", reason=reason, judging=judging)
 
     def rollback(self, address: str, *, reason: str = "") -> Tag:
-        """Point a tag at the version that it pointed at before; again: at the one before that."""
+        """Point a tag at the version that it pointed at before; again: at the one before that.
+
+        No gate and no policy is asked: what gets a team out of trouble must not be in its way.
+        """
         ref = _tag_ref(address)
         earlier = history.before(self.tag_of(ref))
-        self._versions.read(VersionRef(ref.name, earlier))
-        return self._move(ref, earlier, action="rollback", reason=reason)
+        return self._move(ref, self.resolve(VersionRef(ref.name, earlier)), action="rollback", reason=reason)
 
     def untag(self, address: str, *, reason: str = "") -> Tag:
         """Let a tag point at nothing; its history stays."""
@@ -214,14 +344,74 @@ class Registry:
         self.tag_of(ref)
         return self._move(ref, None, action="untag", reason=reason)
 
-    def _move(self, ref: TagRef, version: int | None, *, action: str, reason: str) -> Tag:
+    def _move(
+        self, ref: TagRef, target: Release | None, *, action: str, reason: str, judging: Judge | None = None
+    ) -> Tag:
+        version = target.manifest.version if target else None
         found = self._tags.read(ref)
         current, etag = found or (None, None)
         if current is not None and current.version == version:
             return current
-        moved = history.moved(ref, current, version, action=action, by=self._who(), at=_now(), reason=reason)
+        # Judged on the state whose ETag the write needs: another state is a conflict.
+        checks = judging(current) if judging else ()
+        moved = history.moved(
+            ref,
+            current,
+            version,
+            action=action,
+            by=self._who(),
+            at=_now(),
+            reason=reason,
+            manifest_sha256=target.manifest_sha256 if target else None,
+            checks=checks,
+        )
         self._tags.write(moved, etag)
+        if target:
+            self._require_there(ref, target)
+        self._notify(moved)
         return moved
+
+    def _require_there(self, ref: TagRef, target: Release) -> None:
+        """A version can be deleted between being read and being tagged; the deletion looks for tags before ours."""
+        try:
+            self._versions.read(VersionRef(ref.name, target.manifest.version))
+        except NotFoundError as error:
+            raise ConflictError(
+                f"{target.manifest.reference} was deleted while {ref} was moved to it, and the tag points at nothing "
+                f"usable: point it elsewhere, for example by `rollback {ref}`"
+            ) from error
+
+    def _notify(self, moved: Tag) -> None:
+        if self._notifier is None:
+            return
+        try:
+            self._notifier(moved, moved.history[-1])
+        except Exception as error:  # noqa: BLE001  # whatever a notifier does, the move is made already
+            _LOG.warning("%s@%s was moved, but its notice failed: %s", moved.name, moved.tag, error)
+
+    # -- policies --------------------------------------------------------------------------------------------
+
+    def policy(self, address: str | TagRef) -> Policy | None:
+        """The gates that every move of a tag meets, but for rollback and untag; None where it has no policy."""
+        return self._policies.read(_tag_ref(address))
+
+    def set_policy(self, address: str | TagRef, gates: Gates, *, reason: str) -> Policy:
+        """Set the gates that every move of a tag meets from now on, in the place of those before.
+
+        The tag need not be set yet, and where it is, it stays. ConflictError where another writer was first.
+        """
+        ref = _tag_ref(address)
+        policy = Policy(gates=check_gates(gates), set_by=self._who(), at=_now(), reason=reason)
+        self._policies.write(ref, policy)
+        return policy
+
+    def _judge(self, ref: TagRef, target: Release, gates: Gates | None, progress: Progress) -> Judge | None:
+        def manifest_of(version: VersionRef) -> Manifest:
+            # Unsigned or not: a registry that begins to ask for signatures must be able to replace what has none.
+            return self._versions.read(version).manifest
+
+        policy = self._policies.read(ref)
+        return judge(self, ref, target, policy=policy, call=gates, manifest_of=manifest_of, progress=progress)
 
     # -- housekeeping ----------------------------------------------------------------------------------------
 
@@ -259,8 +449,8 @@ class Registry:
     def _summary(self, name: str) -> ModelSummary:
         tags = {tag: self.tag_of(TagRef(name, tag)).version for tag in self._tags.names(name)}
         pointing = {tag: version for tag, version in tags.items() if version is not None}
-        numbers, deprecated = self._versions.numbers(name), self._versions.deprecated(name)
-        return ModelSummary(name, numbers, pointing, frozenset(deprecated))
+        numbers, deprecated = self._versions.listing(name)
+        return ModelSummary(name, numbers, pointing, deprecated)
 
     def _not_set(self, ref: TagRef) -> NotFoundError:
         self._versions.known_numbers(ref.name)

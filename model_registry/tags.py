@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from model_registry import history
-from model_registry.errors import ConflictError, IntegrityError, StorageError
+from model_registry.errors import ConflictError, FormatError, IntegrityError, StorageError
 from model_registry.manifest import Tag, decode_tag, encode, tag_key, tags_prefix
 from model_registry.reference import TagRef
 from model_registry.storage import Storage
@@ -26,7 +26,10 @@ class Tags:
         stored = self._storage.read(tag_key(ref.name, ref.tag))
         if stored is None:
             return None
-        tag = decode_tag(stored.data)
+        try:
+            tag = decode_tag(stored.data)
+        except FormatError as error:
+            raise FormatError(f"{ref}: {error}") from error
         faults = list(history.faults(ref, tag))
         if faults:
             raise IntegrityError(f"{faults[0]}: restore the tag object from the bucket's versions")
@@ -51,7 +54,7 @@ class Tags:
             else:
                 self._storage.replace(key, data, etag)
         except (ConflictError, StorageError) as error:
-            if self._has(moved):
+            if self._has(moved, error):
                 return
             if isinstance(error, ConflictError):
                 raise ConflictError(
@@ -60,7 +63,15 @@ class Tags:
                 ) from error
             raise
 
-    def _has(self, moved: Tag) -> bool:
-        found = self.read(TagRef(moved.name, moved.tag))
+    def _has(self, moved: Tag, error: ConflictError | StorageError) -> bool:
+        ref = TagRef(moved.name, moved.tag)
+        try:
+            found = self.read(ref)
+        except StorageError as unreadable:
+            # A conflict may be one with our own write, which only reading would show.
+            failed = unreadable if isinstance(error, ConflictError) else error
+            raise type(failed)(
+                f"{failed}; whether {ref} was moved is not known: look at `history {ref}` first"
+            ) from error
         ours = moved.history[-1].id
         return found is not None and any(move.id == ours for move in found[0].history)

@@ -1,11 +1,11 @@
 """The versions of a bucket: immutable, numbered by the registry, committed by their manifest."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from model_registry.errors import ConflictError, IntegrityError, NotFoundError
+from model_registry.errors import ConflictError, FormatError, IntegrityError, NotFoundError
 from model_registry.manifest import (
     DELETED_FILE,
     DEPRECATED_FILE,
@@ -22,6 +22,7 @@ from model_registry.manifest import (
 )
 from model_registry.reference import VersionRef
 from model_registry.release import Release
+from model_registry.signature import SIGNATURE_FILE, verify
 from model_registry.storage import Storage
 
 _PUBLISH_TRIES = 1000  # so many publishes of the same model would have to win in a row
@@ -33,33 +34,69 @@ class Versions:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def add(self, name: str, data: bytes, manifest_of: Callable[[int], Manifest]) -> Release:
-        """Take the next free number by writing the model under it, then commit it by writing its manifest."""
+    def add(
+        self,
+        name: str,
+        data: bytes,
+        manifest_of: Callable[[int], Manifest],
+        *,
+        sign: Callable[[bytes], bytes] | None = None,
+    ) -> Release:
+        """Take the next free number by writing the model under it, then commit it by writing its manifest.
+
+        What `sign` gives for the manifest's bytes is written before them: no committed version waits for it.
+        """
         version = self._take_number(name, data)
         manifest = manifest_of(version)
         encoded = encode(manifest)
+        if sign is not None:
+            self._storage.create(version_key(name, version, SIGNATURE_FILE), sign(encoded), token=uuid.uuid4().hex)
         # The folder is ours since the model was written, so a conflict can only be our own write, its answer lost.
         self._storage.create(version_key(name, version, MANIFEST_FILE), encoded, token=uuid.uuid4().hex)
         return Release(manifest, encoded)
 
-    def put(self, ref: VersionRef, data: bytes, manifest_bytes: bytes) -> None:
-        """Write a version under a given number, as a copy does; ConflictError where that number is taken."""
-        self._storage.create(version_key(ref.name, ref.version, MODEL_FILE), data, token=uuid.uuid4().hex)
-        self._storage.create(version_key(ref.name, ref.version, MANIFEST_FILE), manifest_bytes, token=uuid.uuid4().hex)
+    def put(self, ref: VersionRef, data: bytes, manifest_bytes: bytes, *, signature: bytes | None = None) -> None:
+        """Write a version under a given number, as a copy does; ConflictError where that number is taken.
 
-    def read(self, ref: VersionRef) -> Release:
-        """A version, in one request; NotFoundError lists what there is."""
+        A copy that was cut off before the manifest is being finished where what is there is the same.
+        """
+        manifest = version_key(ref.name, ref.version, MANIFEST_FILE)
+        if self._storage.read(version_key(ref.name, ref.version, DELETED_FILE)) is not None:
+            raise ConflictError(f"{self._storage.location} had a version {ref}, which was deleted: publish there anew")
+        is_new = self._create_same(version_key(ref.name, ref.version, MODEL_FILE), data)
+        if signature is not None:
+            # The same model may have been published under this number with another manifest.
+            if not is_new and self._storage.read(manifest) is not None:
+                raise ConflictError(f"{self._storage.location} has a version {ref} already, nothing was written")
+            self._create_same(version_key(ref.name, ref.version, SIGNATURE_FILE), signature)
+        self._storage.create(manifest, manifest_bytes, token=uuid.uuid4().hex)
+
+    def read(self, ref: VersionRef, *, trusted_keys: Sequence[str] = ()) -> Release:
+        """A version, in one request; NotFoundError lists what there is.
+
+        With trusted keys, in two: SignatureError where none of them signed the manifest.
+        """
         stored = self._storage.read(version_key(ref.name, ref.version, MANIFEST_FILE))
         if stored is None:
             versions = ", ".join(map(str, self.known_numbers(ref.name)))
             raise NotFoundError(f"there is no version {ref}: {ref.name} has {versions}")
-        manifest = decode_manifest(stored.data)
+        if trusted_keys:
+            verify(stored.data, self.signature_bytes(ref), trusted_keys, what=str(ref))
+        try:
+            manifest = decode_manifest(stored.data)
+        except FormatError as error:
+            raise FormatError(f"{ref}: {error}") from error
         if manifest.reference != str(ref):
             raise IntegrityError(
                 f"the manifest of {ref} says that it is {manifest.reference}: "
                 "it was copied there; restore the object from the bucket's versions"
             )
         return Release(manifest, stored.data)
+
+    def signature_bytes(self, ref: VersionRef) -> bytes | None:
+        """The signature beside a version's manifest as stored, not checked; None where there is none."""
+        stored = self._storage.read(version_key(ref.name, ref.version, SIGNATURE_FILE))
+        return None if stored is None else stored.data
 
     def model_bytes(self, release: Release) -> bytes:
         """The bytes of a version's model, checked against the manifest; IntegrityError where they differ."""
@@ -85,7 +122,7 @@ class Versions:
 
     def numbers(self, name: str) -> tuple[int, ...]:
         """The committed versions of a model, ascending."""
-        return tuple(sorted(version for version, file in self._files(name) if file == MANIFEST_FILE))
+        return self.listing(name)[0]
 
     def known_numbers(self, name: str) -> tuple[int, ...]:
         """The same; NotFoundError where there are none."""
@@ -96,9 +133,11 @@ class Versions:
         there = f"it has {', '.join(names)}" if names else "it is empty, publish one first"
         raise NotFoundError(f"there is no model {name!r} in {self._storage.location}: {there}")
 
-    def deprecated(self, name: str) -> set[int]:
-        """The versions of a model that are marked as deprecated."""
-        return {version for version, file in self._files(name) if file == DEPRECATED_FILE}
+    def listing(self, name: str) -> tuple[tuple[int, ...], frozenset[int]]:
+        """The committed versions of a model, ascending, and those marked as deprecated, in one listing."""
+        files = list(self._files(name))
+        committed = tuple(sorted(version for version, file in files if file == MANIFEST_FILE))
+        return committed, frozenset(version for version, file in files if file == DEPRECATED_FILE)
 
     def deprecation(self, ref: VersionRef) -> Mark | None:
         """Who deprecated a version when and why; None where it is not."""
@@ -131,12 +170,13 @@ class Versions:
             self._storage.delete(committed)
             tags = is_tagged()
             if tags:
-                self._storage.create(committed, release.manifest_bytes)
+                self._storage.create(committed, release.manifest_bytes, token=uuid.uuid4().hex)
                 self._storage.delete(deleted)
         if tags:
             raise ConflictError(
                 f"{manifest.reference} is tagged {', '.join(tags)}, nothing was deleted: move or remove the tag first"
             )
+        self._remove_signature(VersionRef(manifest.name, manifest.version))
         self._storage.delete(model)
 
     def aborted(self, name: str, *, before: datetime) -> list[VersionRef]:
@@ -154,7 +194,23 @@ class Versions:
 
     def remove_aborted(self, ref: VersionRef) -> None:
         """Remove what a cut-off publish, or a cut-off deletion, left."""
+        self._remove_signature(ref)
         self._storage.delete(version_key(ref.name, ref.version, MODEL_FILE))
+
+    def _remove_signature(self, ref: VersionRef) -> None:
+        # Before the model, by which a removal that was cut off is found again.
+        self._storage.delete(version_key(ref.name, ref.version, SIGNATURE_FILE))
+
+    def _create_same(self, key: str, data: bytes) -> bool:
+        """Whether the object was written now; ConflictError where there is another one."""
+        try:
+            self._storage.create(key, data, token=uuid.uuid4().hex)
+        except ConflictError:
+            there = self._storage.read(key)
+            if there is None or there.data != data:
+                raise
+            return False
+        return True
 
     def _take_number(self, name: str, data: bytes) -> int:
         version = max((int(f) for f in self._storage.folders(versions_prefix(name)) if f.isdecimal()), default=0)

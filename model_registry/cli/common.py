@@ -1,10 +1,12 @@
 """What the commands share: the application, options, errors, and how data is printed."""
 
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -16,6 +18,10 @@ from model_registry.identity import caller_identity
 from model_registry.registry import Registry
 from model_registry.release import Release
 from model_registry.storage import Storage
+
+if TYPE_CHECKING:
+    from model_registry.events import EventBridge
+    from model_registry.signing import Signer
 
 FOUND_SOMETHING = 3
 """Exit code of `verify` and `doctor` when they found something wrong."""
@@ -50,10 +56,34 @@ def known_errors() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def open_registry(bucket: str, profile: str | None, by: str | None = None) -> Registry:
-    """The registry in a bucket, written to as `by`, else as whom STS knows."""
-    actor: str | Callable[[], str] = by or (lambda: caller_identity(profile))
-    return Registry(Storage.open(bucket, profile=profile), actor=actor)
+def open_registry(
+    bucket: str, profile: str | None, by: str | None = None, *, signing_key: Path | None = None
+) -> Registry:
+    """The registry in a bucket, written to as `by`, else as whom STS knows.
+
+    MODEL_REGISTRY_TRUSTED_KEYS (public keys, separated by commas) has manifests refused that none of them signed;
+    MODEL_REGISTRY_EVENT_BUS names the EventBridge bus that is told of moves.
+    """
+    keys, bus = os.environ.get("MODEL_REGISTRY_TRUSTED_KEYS"), os.environ.get("MODEL_REGISTRY_EVENT_BUS")
+    return Registry(
+        Storage.open(bucket, profile=profile),
+        actor=by or (lambda: caller_identity(profile)),
+        signer=_signer(signing_key) if signing_key else None,
+        trusted_keys=[keys] if keys else [],
+        notifier=_event_bridge(bus, bucket, profile) if bus else None,
+    )
+
+
+def _signer(path: Path) -> "Signer":
+    from model_registry.signing import Signer  # cryptography is an extra
+
+    return Signer.from_file(path, os.environ.get("MODEL_REGISTRY_SIGNING_PASSPHRASE"))
+
+
+def _event_bridge(bus: str, bucket: str, profile: str | None) -> "EventBridge":
+    from model_registry.events import EventBridge
+
+    return EventBridge(bus, bucket=bucket, profile=profile)
 
 
 def release_data(release: Release) -> dict[str, Any]:
@@ -68,9 +98,11 @@ def print_json(data: Any) -> None:
 
 
 def print_table(rows: list[Mapping[str, str]], *, title: str | None = None) -> None:
-    """Print rows for a person; columns that are empty everywhere are left out."""
+    """Print rows for a person; columns that are empty everywhere are left out, and a table without rows is, too."""
+    if not rows:
+        return
     table = Table(title=title)
-    columns = [name for name in (rows[0] if rows else {}) if any(row[name] for row in rows)]
+    columns = [name for name in rows[0] if any(row[name] for row in rows)]
     for name in columns:
         table.add_column(name, overflow="fold")  # a digest that is cut short is of no use
     for row in rows:

@@ -1,4 +1,4 @@
-"""`deprecate`, `delete`, `gc`, `copy`."""
+"""`deprecate`, `delete`, `gc`, `verify`, `doctor`, `copy`."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from model_registry import reference
+from model_registry.audit import audit
 from model_registry.cli.common import (
+    FOUND_SOMETHING,
     Address,
     AsJson,
     Bucket,
@@ -18,10 +20,14 @@ from model_registry.cli.common import (
     known_errors,
     open_registry,
     print_json,
+    print_table,
     talk,
 )
-from model_registry.errors import InvalidNameError
+from model_registry.doctor import findings
+from model_registry.errors import IntegrityError, InvalidNameError, VerificationError
 from model_registry.reference import VersionRef
+from model_registry.storage import Storage
+from model_registry.verification import verify_version
 
 OlderThan = Annotated[float, typer.Option("--older-than", help="Hours since which nothing was written; default: 24.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")]
@@ -93,6 +99,61 @@ def gc(
             print(f"{ref} {'was cut off' if dry_run else 'is removed'}")
         if not found:
             talk.print("nothing to remove")
+
+
+@app.command()
+def verify(
+    bucket: Bucket,
+    address: Address,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not rebuild the environment; unpickle nothing.")] = False,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check digests, the tag's history, and the answers to the golden examples; exit code 3 where something is wrong.
+
+    The model's environment is rebuilt by uv in a temporary folder, and the model is loaded there.
+    """
+    with known_errors():
+        registry = open_registry(bucket, profile)
+        release = registry.resolve(address)
+        faults = audit(bucket, address, profile=profile) if "@" in address else []
+        verified = None
+        with talk.status(f"verifying {address}") as status:
+            try:
+                if quick:
+                    registry.read_model(release)
+                else:
+                    verified = verify_version(registry, release.manifest.reference, progress=status.update)
+            except (IntegrityError, VerificationError) as error:
+                faults.append(str(error))
+        if as_json:
+            print_json({"version": release.manifest.reference, "faults": faults, "verified": verified})
+        else:
+            sound = str(verified or f"{release.manifest.reference} has the digests that were recorded")
+            print(*(faults or [sound]), sep="\n")
+        if faults:
+            raise typer.Exit(FOUND_SOMETHING)
+
+
+@app.command()
+def doctor(
+    bucket: Bucket,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not download the models to check their digests.")] = False,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look through the whole registry for what is wrong; exit code 3 where something is. Changes nothing."""
+    with known_errors():
+        with talk.status("reading the registry"):
+            found = list(findings(Storage.open(bucket, profile=profile), check_bytes=not quick))
+        if as_json:
+            print_json(found)
+        else:
+            rows = ({"": one.severity, "object": one.key, "fact": one.fact, "remedy": one.remedy} for one in found)
+            print_table(list(rows))
+        if any(one.severity != "note" for one in found):
+            raise typer.Exit(FOUND_SOMETHING)
+        talk.print("nothing is wrong")
 
 
 @app.command("copy")

@@ -1,6 +1,7 @@
-"""`publish`."""
+"""`publish`, `keygen`."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,15 @@ def publish(
     classes: Annotated[str | None, typer.Option(help="Names of the classes, by commas, in order of classes_.")] = None,
     metric: Annotated[list[str] | None, typer.Option(help="A metric as NAME=VALUE; may be given again.")] = None,
     description: Annotated[str, typer.Option("--description", "-d", help="A sentence for people.")] = "",
+    lock: Annotated[
+        Path | None, typer.Option(help="A requirements file that pins the packages; default: those installed.")
+    ] = None,
+    signing_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="MODEL_REGISTRY_SIGNING_KEY", help="Private key (PEM) that signs the manifest; see keygen."
+        ),
+    ] = None,
     by: By = None,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -44,7 +54,7 @@ def publish(
         metrics = dict(_metric(text) for text in metric or ())
         with talk.status(f"loading {model}"):
             estimator, data = load_file(model)
-        registry = open_registry(bucket, profile, by)
+        registry = open_registry(bucket, profile, by, signing_key=signing_key)
         with talk.status(f"publishing {len(data) / 1e6:.1f} MB to {bucket}"):
             release = registry.publish(
                 estimator,
@@ -54,11 +64,31 @@ def publish(
                 metrics=metrics,
                 description=description,
                 model_bytes=data,
+                lock=lock,
             )
         if as_json:
             print_json(release_data(release))
         else:
             print(release.manifest.reference)
+
+
+@app.command()
+def keygen(
+    path: Annotated[Path, typer.Argument(help="File for the private key; it must not exist. Keep it secret.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a key that signs manifests, and print its public key for `publicKey` of a stack.
+
+    MODEL_REGISTRY_SIGNING_PASSPHRASE, where it is set, encrypts the file.
+    """
+    with known_errors():
+        from model_registry.signing import create_key
+
+        public_key = create_key(path, os.environ.get("MODEL_REGISTRY_SIGNING_PASSPHRASE"))
+        if as_json:
+            print_json({"private_key": str(path), "public_key": public_key})
+        else:
+            print(public_key)
 
 
 def _read_examples(path: Path) -> Any:

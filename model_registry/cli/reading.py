@@ -1,11 +1,14 @@
-"""`list`, `show`, `resolve`, `which`, `history`, `download`."""
+"""`list`, `show`, `compare`, `resolve`, `which`, `history`, `download`."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
+from model_registry import comparison
 from model_registry.cli.common import (
     Address,
     AsJson,
@@ -20,6 +23,7 @@ from model_registry.cli.common import (
     release_data,
     talk,
 )
+from model_registry.comparison import Comparison
 from model_registry.errors import InvalidNameError
 from model_registry.manifest import Move
 
@@ -82,16 +86,34 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
 
 
 @app.command()
+def compare(
+    bucket: Bucket,
+    one: Address,
+    other: Annotated[str, typer.Argument(help="The version that it is compared with, NAME/VERSION or NAME@TAG.")],
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what differs between two versions: metrics, signature, packages, parameters."""
+    with known_errors():
+        registry = open_registry(bucket, profile)
+        found = comparison.compare(registry.resolve(one).manifest, registry.resolve(other).manifest)
+        if as_json:
+            print_json({**msgspec.to_builtins(found), "is_breaking": found.is_breaking})
+            return
+        print_table(list(_differences(found)), title=f"{found.one} and {found.other}")
+        if found.is_empty:
+            talk.print("nothing differs")
+
+
+@app.command()
 def resolve(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJson = False) -> None:
     """Print the version that an address names, as NAME/VERSION."""
     with known_errors():
-        release = open_registry(bucket, profile).resolve(address)
-        manifest = release.manifest
+        pin = open_registry(bucket, profile).pin(address)
         if as_json:
-            pinned = {"manifest_sha256": release.manifest_sha256}
-            print_json({"name": manifest.name, "version": manifest.version, **pinned})
+            print_json(pin)
         else:
-            print(manifest.reference)
+            print(pin)
 
 
 @app.command()
@@ -139,6 +161,27 @@ def download(
             print_json({"model": str(paths[0]), "manifest": str(paths[1])})
         else:
             print(*paths, sep="\n")
+
+
+def _differences(found: Comparison) -> Iterator[dict[str, str]]:
+    single = {"estimator": found.estimator, "python": found.python}
+    groups: list[tuple[str, Mapping[str, tuple[Any, Any]]]] = [
+        ("", {name: pair for name, pair in single.items() if pair}),
+        ("metric", found.metrics),
+        ("package", found.packages),
+        ("parameter", found.parameters),
+    ]
+    for kind, pairs in groups:
+        for name, (before, after) in pairs.items():
+            what = f"{kind} {name}".strip()
+            yield {"what": what, found.one: _text(before), found.other: _text(after), "": ""}
+    for change in found.signature:
+        breaks = "breaks callers" if change.is_breaking else ""
+        yield {"what": "signature", found.one: "", found.other: change.sentence, "": breaks}
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def _row(move: Move) -> dict[str, str]:

@@ -22,6 +22,7 @@ from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
 from model_registry.errors import AccessDeniedError, BucketNotFoundError, FormatError
 from model_registry.manifest import Artifact, Manifest, Prediction, digest, encode
+from model_registry.signing import Signer, generate_key
 from tests.handler.conftest import gateway, strict
 
 PROJECT = Path(__file__).parents[2]
@@ -237,6 +238,73 @@ def test_the_model_is_served_once_the_cause_of_a_failure_is_gone(
     assert list(lines[-1]["milliseconds"]) == ["import", "fetch", "verify", "load", "self_check", "total"]
 
 
+@pytest.fixture(scope="module")
+def signer() -> Signer:
+    return Signer.from_pem(generate_key()[0])
+
+
+@pytest.fixture
+def signed(bucket: str, storage: Storage, signer: Signer) -> Pin:
+    """A signed version, pinned by a stack that trusts the key."""
+    estimator = RandomForestClassifier(5, random_state=0).fit(X, [0, 0, 0, 1, 1, 1])
+    release = Registry(storage, actor="the tests", signer=signer).publish(estimator, name="made", X_example=X)
+    return Pin(bucket, "made", 1, release.manifest_sha256, (signer.public_key,))
+
+
+def test_a_signed_model_is_served_also_while_keys_are_replaced(signed: Pin) -> None:
+    other = Signer.from_pem(generate_key()[0]).public_key
+    for keys in (signed.public_keys, (other, *signed.public_keys)):
+        assert load(replace(signed, public_keys=keys)).manifest.reference == "made/1"
+
+
+def test_an_unsigned_model_is_not_served_where_a_key_is_trusted(pin: Pin, signer: Signer) -> None:
+    with pytest.raises(LoadError, match=r"versions/1/manifest.sig does not exist"):
+        load(replace(pin, public_keys=(signer.public_key,)))
+
+
+def test_a_manifest_that_the_stack_pinned_is_not_believed_without_its_signature(
+    aws: LocalAws, signed: Pin, storage: Storage, tmp_path: Path
+) -> None:
+    """Somebody made the deployment pin other bytes: all digests fit, and nothing is unpickled."""
+    exploded = tmp_path / "exploded"
+    manifest = load(signed).manifest
+    other = put_model(aws, signed, manifest, bomb(exploded))
+    stored = storage.read("models/made/versions/1/manifest.json")
+    assert stored is not None
+    assert digest(stored.data) == other.manifest_sha256
+    stranger = Signer.from_pem(generate_key()[0])
+    good = storage.read("models/made/versions/1/manifest.sig")
+    assert good is not None
+    for signature in (good.data, stranger.sign(stored.data), b"{}", good.data[:50]):
+        put(aws, signed, "manifest.sig", signature)
+        with pytest.raises(LoadError, match="the signature of made/1"):
+            load(other)
+    assert not exploded.exists()
+
+
+def test_a_signature_by_a_key_that_is_not_trusted_is_refused(signed: Pin, signer: Signer) -> None:
+    other = Signer.from_pem(generate_key()[0]).public_key
+    with pytest.raises(LoadError, match="is not by a trusted key") as caught:
+        load(replace(signed, public_keys=(other,)))
+    assert signer.public_key in str(caught.value)
+
+
+def test_a_signature_does_not_stand_in_for_the_pinned_digest(signed: Pin) -> None:
+    with pytest.raises(LoadError, match=f"{'0' * 64} is pinned"):
+        load(replace(signed, manifest_sha256="0" * 64))
+
+
+def test_a_public_key_in_the_environment_is_required_once_it_is_set(signer: Signer) -> None:
+    """Also one that was emptied or damaged: a check that was asked for is never left out."""
+    variables = {"MODEL_BUCKET": "b", "MODEL_NAME": "n", "MODEL_VERSION": "3", "MODEL_MANIFEST_SHA256": "d"}
+    keys = (signer.public_key, Signer.from_pem(generate_key()[0]).public_key)
+    found = Pin.from_environment({**variables, "MODEL_PUBLIC_KEY": ",".join(keys)})
+    assert found == Pin("b", "n", 3, "d", keys)
+    for bad in ("", " ", "ed25519:", keys[0][:-1], f"{keys[0]},"):
+        with pytest.raises(LoadError, match=r"MODEL_PUBLIC_KEY: .* is no public key"):
+            Pin.from_environment({**variables, "MODEL_PUBLIC_KEY": bad})
+
+
 # What the function has: its own zip, and of the layer what it loads before it has the model.
 ALLOWED = {"handler", "model_registry", "msgspec", "obstore", "typing_extensions"}
 IMPORTER = """
@@ -258,7 +326,7 @@ def test_the_function_s_own_files_import_nothing_but_what_it_ships(tmp_path: Pat
     tops = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
     assert {"handler", "model_registry", "msgspec", "obstore"} <= tops <= ALLOWED
     registry = {module.partition(".")[2] for module in modules if module.startswith("model_registry.")}
-    assert registry == {"errors", "manifest", "schema", "prediction", "storage"}
+    assert registry == {"errors", "manifest", "schema", "prediction", "signature", "storage"}
 
 
 def test_the_entry_point_loads_what_the_environment_names(pin: Pin) -> None:

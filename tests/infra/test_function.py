@@ -11,7 +11,7 @@ from tests.infra.recording import Recording, record
 LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:packages:1"
 
 
-def declare(*, memory: int = 1024, tracing: bool = True) -> Recording:
+def declare(*, memory: int = 1024, tracing: bool = True, public_keys: tuple[str, ...] = ()) -> Recording:
     args = FunctionArgs(
         release=release(),
         registry_bucket="models-of-ours",
@@ -21,6 +21,7 @@ def declare(*, memory: int = 1024, tracing: bool = True) -> Recording:
         architecture="arm64",
         log_retention_days=7,
         tracing=tracing,
+        public_keys=public_keys,
     )
     return record(lambda: ModelFunction("iris-dev", args))
 
@@ -35,6 +36,12 @@ def test_the_function_is_pinned_to_a_version_and_its_digest(function: Recording)
     assert variables["MODEL_BUCKET"] == "models-of-ours"
     assert (variables["MODEL_NAME"], variables["MODEL_VERSION"]) == ("iris", "3")
     assert variables["MODEL_MANIFEST_SHA256"] == release().manifest_sha256
+
+
+def test_the_function_knows_the_keys_that_the_stack_trusts_and_no_empty_ones(function: Recording) -> None:
+    assert "MODEL_PUBLIC_KEY" not in function.one("Function").inputs["environment"]["variables"]
+    variables = declare(public_keys=("ed25519:a", "ed25519:b")).one("Function").inputs["environment"]["variables"]
+    assert variables["MODEL_PUBLIC_KEY"] == "ed25519:a,ed25519:b"
 
 
 def test_the_runtime_follows_the_python_of_the_manifest(function: Recording) -> None:
@@ -78,11 +85,14 @@ def test_the_code_is_the_handler_and_the_light_part_of_the_registry(function: Re
     assert set(code.assets) == names
     assert {"handler/function.py", "model_registry/storage.py"} <= names
     assert not {"model_registry/identity.py", "model_registry/estimator.py", "model_registry/registry.py"} & names
+    assert "model_registry/signature.py" in names
+    assert "model_registry/signing.py" not in names, "private keys are no matter of the function"
 
 
 def test_the_handlers_packages_are_pinned_as_in_the_lock() -> None:
     lock = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
-    pins = requirements()
+    pins, signing = requirements(), requirements(signing=True)
     assert set(pins) == {"msgspec", "obstore", "typing-extensions"}
-    for name, version in pins.items():
+    assert set(signing) - set(pins) == {"cffi", "cryptography", "pycparser"}
+    for name, version in signing.items():
         assert f"\n{name}=={version} " in lock

@@ -16,7 +16,9 @@ DEFAULTS = {
     "apiKey": "false",
     "logRetentionDays": "30",
     "tracing": "true",
+    "publicKey": "",
 }
+KEYS = tuple(f"ed25519:{letter * 43}=" for letter in "AE")
 
 
 def read(stack: str = "dev", **changes: str) -> Settings | RegistrySettings:
@@ -53,6 +55,8 @@ def test_a_bucket_may_be_given_as_url() -> None:
         ("tag", "prod/blue", "lower case letters"),
         ("registryBucket", "x", "3 to 63"),
         ("model", "a" * 33, "32 characters at most"),
+        ("publicKey", "ed25519:short", "write ed25519:BASE64"),
+        ("publicKey", " ", "write ed25519:BASE64"),
     ],
 )
 def test_a_bad_value_is_refused_with_the_value_and_the_remedy(key: str, value: str, remedy: str) -> None:
@@ -60,6 +64,16 @@ def test_a_bad_value_is_refused_with_the_value_and_the_remedy(key: str, value: s
         read(**{key: value})
     assert value in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_public_keys_are_separated_by_commas_and_none_means_no_check() -> None:
+    found = [read(publicKey=text) for text in ("", KEYS[0], f"{KEYS[0]}, {KEYS[1]}")]
+    assert [settings.public_keys for settings in found if isinstance(settings, Settings)] == [(), KEYS[:1], KEYS]
+
+
+def test_a_comma_without_a_key_is_refused() -> None:
+    with pytest.raises(SettingsError, match="publicKey: '' is no public key"):
+        read(publicKey=f"{KEYS[0]},")
 
 
 def test_a_name_too_long_for_aws_is_refused() -> None:

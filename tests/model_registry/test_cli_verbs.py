@@ -3,8 +3,10 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
@@ -160,6 +162,97 @@ def test_a_copy_never_overwrites_another_model(three: Registry, aws: LocalAws) -
     assert "iris/1 is another model in" in refused("copy", "iris/1", "--to", target)
     assert there.resolve("iris/1") == other
     assert three.resolve("iris/1") != other
+
+
+def test_compare_shows_what_differs_and_what_breaks_callers(three: Registry) -> None:
+    wider = np.c_[X, X]
+    three.publish(GaussianNB().fit(wider, [0, 1] * 3), name="iris", X_example=wider, metrics={"accuracy": 0.5})
+    found = data("compare", "iris/1", "iris/4")
+    assert found["is_breaking"] is True
+    assert found["metrics"] == {"accuracy": [None, 0.5]}
+    assert found["parameters"] == {"var_smoothing": [1.0, 1e-9]}
+    table = said("compare", "iris/1", "iris/4")
+    assert "breaks callers" in " ".join(table.split())
+    assert run("compare", "iris/1", "iris/1").stderr == "nothing differs\n"
+    assert data("compare", "iris/1", "iris/2")["is_breaking"] is False
+
+
+def test_doctor_finds_nothing_in_a_sound_registry_and_says_what_is_wrong_in_another(
+    three: Registry, aws: LocalAws, bucket: str
+) -> None:
+    assert run("doctor").exit_code == 0
+    key = version_key("iris", 2, MODEL_FILE)
+    aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"other bytes")
+    result = run("doctor", "--json")
+    assert result.exit_code == 3
+    assert [finding["key"] for finding in json.loads(result.stdout)] == [key]
+    assert run("doctor", "--quick").exit_code == 0, "it does not read the models"
+    assert three.model("iris").versions == (1, 2, 3)
+
+
+@pytest.fixture
+def measured(registry: Registry, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A registry with two versions of `iris`, of accuracy 0.96 (prod) and 0.9 (dev)."""
+    monkeypatch.setenv("MODEL_REGISTRY", bucket)
+    for accuracy, tag in [(0.96, "prod"), (0.9, "dev")]:
+        model = GaussianNB().fit(X, [0, 1] * 3)
+        release = registry.publish(model, name="iris", X_example=X, metrics={"accuracy": accuracy})
+        registry.tag(release.manifest.reference, tag)
+    return registry
+
+
+PROMOTE = ("promote", "iris", "--from-tag", "dev", "--to", "prod", "--by", "me")
+
+
+def test_promote_refuses_with_the_numbers_of_every_gate_and_changes_nothing(measured: Registry) -> None:
+    message = refused(*PROMOTE, "--require", "accuracy>=0.95", "--not-worse-than", "prod")
+    assert "accuracy of iris/2 is 0.9, >= 0.95 is required" in message
+    assert "worse than 0.96 of iris/1 (prod)" in message
+    assert prod(measured) == 1
+
+
+def test_promote_keeps_the_checks_that_were_passed_in_the_history(measured: Registry) -> None:
+    assert run(*PROMOTE, "--require", "accuracy>=0.9").stdout == "iris@prod -> iris/2\n"
+    assert "accuracy 0.9 >= 0.9" in measured.tag_of("iris@prod").history[-1].checks
+    assert run("promote", "iris", "--version", "1", "--to", "prod", "--by", "me").stdout == "iris@prod -> iris/1\n"
+
+
+def test_a_policy_holds_for_people_and_ci_alike(measured: Registry) -> None:
+    assert run("policy", "iris@prod").stderr == "iris@prod has no policy\n"
+    assert "accuracy>=0.95" in said("policy", "iris@prod", "--require", "accuracy>=0.95", "-m", "agreed", "--by", "me")
+    assert data("policy", "iris@prod")["reason"] == "agreed"
+    assert "0.95 is required" in refused(*PROMOTE)
+    assert "0.95 is required" in refused("tag", "iris/2", "prod", "--by", "me")
+    said("policy", "iris@prod", "--clear", "--by", "me")
+    assert run(*PROMOTE).exit_code == 0
+    assert prod(measured) == 2
+
+
+def test_verify_quick_says_which_bytes_are_not_those_that_were_recorded(
+    measured: Registry, aws: LocalAws, bucket: str
+) -> None:
+    assert run("verify", "iris@prod", "--quick").stdout == "iris/1 has the digests that were recorded\n"
+    aws.client("s3").put_object(Bucket=bucket, Key=version_key("iris", 1, MODEL_FILE), Body=b"other bytes")
+    result = run("verify", "iris@prod", "--quick")
+    assert result.exit_code == 3
+    assert "model.joblib of iris/1 has SHA-256" in result.stdout
+    assert prod(measured) == 1
+
+
+def test_a_signed_version_is_told_from_an_unsigned_one(
+    measured: Registry, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, model = tmp_path / "key.pem", tmp_path / "model.joblib"
+    public_key = said("keygen", str(key))
+    joblib.dump(GaussianNB().fit(X, [0, 1] * 3), model)
+    (tmp_path / "rows.json").write_text("[[0, 1]]")
+    inputs = ("--example", str(tmp_path / "rows.json"), "--signing-key", str(key), "--by", "me")
+    assert run("publish", str(model), "--name", "iris", *inputs).stdout == "iris/3\n"
+    monkeypatch.setenv("MODEL_REGISTRY_TRUSTED_KEYS", public_key)
+    assert said("resolve", "iris/3") == "iris/3"
+    assert "iris/1" in refused("resolve", "iris/1")
+    assert "exists already" in refused("keygen", str(key))
+    assert Registry(Storage.open(bucket), actor="me").resolve("iris/1") == measured.resolve("iris/1")
 
 
 MOVES: dict[str, Callable[[Registry], object]] = {

@@ -1,0 +1,182 @@
+"""What a version must show before a tag is moved to it. Pure: manifests in, passed checks or GateError out.
+
+A gate holds exactly at its bound: 0.95 passes `accuracy>=0.95`. A higher metric is the better one, but for the names of
+errors and losses (`is_lower_better`).
+"""
+
+import math
+import operator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from model_registry.comparison import breaking_changes
+from model_registry.errors import GateError, InvalidGateError
+from model_registry.manifest import Gates, Manifest, Mark, check_slug
+
+__all__ = ["NO_GATES", "Gates", "Requirement", "Rules", "check_gates", "evaluate", "is_lower_better", "parse", "rules"]
+
+NO_GATES = Gates()
+
+_OPERATORS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq}
+_REQUIREMENT = re.compile(r"\s*([^<>=]+?)\s*(>=|<=|==|>|<)\s*([^<>=\s]+)\s*")
+# The words of scikit-learn's names of losses, and of other libraries' short ones.
+_LOWER_IS_BETTER = frozenset(
+    {"brier", "deviance", "error", "errors", "logloss", "loss", "losses", "perplexity"}
+    | {"mae", "mape", "mse", "msle", "rmse", "rmsle"}
+)
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A metric with a bound."""
+
+    metric: str
+    operator: str
+    bound: float
+
+    def is_met_by(self, value: float) -> bool:
+        """Whether a value keeps the bound. NaN keeps none."""
+        return bool(_OPERATORS[self.operator](value, self.bound))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The gates of a policy and those of a call as one."""
+
+    require: tuple[Requirement, ...]
+    not_worse_than: tuple[str, ...]
+    verify: bool
+    allow_breaking: bool
+    allow_deprecated: bool
+
+
+def parse(text: str) -> Requirement:
+    """Read `METRIC>=NUMBER`, with >=, >, <=, < or ==; InvalidGateError otherwise."""
+    found = _REQUIREMENT.fullmatch(text)
+    try:
+        bound = float(found[3]) if found else math.nan
+    except ValueError:
+        bound = math.nan
+    if found is None or not math.isfinite(bound):
+        raise InvalidGateError(
+            f"{text!r} is no requirement: write METRIC, one of >= > <= < == and a number, for example accuracy>=0.95"
+        )
+    return Requirement(found[1], found[2], bound)
+
+
+def check_gates(gates: Gates) -> Gates:
+    """Return the gates if they are well formed; InvalidGateError or InvalidNameError otherwise."""
+    rules(None, gates)
+    return gates
+
+
+def rules(policy: Gates | None, call: Gates) -> Rules:
+    """Join a policy's gates with those of a call, which never weaken it.
+
+    What either demands is demanded. A breaking change or a deprecated version needs the leave of both: the policy
+    says whether it is possible at all, the call that it is meant. Without a policy the call alone decides.
+    """
+    both = [call] if policy is None else [policy, call]
+    baselines = (gates.not_worse_than for gates in both if gates.not_worse_than is not None)
+    return Rules(
+        require=tuple(parse(text) for text in dict.fromkeys(text for gates in both for text in gates.require)),
+        not_worse_than=tuple(dict.fromkeys(check_slug(tag, "tag") for tag in baselines)),
+        verify=any(gates.verify for gates in both),
+        allow_breaking=all(gates.allow_breaking for gates in both),
+        allow_deprecated=all(gates.allow_deprecated for gates in both),
+    )
+
+
+def evaluate(
+    rules: Rules,
+    candidate: Manifest,
+    *,
+    target: str,
+    current: Manifest | None,
+    baselines: Mapping[str, Manifest | None],
+    deprecated: Mark | None,
+) -> tuple[str, ...]:
+    """The checks that a version passed, a sentence each with its numbers; GateError with all that it failed.
+
+    `target` is the tag to be moved as NAME@TAG, `current` the version that it points at. `baselines` has a version for
+    each tag of `rules.not_worse_than`, None where it points at none. What `rules.verify` demands is not done here.
+    """
+    judged = [
+        *_bounds(rules, candidate),
+        *_baselines(rules, candidate, target, baselines),
+        *_signature(rules, candidate, current),
+        *_deprecation(rules, candidate, deprecated),
+    ]
+    failures = [sentence for passed, sentence in judged if not passed]
+    if failures:
+        raise GateError(target, failures)
+    return tuple(sentence for _, sentence in judged)
+
+
+def is_lower_better(metric: str) -> bool:
+    """Whether a metric is an error or a loss by its name, such as test_rmse, log_loss or mean_absolute_error.
+
+    scikit-learn's negated ones (neg_log_loss) are higher where better.
+    """
+    words = re.split(r"[^a-z0-9]+", metric.lower())
+    return "neg" not in words and not _LOWER_IS_BETTER.isdisjoint(words)
+
+
+_Judgement = tuple[bool, str]
+
+
+def _bounds(rules: Rules, candidate: Manifest) -> Iterator[_Judgement]:
+    for requirement in rules.require:
+        name, sign, bound = requirement.metric, requirement.operator, requirement.bound
+        if name not in candidate.metrics:
+            yield False, f"{candidate.reference} has no metric {name!r} (it has {_names(candidate)})"
+            continue
+        value = candidate.metrics[name]
+        if requirement.is_met_by(value):
+            yield True, f"{name} {value} {sign} {bound}"
+        else:
+            yield False, f"{name} of {candidate.reference} is {value}, {sign} {bound} is required"
+
+
+def _baselines(
+    rules: Rules, candidate: Manifest, target: str, baselines: Mapping[str, Manifest | None]
+) -> Iterator[_Judgement]:
+    for tag in rules.not_worse_than:
+        baseline = baselines[tag]
+        if baseline is None:
+            # The first move of a tag must be possible under its own policy; another tag's absence is a slip.
+            first = f"{candidate.name}@{tag}" == target
+            yield first, f"{candidate.name}@{tag} points at no version, there is nothing to compare with"
+            continue
+        label = f"{baseline.reference} ({tag})"
+        shared = sorted(candidate.metrics.keys() & baseline.metrics.keys())
+        if not shared:
+            have = f"{candidate.reference} has {_names(candidate)}, {label} has {_names(baseline)}"
+            yield False, f"there is no metric in common to compare: {have}"
+        for name in shared:
+            value, bound = candidate.metrics[name], baseline.metrics[name]
+            if value <= bound if is_lower_better(name) else value >= bound:
+                yield True, f"{name} {value} is not worse than {bound} of {label}"
+            else:
+                yield False, f"{name} of {candidate.reference} is {value}, worse than {bound} of {label}"
+
+
+def _signature(rules: Rules, candidate: Manifest, current: Manifest | None) -> Iterator[_Judgement]:
+    changes = breaking_changes(current.signature, candidate.signature) if current else []
+    if current and changes:
+        sentence = f"{candidate.reference} breaks callers of {current.reference} ({', '.join(changes)})"
+        if rules.allow_breaking:
+            yield True, f"{sentence}, which was allowed"
+        else:
+            yield False, f"{sentence}: allow breaking changes if it is meant, in the tag's policy too where it has one"
+
+
+def _deprecation(rules: Rules, candidate: Manifest, deprecated: Mark | None) -> Iterator[_Judgement]:
+    if deprecated is not None:
+        sentence = f"{candidate.reference} is deprecated by {deprecated.by} ({deprecated.reason or 'no reason given'})"
+        yield rules.allow_deprecated, f"{sentence}, which was allowed" if rules.allow_deprecated else sentence
+
+
+def _names(manifest: Manifest) -> str:
+    return ", ".join(sorted(manifest.metrics)) or "none"

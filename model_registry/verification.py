@@ -1,0 +1,190 @@
+"""Prove that a version still answers as recorded, in an environment made from its manifest alone.
+
+The model runs in a process of its own, without the caller's environment variables, and so without credentials
+given there. That is no sandbox: a pickle can do all that its user may do on this machine. Verify what you trust.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model_registry.errors import VerificationError
+from model_registry.manifest import MANIFEST_FILE, Environment, Manifest
+from model_registry.reference import Reference
+
+if TYPE_CHECKING:
+    from model_registry.registry import Registry
+
+Progress = Callable[[str], None]
+
+_SHIPPED = ("__init__", "errors", "manifest", "prediction", "replay", "schema")
+# What these modules import; a model that pins it decides which.
+_OUR_PACKAGE, _OUR_REQUIREMENT = "msgspec", "msgspec>=0.19"
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from model_registry.replay import main; main(sys.argv[2])"
+# These would change what is installed, or refuse pins that are right. Indexes and certificates stay as configured.
+_DROPPED = frozenset(
+    {"UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_NO_BINARY", "UV_OVERRIDE", "UV_PROJECT", "UV_PYTHON", "UV_REQUIRE_HASHES"}
+)
+_TAIL = 6
+_REPLAY_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A version that answered every golden example as recorded."""
+
+    reference: str
+    python: str
+    packages: int
+    examples: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.reference} answers {self.examples} golden examples as recorded, "
+            f"with Python {self.python} and its {self.packages} packages"
+        )
+
+
+def verify_version(
+    registry: "Registry", address: str | Reference, *, progress: Progress = lambda _line: None
+) -> Verification:
+    """Check a version's digest, rebuild its environment in a temporary folder, load it there and replay its examples.
+
+    `progress` gets a line for each step. Raises VerificationError with the differing answers, or with uv's last lines
+    where the environment cannot be built; IntegrityError where the bytes are others, before anything is done.
+    """
+    started = time.monotonic()
+    release = registry.resolve(address)
+    manifest = release.manifest
+    if not manifest.examples:
+        raise VerificationError(f"{manifest.reference} has no golden examples to replay: publish it again with some")
+    progress(f"reading {manifest.reference}")
+    data = registry.read_model(release)
+    with tempfile.TemporaryDirectory(prefix="verify-") as name:
+        folder = Path(name)
+        python = _build(manifest, folder, progress)
+        progress(f"replaying {len(manifest.examples)} golden examples")
+        (folder / MANIFEST_FILE).write_bytes(release.manifest_bytes)
+        (folder / manifest.artifact.file).write_bytes(data)
+        found = _replay(manifest, folder, python)
+    if found["mismatches"]:
+        raise VerificationError(_told(manifest, found))
+    return Verification(
+        reference=manifest.reference,
+        python=manifest.environment.python,
+        packages=len(manifest.environment.packages),
+        examples=found["examples"],
+        seconds=time.monotonic() - started,
+    )
+
+
+def _build(manifest: Manifest, folder: Path, progress: Progress) -> Path:
+    """Make the environment below a folder and return its interpreter."""
+    environment, venv = manifest.environment, folder / "venv"
+    progress(f"making an environment with Python {environment.python}")
+    where = f"the environment of {manifest.reference} cannot be built"
+    _uv(["venv", "--no-project", "--python", environment.python, str(venv)], folder, where)
+    progress(f"installing {len(environment.packages)} packages")
+    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    # Wheels only: building a package would run its code here, with the caller's credentials. A layer needs them too.
+    install = ["pip", "install", "--python", str(python), "--no-deps", "--only-binary", ":all:"]
+    _uv([*install, "--", *_requirements(environment)], folder, where)
+    return python
+
+
+def _requirements(environment: Environment) -> list[str]:
+    pins = [f"{name}=={version}" for name, version in environment.packages.items()]
+    return pins if _OUR_PACKAGE in environment.packages else [*pins, _OUR_REQUIREMENT]
+
+
+def _uv(arguments: Sequence[str], folder: Path, where: str) -> None:
+    done = subprocess.run(  # noqa: S603  # uv's own path, and pins behind `--`
+        [_find_uv(), "--color", "never", "--no-progress", *arguments],
+        cwd=folder.anchor,  # uv looks for a project in this folder and above it: the root has none
+        env={name: value for name, value in os.environ.items() if name not in _DROPPED},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise VerificationError(f"{where}, uv says: {_tail(done.stderr)}")
+
+
+def _find_uv() -> str:
+    try:
+        import uv  # here: it is in an extra
+
+        return str(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError) as error:
+        on_path = shutil.which("uv")
+        if on_path is None:
+            raise VerificationError(
+                "verifying needs uv, which is not installed: run `pip install uv`, or install the extra `deploy`"
+            ) from error
+        return on_path
+
+
+def _replay(manifest: Manifest, folder: Path, python: Path) -> dict[str, Any]:
+    code = folder / "code"
+    (code / "model_registry").mkdir(parents=True)
+    for module in _SHIPPED:
+        file = f"{module}.py"
+        shutil.copy(Path(__file__).with_name(file), code / "model_registry" / file)
+    home = folder / "home"
+    home.mkdir()
+    try:
+        done = subprocess.run(  # noqa: S603  # the interpreter that was just made, and our own program
+            [str(python), "-I", "-c", _PROGRAM, str(code), str(folder)],
+            cwd=home,
+            env={"HOME": str(home), "TMPDIR": str(home), "PATH": os.defpath} | _windows_needs(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=_REPLAY_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise VerificationError(
+            f"{manifest.reference} did not answer its golden examples within {_REPLAY_SECONDS} s: it may hang; "
+            "load it by hand in its environment"
+        ) from error
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
+    if not found or "error" in found:
+        said = found.get("error") or f"exit code {done.returncode}, {_tail(done.stderr)}"
+        raise VerificationError(
+            f"{manifest.reference} does not run in its own environment ({said}): "
+            "publish it again from the environment that trained it"
+        )
+    return found
+
+
+def _windows_needs() -> dict[str, str]:
+    """Windows starts no program without its own folder; nothing elsewhere."""
+    return {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if "SYSTEMROOT" in os.environ else {}
+
+
+def _told(manifest: Manifest, found: dict[str, Any]) -> str:
+    mismatches = "; ".join(
+        f"{json.dumps(each['input'])} gives {json.dumps(each['answer'])}, recorded is {json.dumps(each['recorded'])}"
+        for each in found["mismatches"]
+    )
+    count = f"{len(found['mismatches'])} of {found['examples']}"
+    return (
+        f"{manifest.reference} answers {count} golden examples otherwise than recorded: {mismatches}. "
+        "Publish it again from the environment that trained it"
+    )
+
+
+def _tail(text: str) -> str:
+    return "\n".join([line for line in text.splitlines() if line.strip()][-_TAIL:])
