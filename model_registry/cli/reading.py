@@ -1,7 +1,7 @@
 """`list`, `show`, `compare`, `resolve`, `which`, `history`, `download`."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -173,8 +173,9 @@ def _differences(found: Comparison) -> Iterator[dict[str, str]]:
     ]
     for kind, pairs in groups:
         for name, (before, after) in pairs.items():
-            what = f"{kind} {name}".strip()
-            yield {"what": what, found.one: _text(before), found.other: _text(after), "": ""}
+            if _text(before) != _text(after):  # a parameter of None is as good as none
+                what = f"{kind} {name}".strip()
+                yield {"what": what, found.one: _text(before), found.other: _text(after), "": ""}
     for change in found.signature:
         breaks = "breaks callers" if change.is_breaking else ""
         yield {"what": "signature", found.one: "", found.other: change.sentence, "": breaks}
@@ -187,7 +188,7 @@ def _text(value: object) -> str:
 def _row(move: Move) -> dict[str, str]:
     return {
         "move": str(move.sequence),
-        "at": move.at.isoformat(timespec="seconds"),
+        "at": f"{move.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}",
         "what": move.action,
         "from": "" if move.from_version is None else str(move.from_version),
         "to": "" if move.to_version is None else str(move.to_version),
