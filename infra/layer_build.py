@@ -119,14 +119,6 @@ def default_cache() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "sklearn-on-lambda" / "layers"
 
 
-def check_wheels(spec: LayerSpec) -> None:
-    """Raise InstallError if any package has no wheel for Lambda's platform.
-
-    Asks the package index only (some tenths of a second), downloads and builds nothing.
-    """
-    layer_wheels.check(spec.packages, spec.runtime, spec.architecture)
-
-
 def build_layer(
     spec: LayerSpec,
     cache: Path | None = None,

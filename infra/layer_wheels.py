@@ -26,14 +26,6 @@ _NO_WHEEL = ("no usable wheels", "no wheels", "wheels are required")
 Pin = tuple[str, str]
 
 
-def check(pins: Iterable[Pin], runtime: Runtime, architecture: str) -> None:
-    """Raise InstallError if the index has no wheel for any of `pins`. Downloads no wheel, leaves nothing."""
-    pins = tuple(pins)
-    outcome = _try([_text(pin) for pin in pins], runtime, architecture)
-    if not outcome.ok:
-        raise explain(pins, runtime, architecture, outcome)
-
-
 def explain(pins: Iterable[Pin], runtime: Runtime, architecture: str, failed: Outcome) -> InstallError:
     """Turn a failed installation of `pins` into the error that describes it best."""
     if _says(failed, _UNREACHABLE):

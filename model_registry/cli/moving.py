@@ -82,13 +82,7 @@ def promote(
 ) -> None:
     """Point a tag at a version, or at another tag's, if that passes the gates given and those of the tag's policy."""
     with known_errors():
-        gates = Gates(
-            require=tuple(require or ()),
-            not_worse_than=not_worse_than,
-            verify=verify,
-            allow_breaking=allow_breaking,
-            allow_deprecated=allow_deprecated,
-        )
+        gates = _gates(require, not_worse_than, verify, allow_breaking, allow_deprecated)
         with talk.status("promoting") as status:
             moved = open_registry(bucket, profile, by).promote(
                 name,
@@ -119,13 +113,7 @@ def policy(
 ) -> None:
     """Show the gates that every move of a tag meets, or set them: any gate given replaces all that were set."""
     with known_errors():
-        gates = Gates(
-            require=tuple(require or ()),
-            not_worse_than=not_worse_than,
-            verify=verify,
-            allow_breaking=allow_breaking,
-            allow_deprecated=allow_deprecated,
-        )
+        gates = _gates(require, not_worse_than, verify, allow_breaking, allow_deprecated)
         registry = open_registry(bucket, profile, by)
         found = registry.policy(address)
         if clear or gates != Gates():
@@ -151,6 +139,18 @@ def rollback(
     """Point a tag at the version that it pointed at before; again: at the one before that."""
     with known_errors():
         _print(open_registry(bucket, profile, by).rollback(address, reason=reason), as_json=as_json)
+
+
+def _gates(
+    require: list[str] | None, not_worse_than: str | None, verify: bool, allow_breaking: bool, allow_deprecated: bool
+) -> Gates:
+    return Gates(
+        require=tuple(require or ()),
+        not_worse_than=not_worse_than,
+        verify=verify,
+        allow_breaking=allow_breaking,
+        allow_deprecated=allow_deprecated,
+    )
 
 
 def _print(moved: Tag, *, as_json: bool) -> None:

@@ -5,14 +5,13 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from infra import layer_build, layer_uv
-from infra.layer_build import LayerSpec, build_layer, check_wheels, default_cache
+from infra.layer_build import LayerSpec, build_layer, default_cache
 from infra.layer_errors import (
     IndexUnreachableError,
     InstallError,
@@ -134,24 +133,11 @@ def test_a_missing_wheel_names_package_system_and_remedies_that_work(tmp_path: P
         "Train with Python 3.12, 3.13 or 3.14, or train with earlier versions that have one (scikit-learn 1.7."
     )
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(WheelNotFoundError, match=r"scikit-learn 1\.9\.1 has no wheel"):
-        check_wheels(wanted)
 
 
 def test_a_package_without_any_wheel_has_another_remedy(tmp_path: Path) -> None:
     with pytest.raises(WheelNotFoundError, match=r"docopt 0\.6\.2 has no wheel.*Use packages that publish wheels"):
         build_layer(spec(("docopt", "0.6.2")), tmp_path)
-
-
-def test_wheels_are_checked_without_building_or_leaving_anything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv("SKLEARN_ON_LAMBDA_CACHE", str(tmp_path / "cache"))
-    check_wheels(spec())
-    with pytest.raises(WheelNotFoundError):
-        check_wheels(spec(("docopt", "0.6.2")))
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_unknown_versions_and_packages_are_named(tmp_path: Path) -> None:
