@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from handler.model import Pin, ServedModel, load
@@ -13,6 +14,10 @@ from model_registry import Registry, Storage
 from training.train_iris import Trained, publish, train
 
 ACTOR = "the tests"
+
+# A time limit for one example would measure the machine; CI repeats the same examples, people get new ones each time.
+hypothesis.settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture(autouse=True)
