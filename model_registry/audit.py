@@ -21,10 +21,9 @@ from model_registry.errors import (
 )
 from model_registry.manifest import Tag, decode_tag, tag_key
 from model_registry.reference import TagRef
-from model_registry.storage import bucket_name
+from model_registry.storage import REFUSED_CREDENTIALS, aws_session, bucket_name
 
 _DENIED = {"AccessDenied", "AllAccessDisabled"}
-_REFUSED = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
 
 
 def audit(bucket: str, address: str | TagRef, *, profile: str | None = None) -> list[str]:
@@ -35,9 +34,7 @@ def audit(bucket: str, address: str | TagRef, *, profile: str | None = None) -> 
     cannot be compared; a gap between those that are left is reported. NotFoundError where there never was such a
     tag, StorageError where the bucket cannot be read.
     """
-    import os
-
-    import boto3  # imported here: only an audit needs what obstore has not, the versions of an object
+    # boto3, as obstore does not list the versions of an object.
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 
     ref = reference.parse(address) if isinstance(address, str) else address
@@ -45,8 +42,7 @@ def audit(bucket: str, address: str | TagRef, *, profile: str | None = None) -> 
         raise InvalidNameError(f"{ref} is a version, only a tag has a history: write NAME@TAG")
     name = bucket_name(bucket)
     try:
-        session = boto3.Session(profile_name=profile, region_name=os.environ.get("AWS_REGION"))
-        return list(_faults(session.client("s3"), name, ref))
+        return list(_faults(aws_session(profile).client("s3"), name, ref))
     except (NoCredentialsError, ProfileNotFound) as error:
         raise CredentialsError(f"the AWS credentials cannot be used: {error}") from error
     except (BotoCoreError, ClientError) as error:
@@ -119,6 +115,6 @@ def _explained(error: Exception, bucket: str) -> StorageError:
         )
     if code == "NoSuchBucket":
         return BucketNotFoundError(f"s3://{bucket}: there is no such bucket: check the name, account and region")
-    if code in _REFUSED:
+    if code in REFUSED_CREDENTIALS:
         return CredentialsError(f"s3://{bucket}: the credentials were refused: refresh them, say by `aws sso login`")
     return StorageError(f"s3://{bucket}: cannot read the versions of objects: {error}")

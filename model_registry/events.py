@@ -5,12 +5,11 @@ the move, so a notice is a hint: whoever must not miss a move reads the tag's hi
 """
 
 import json
-import os
 from typing import Any
 
 from model_registry.errors import CredentialsError, NoticeError
 from model_registry.manifest import Move, Tag, tag_key
-from model_registry.storage import bucket_name
+from model_registry.storage import aws_session, bucket_name
 
 SOURCE = "sklearn-on-lambda"
 DETAIL_TYPE = "Model Tag Moved"
@@ -26,15 +25,12 @@ class EventBridge:
     def __init__(
         self, bus: str = "default", *, bucket: str, profile: str | None = None, region: str | None = None
     ) -> None:
-        import boto3  # here, as few who read a registry send events
         from botocore.exceptions import BotoCoreError
 
         self._bus = bus
         self._location = f"s3://{bucket_name(bucket)}"
         try:
-            # boto3 reads AWS_DEFAULT_REGION only; the AWS CLI prefers AWS_REGION.
-            session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
-            self._client = session.client("events")
+            self._client = aws_session(profile, region).client("events")
         except BotoCoreError as error:
             raise CredentialsError(
                 f"events cannot be sent to the bus {bus} ({error}): set AWS_REGION and AWS_PROFILE"

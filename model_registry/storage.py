@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 # Amazon S3, list of error codes.
-_REFUSED_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
+REFUSED_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
 
 _TOKEN = "writer"  # noqa: S105  # no password
 """Name of the user metadata (x-amz-meta-writer) that holds a writer's token."""
@@ -71,13 +71,11 @@ class Storage:
         AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL names another S3-compatible service. Raises InvalidNameError for
         a bad bucket name and CredentialsError where there are no credentials or no region.
         """
-        import boto3  # here, as the function must not pay for it
         from botocore.exceptions import BotoCoreError
 
         name = bucket_name(bucket)
         try:
-            # boto3 reads AWS_DEFAULT_REGION only; the AWS CLI prefers AWS_REGION.
-            session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
+            session = aws_session(profile, region)
             credentials = session.get_credentials()
         except BotoCoreError as error:
             raise CredentialsError(f"the AWS credentials cannot be used: {error}") from error
@@ -179,7 +177,7 @@ class Storage:
     def _explained(self, error: Exception, action: str) -> StorageError:
         # S3's own error codes are in the text; obstore has no exceptions for some of them.
         text = str(error)
-        if isinstance(error, UnauthenticatedError) or any(code in text for code in _REFUSED_CREDENTIALS):
+        if isinstance(error, UnauthenticatedError) or any(code in text for code in REFUSED_CREDENTIALS):
             return CredentialsError(
                 f"{self.location}: the credentials were refused ({action}): refresh them, say by `aws sso login`"
             )
@@ -193,6 +191,14 @@ class Storage:
                 "or deploy the registry stack first"
             )
         return StorageError(f"{self.location}: cannot {action}: {_first_line(error)}")
+
+
+def aws_session(profile: str | None = None, region: str | None = None) -> Any:
+    """A boto3 session as the AWS CLI would have it; BotoCoreError where the profile does not exist."""
+    import boto3  # here, as the function must not pay for it
+
+    # boto3 reads AWS_DEFAULT_REGION only; the AWS CLI prefers AWS_REGION.
+    return boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
 
 
 def bucket_name(text: str) -> str:
