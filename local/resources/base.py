@@ -34,6 +34,8 @@ class ResourceType:
     """The inputs that have no meaning here; any input in neither set is refused."""
     identity: frozenset[str] = frozenset()
     """The inputs whose change makes another resource, so that it is created anew and not updated."""
+    delete: Callable[[LocalAws, str, Properties], None] | None = None
+    """Takes the physical id and the inputs; one that is gone is no error. None where nothing is to be deleted."""
     named: str | None = None
     """The input that is made up from the logical name when the program leaves it out."""
 
