@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.function_code import ENTRY_POINT, code_files
+from infra.function_code import ENTRY_POINT, code_files, variables
 from infra.layer_platform import lambda_runtime
 from model_registry.manifest import versions_prefix
 from model_registry.release import Release
@@ -68,17 +68,7 @@ class ModelFunction(pulumi.ComponentResource):
             layers=[args.layer_arn],
             memory_size=args.memory,
             timeout=args.timeout,
-            environment={
-                "variables": {
-                    "MODEL_BUCKET": args.registry_bucket,
-                    "MODEL_NAME": manifest.name,
-                    "MODEL_VERSION": str(manifest.version),
-                    "MODEL_MANIFEST_SHA256": args.release.manifest_sha256,
-                    # One row needs no threads; starting them costs 140 ms of CPU at import (docs/benchmarks.md).
-                    "OPENBLAS_NUM_THREADS": "1",
-                    **({"MODEL_PUBLIC_KEY": ",".join(args.public_keys)} if args.public_keys else {}),
-                }
-            },
+            environment={"variables": variables(args.registry_bucket, args.release, args.public_keys)},
             tracing_config={"mode": "Active" if args.tracing else "PassThrough"},
             logging_config={"log_format": "Text", "log_group": logs.name},
             publish=True,

@@ -1,6 +1,8 @@
-"""Which files the function's code consists of. Pure: no Pulumi."""
+"""What the function consists of: its own files, their packages, its variables. Pure: no Pulumi."""
 
 from pathlib import Path
+
+from model_registry.release import Release
 
 PROJECT = Path(__file__).parent.parent
 
@@ -23,3 +25,17 @@ def requirements(*, signing: bool = False) -> dict[str, str]:
     lines = [line for file in files for line in (PROJECT / "handler" / file).read_text(encoding="utf-8").splitlines()]
     pins = (line.partition("==") for line in lines if line and not line.startswith("#"))
     return {name.strip(): version.strip() for name, _, version in pins}
+
+
+def variables(registry_bucket: str, release: Release, public_keys: tuple[str, ...] = ()) -> dict[str, str]:
+    """The function's environment variables: which version it serves, and how many threads it starts."""
+    manifest = release.manifest
+    return {
+        "MODEL_BUCKET": registry_bucket,
+        "MODEL_NAME": manifest.name,
+        "MODEL_VERSION": str(manifest.version),
+        "MODEL_MANIFEST_SHA256": release.manifest_sha256,
+        # One row needs no threads; starting them costs 140 ms of CPU at import (docs/benchmarks.md).
+        "OPENBLAS_NUM_THREADS": "1",
+        **({"MODEL_PUBLIC_KEY": ",".join(public_keys)} if public_keys else {}),
+    }
