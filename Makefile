@@ -22,8 +22,8 @@ stop: $(READY) ## End what make serve started
 test: $(READY) ## Run every test, with branch coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term
 
-bench: $(READY) ## Measure the registry against MLflow and modelstore; writes docs/benchmarks.md
-	@$(BIN)/python -m benchmarks.registry
+bench: $(READY) ## Measure all against the guide's recipe, MLflow, BentoML and modelstore; writes docs/benchmarks.md
+	@$(BIN)/python -m benchmarks
 
 check: $(READY) ## Lint, formatting and types; changes nothing
 	@$(BIN)/ruff check .

@@ -1,43 +1,35 @@
-"""The registry against MLflow's registry and modelstore: `python -m benchmarks.registry [--quick]`.
+"""The registry against MLflow's registry and modelstore.
 
 All run on this machine, one after the other. The peers come from PyPI into environments of their own below `.local`.
-The full run writes its table into docs/benchmarks.md; `--quick` has fewer versions, and only prints.
+`--quick` has fewer versions, no MLflow files and no publish.
 """
 
-import argparse
-import hashlib
 import json
 import os
-import platform
-import statistics
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
-from uv import find_uv_bin
 
+from benchmarks.bench import Bench
+from benchmarks.environments import ROOT, environment
+from benchmarks.measured import Measured
+from benchmarks.page import Section, Table
 from benchmarks.peers.timing import FEW, NAME, timed
 from benchmarks.proxy import Proxy, proxy_to
-from local.ministack import LocalAws, local_aws
+from local.ministack import LocalAws
 from model_registry import Registry, Storage, history
 from model_registry.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, tag_key, version_key
 from model_registry.reference import TagRef
 from model_registry.versions import Versions
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- python -m benchmarks.registry: begin -->", "<!-- python -m benchmarks.registry: end -->"
 OURS = "this registry"
 VERBS = ("publish", "add", "resolve a version", "pin a tag", "resolve a tag", "history", "list", "promote")
 WRITERS = 8
@@ -75,25 +67,6 @@ PEERS = (
     Peer("modelstore, files", "modelstore==0.0.82", "modelstore_files.py", "files"),
 )
 QUICK_PEERS = tuple(peer for peer in PEERS if peer.kind != "file")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The seconds that a verb took each time and, where it talks to a service, the requests that it made."""
-
-    seconds: Sequence[float]
-    requests: int | None = None
-    note: str = ""
-
-    def __str__(self) -> str:
-        low, middle, high = (_milliseconds(f(self.seconds)) for f in (min, statistics.median, max))
-        calls = "" if self.requests is None else f", {self.requests} request{'s' * (self.requests != 1)}"
-        return f"{middle} ms ({low} to {high}){calls}{self.note}"
-
-
-def _milliseconds(seconds: float) -> str:
-    value = 1000 * seconds
-    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"  # noqa: PLR2004  # three digits are enough
 
 
 Results = dict[str, Measured]
@@ -171,23 +144,6 @@ def fill(storage: Storage, first: Any, data: bytes, size: Size) -> None:
 # -- peers ---------------------------------------------------------------------------------------------------
 
 
-def environment(requirement: str) -> Path:
-    """Return the interpreter of the environment that has a peer, and the scikit-learn that is measured here."""
-    sklearn = f"scikit-learn=={metadata.version('scikit-learn')}"
-    name = hashlib.sha256(f"{requirement} {sklearn} {platform.python_version()}".encode()).hexdigest()[:12]
-    folder = ROOT / ".local" / "benchmarks" / f"{requirement.partition('=')[0]}-{name}"
-    python, ready = folder / "bin" / "python", folder / ".ready"
-    if not ready.exists():
-        _uv("venv", "--clear", "--python", platform.python_version(), str(folder))
-        _uv("pip", "install", "--python", str(python), requirement, sklearn)
-        ready.touch()
-    return python
-
-
-def _uv(*arguments: str) -> None:
-    subprocess.run([find_uv_bin(), *arguments, "--quiet"], check=True)  # noqa: S603  # the project's own uv
-
-
 def measure_peer(peer: Peer, folder: Path, size: Size) -> Results:
     """Run a peer's script in its environment; it has no AWS settings, and no settings of whoever runs this."""
     script = ROOT / "benchmarks" / "peers" / peer.script
@@ -211,7 +167,7 @@ def measure_peer(peer: Peer, folder: Path, size: Size) -> Results:
 # -- report --------------------------------------------------------------------------------------------------
 
 
-def rows(sizes: Sequence[Size], results: dict[tuple[str, Size], Results]) -> list[list[str]]:
+def rows(sizes: Sequence[Size], results: dict[tuple[str, Size], Results]) -> Table:
     """The table's lines: what was done, with how much there, and what each took."""
     labels = list(dict.fromkeys(label for label, _ in results))
     lines = [["verb", "versions; moves", *labels]]
@@ -224,61 +180,22 @@ def rows(sizes: Sequence[Size], results: dict[tuple[str, Size], Results]) -> lis
     return lines
 
 
-def setting() -> str:
-    """The machine and the versions that were measured, in a sentence each."""
-    packages = [f"{name} {metadata.version(name)}" for name in ("scikit-learn", "obstore", "msgspec")]
-    ours = f"{platform.python_implementation()} {platform.python_version()}, {', '.join(packages)}"
-    peers = ", ".join(dict.fromkeys(peer.requirement.replace("==", " ") for peer in PEERS))
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors; {ours}; {peers}."
-
-
-def write_page(lines: list[list[str]]) -> None:
-    """Put the table between the markers of the page."""
-    table = ["| " + " | ".join(line) + " |" for line in lines]
-    table.insert(1, "| " + " | ".join("---" for _ in lines[0]) + " |")
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text("\n".join([before + BEGIN, "", setting(), "", *table, "", END]) + after)
-
-
-def measure(
-    sizes: Sequence[Size], peers: Sequence[Peer], say: Callable[[str], object]
-) -> dict[tuple[str, Size], Results]:
+def measure(bench: Bench) -> Section:
     """Measure this registry and the peers at each size."""
+    sizes, peers = (QUICK, QUICK_PEERS) if bench.quick else (FULL, PEERS)
     results = {}
+    with proxy_to(bench.aws.port) as proxy:
+        for size in sizes:
+            bench.say(f"{OURS}, {size.versions:,} versions")
+            results[OURS, size] = measure_ours(bench.aws, proxy, f"size-{size.versions}", size)
     for peer in peers:
         environment(peer.requirement)
-    with tempfile.TemporaryDirectory() as temporary, local_aws(Path(temporary, "aws")) as aws, aws.activated():
-        with proxy_to(aws.port) as proxy:
-            for size in sizes:
-                say(f"{OURS}, {size.versions:,} versions")
-                results[OURS, size] = measure_ours(aws, proxy, f"size-{size.versions}", size)
-        for peer in peers:
-            for size in sizes:
-                say(f"{peer.label}, {size.versions:,} versions")
-                folder = Path(temporary, f"{peer.script}-{peer.kind}-{size.versions}")
-                results[peer.label, size] = measure_peer(peer, folder, size)
-    return results
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print and, but for `--quick`, write the page."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.registry", description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer versions, no MLflow files and no publish; writes nothing"
+        for size in sizes:
+            bench.say(f"{peer.label}, {size.versions:,} versions")
+            folder = bench.folder / f"{peer.script}-{peer.kind}-{size.versions}"
+            results[peer.label, size] = measure_peer(peer, folder, size)
+    versions = ", ".join(dict.fromkeys(peer.requirement.replace("==", " ") for peer in peers))
+    note = (
+        f"Median (fastest to slowest) of {sizes[0].repeats} calls, {FEW} of publish, add and list. Peers: {versions}."
     )
-    quick = parser.parse_args(arguments).quick
-    sizes, peers = (QUICK, QUICK_PEERS) if quick else (FULL, PEERS)
-    console = Console()
-    lines = rows(sizes, measure(sizes, peers, Console(stderr=True).print))
-    table = Table(*lines[0], title="median (fastest to slowest)", caption=setting())
-    for line in lines[1:]:
-        table.add_row(*line)
-    console.print(table)
-    if not quick:
-        write_page(lines)
-        console.print(f"written to {PAGE.relative_to(ROOT)}")
-
-
-if __name__ == "__main__":
-    main()
+    return Section("registry", [rows(sizes, results)], note)

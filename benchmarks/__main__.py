@@ -1,0 +1,92 @@
+"""All measures in one run: `python -m benchmarks [--quick] [PART ...]`.
+
+A full run writes docs/benchmarks.md, each part between its markers, and the goals and the machine when all parts ran.
+`--quick` has tiny counts and leaves out what takes long: it shows that everything works, and only prints.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import deployment, layer, page, plots, registry, scale, servers, starts, warm
+from benchmarks.bench import Bench
+from benchmarks.environments import ROOT
+from benchmarks.page import Section
+from local.ministack import local_aws
+
+# What is sensitive to the machine comes first; the registry leaves 20,000 objects in the local AWS, so it comes last.
+PARTS: Mapping[str, Callable[[Bench], Section]] = {
+    "cold": starts.measure,
+    "warm": warm.measure,
+    "servers": servers.measure,
+    "layer": layer.measure,
+    "deployment": deployment.measure,
+    "scale": scale.measure,
+    "registry": registry.measure,
+}
+GOALS, GOALS_IMAGE = "goals", "goals.svg"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and, but for `--quick`, write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="tiny counts, no model servers; writes nothing")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one or more of {', '.join(PARTS)}; by default all")
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.parts) - PARTS.keys())
+    if unknown:
+        parser.error(f"there is no part {', '.join(unknown)}: choose from {', '.join(PARTS)}")
+    out, talk = Console(), Console(stderr=True)
+    start = time.monotonic()
+    sections = run(options.parts or list(PARTS), talk.print, quick=options.quick)
+    minutes = (time.monotonic() - start) / 60
+    for section in sections:
+        show(section, out)
+    if not options.quick:
+        write(sections, minutes, complete=len(sections) == len(PARTS))
+        talk.print(f"written to {page.PAGE.relative_to(ROOT)} after {minutes:.1f} minutes")
+
+
+def run(parts: Sequence[str], say: Callable[[str], object], *, quick: bool) -> list[Section]:
+    """Measure some parts on a local AWS of their own."""
+    sections = []
+    with tempfile.TemporaryDirectory() as temporary, local_aws(Path(temporary, "aws")) as aws, aws.activated():
+        bench = Bench.on(aws, Path(temporary, "bench"), say, quick=quick)
+        for number, part in enumerate(parts, 1):
+            started = time.monotonic()
+            say(f"[{number}/{len(parts)}] {part}")
+            sections.append(PARTS[part](bench))
+            say(f"[{number}/{len(parts)}] {part}: {time.monotonic() - started:.0f} s")
+    return sections
+
+
+def show(section: Section, console: Console) -> None:
+    """Print a section's tables and what they say of the goals."""
+    goals = [page.goals_table(section.goals)] if section.goals else []
+    for lines in [*section.tables, *goals]:
+        table = Table(*lines[0], title=section.name, caption=section.note)
+        for line in lines[1:]:
+            table.add_row(*line)
+        console.print(table)
+
+
+def write(sections: Sequence[Section], minutes: float, *, complete: bool) -> None:
+    """Put each section on the page; the goals, which must come from one run, only when all parts ran."""
+    for section in sections:
+        page.write(section.name, section.markdown())
+    if complete:
+        goals = [goal for section in sections for goal in section.goals]
+        plots.draw_goals(goals, GOALS_IMAGE)
+        reached = sum(goal.reached is True for goal in goals)
+        note = f"{page.setting()} One run of {minutes:.0f} minutes; {reached} of {len(goals)} goals are reached."
+        image = (GOALS_IMAGE, "Each goal that is a ratio, as a part of its limit")
+        page.write(GOALS, Section(GOALS, [page.goals_table(goals)], note, images=[image]).markdown())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What the parts of the benchmark share: a local AWS with the guide's model, and each side ready to be run."""
+
+import inspect
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from benchmarks import guide
+from benchmarks.cold import ARCHITECTURE, ColdStart, prepare, publish_iris
+from handler.app import App
+from handler.model import Pin, load
+from infra.function_code import variables
+from infra.layer_build import LayerSpec
+from local.ministack import LocalAws
+from model_registry import Registry, Release, Storage
+from training.train_iris import train
+
+BUCKET = "benchmark-models"
+
+
+@dataclass
+class Bench:
+    """One run. The local AWS is active: its variables are in the environment."""
+
+    aws: LocalAws
+    release: Release
+    """The guide's forest."""
+    folder: Path
+    say: Callable[[str], object]
+    quick: bool = False
+    _starts: dict[str, ColdStart] = field(default_factory=dict)
+
+    @classmethod
+    def on(cls, aws: LocalAws, folder: Path, say: Callable[[str], object], *, quick: bool = False) -> "Bench":
+        """Publish the guide's forest on a local AWS without models; what is made on the way goes below `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(aws, publish_iris(aws, BUCKET), folder, say, quick)
+
+    @cached_property
+    def engines(self) -> tuple[str, ...]:
+        """The engines that a version can be published for."""
+        return ("sklearn", "onnx") if "engines" in inspect.signature(Registry.publish).parameters else ("sklearn",)
+
+    @cached_property
+    def estimator(self) -> Any:
+        """The guide's forest of 100 trees, as it is published."""
+        return train().estimator
+
+    def publish(self, name: str, estimator: Any, X_example: Any) -> Release:
+        """Publish another model beside the guide's."""
+        return Registry(Storage.open(BUCKET), actor="benchmark").publish(estimator, name=name, X_example=X_example)
+
+    def app(self, engine: str, release: Release | None = None) -> App:
+        """The handler in this process, its model loaded: the guide's, or another that was published."""
+        environment = {**variables(BUCKET, release or self.release), "MODEL_ENGINE": engine}
+        app = App(lambda: load(Pin.from_environment(environment)))
+        with redirect_stdout(StringIO()):  # its log
+            app.start()
+        return app
+
+    def cold_start(self, engine: str) -> ColdStart:
+        """Ours in a fresh process, from the real layer, which is unpacked once."""
+        if engine not in self._starts:
+            folder = self.folder / f"ours-{engine}"
+            self._starts[engine] = prepare(self.aws, folder, BUCKET, self.release, engine=engine)
+        return self._starts[engine]
+
+    def guide_start(self) -> ColdStart:
+        """The guide's function in a fresh process, with the layer that its reader makes of the model's packages."""
+        opt = guide.unpack(self.folder / "guide-layer", self.model_packages)
+        folder = self.folder / "guide-function"
+        return guide.cold_start(folder, opt, self.cold_start("sklearn"), self.aws, bucket=BUCKET, release=self.release)
+
+    @property
+    def model_packages(self) -> LayerSpec:
+        """What the model needs to be unpickled."""
+        environment = self.release.manifest.environment
+        return LayerSpec(environment.python, ARCHITECTURE, tuple(environment.packages.items()))

@@ -1,0 +1,169 @@
+"""How cost grows: with trees, features, rows in a request, the model's size, and functions that start at once."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_iris, make_classification
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
+
+from benchmarks.bench import BUCKET, Bench
+from benchmarks.measured import Measured, interleaved
+from benchmarks.page import Section
+from benchmarks.plots import Panel, draw
+from benchmarks.starts import peak, times
+from benchmarks.warm import PREDICT, checked, post_event, uniform_rows
+from infra.function_code import variables
+from training.train_iris import FEATURES
+
+IMAGE = "scale.svg"
+SEED = 6
+MB = 1_000_000
+_BYTES_OF_NODE = 72
+"""A node of a scikit-learn tree, and its value of one output."""
+_TREES = 100
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """Over what is measured, and how often."""
+
+    trees: Sequence[int]
+    features: Sequence[int]
+    rows: Sequence[int]
+    megabytes: Sequence[int]
+    functions: Sequence[int]
+    rounds: int
+    starts: int
+
+
+FULL = Amounts(
+    (10, 30, 100, 300, 1000), (4, 16, 64, 256, 1000), (1, 10, 100, 1000, 10_000), (1, 10, 50, 200), (1, 2, 4, 8), 30, 3
+)
+QUICK = Amounts((2, 4), (2, 3), (1, 2), (1,), (1, 2), 1, 1)
+
+
+def measure(bench: Bench) -> Section:
+    """Measure and draw each of them."""
+    amounts = QUICK if bench.quick else FULL
+    panels = []
+    parts: dict[str, Callable[[Bench, Amounts], list[Panel]]] = {
+        "trees": _trees,
+        "features": _features,
+        "rows": _rows,
+        "model sizes": _sizes,
+        "concurrent starts": _functions,
+    }
+    for name, part in parts.items():
+        bench.say(f"scale: {name}")
+        panels += part(bench, amounts)
+    if not bench.quick:
+        draw(panels, IMAGE)
+    note = (
+        f"Medians of {amounts.rounds} warm calls (POST, the whole handler) and of {amounts.starts} starts; forests "
+        f"have {_TREES} trees unless trees are counted, seed {SEED}."
+    )
+    image = (
+        IMAGE,
+        "Cost over trees, features, rows, model size and concurrent starts; the same numbers are in the tables above",
+    )
+    return Section("scale", [panel.table() for panel in panels], note, images=[image])
+
+
+def _trees(bench: Bench, amounts: Amounts) -> list[Panel]:
+    X, y = load_iris(return_X_y=True)
+    curves = []
+    for trees in amounts.trees:
+        estimator = RandomForestClassifier(trees, random_state=SEED).fit(X, y)
+        curves.append(_warm(bench, f"trees-{trees}", estimator, X, amounts.rounds))
+    return [Panel("One row, by trees", "trees", "ms", amounts.trees, _joined(curves))]
+
+
+def _features(bench: Bench, amounts: Amounts) -> list[Panel]:
+    curves = []
+    for features in amounts.features:
+        X, y = make_classification(300, features, n_informative=2, n_redundant=0, random_state=SEED)
+        estimator = RandomForestClassifier(random_state=SEED).fit(X, y)
+        curves.append(_warm(bench, f"features-{features}", estimator, X, amounts.rounds))
+    return [Panel("One row, by features", "features", "ms", amounts.features, _joined(curves))]
+
+
+def _warm(bench: Bench, name: str, estimator: Any, X: Any, rounds: int) -> dict[str, float]:
+    """Milliseconds of one row, of each side."""
+    release = bench.publish(name, estimator, X[:3])
+    names = [feature.name for feature in release.manifest.signature.features]
+    event = post_event(dict(zip(names, X[0].tolist(), strict=True)))
+    sides: dict[str, tuple[int, Callable[[], object]]] = {PREDICT: (1, partial(estimator.predict, X[:1]))}
+    for engine in bench.engines:
+        sides[f"{engine} engine"] = (1, partial(checked, bench.app(engine, release), event))
+    return _milliseconds(interleaved(sides, rounds))
+
+
+def _rows(bench: Bench, amounts: Amounts) -> list[Panel]:
+    apps = {engine: bench.app(engine) for engine in bench.engines}
+    curves = []
+    for count in amounts.rows:
+        rows = uniform_rows(count)
+        event = post_event({"instances": [dict(zip(FEATURES, row, strict=True)) for row in rows]})
+        sides: dict[str, tuple[int, Callable[[], object]]] = {
+            PREDICT: (1, partial(bench.estimator.predict, np.array(rows)))
+        }
+        for engine, app in apps.items():
+            sides[f"{engine} engine"] = (1, partial(checked, app, event))
+        curves.append(_milliseconds(interleaved(sides, amounts.rounds)))
+    return [Panel("Batches, by rows", "rows", "ms", amounts.rows, _joined(curves))]
+
+
+def _sizes(bench: Bench, amounts: Amounts) -> list[Panel]:
+    """Starts of forests that are as large as wanted. ONNX is left out: its conversion of the largest takes minutes."""
+    random = np.random.default_rng(SEED)
+    start = bench.cold_start("sklearn")
+    megabytes, seconds, memory = [], [], []
+    for wanted in amounts.megabytes:
+        # A tree whose leaves hold one sample each has two nodes per sample, but one.
+        samples = max(2, wanted * MB // (2 * _BYTES_OF_NODE * _TREES))
+        X, y = random.random((samples, 4)), random.random(samples)
+        estimator = ExtraTreesRegressor(_TREES, max_features=1, random_state=SEED).fit(X, y)
+        release = bench.publish(f"size-{wanted}", estimator, X[:3])
+        names = [feature.name for feature in release.manifest.signature.features]
+        event = post_event(dict(zip(names, X[0].tolist(), strict=True)))
+        sized = replace(
+            start.with_variables(**variables(BUCKET, release)), command=(*start.command[:-1], json.dumps(event))
+        )
+        firsts = [sized.run() for _ in range(amounts.starts)]
+        megabytes.append(round(release.manifest.artifact.size / MB, 1))
+        seconds.append(1000 * times(firsts).median)
+        memory.append(peak(firsts) / MB)
+    label = "sklearn engine"
+    return [
+        Panel("Cold start, by size of the model", "MB", "ms", megabytes, {label: seconds}),
+        Panel("Peak memory, by size of the model", "MB", "MB", megabytes, {label: memory}),
+    ]
+
+
+def _functions(bench: Bench, amounts: Amounts) -> list[Panel]:
+    """Starts of several functions at the same moment: the slowest of them counts."""
+    curves = []
+    for count in amounts.functions:
+        curve = {}
+        for engine in bench.engines:
+            start = bench.cold_start(engine)
+            slowest = []
+            for _ in range(amounts.starts):
+                with ThreadPoolExecutor(count) as pool:
+                    slowest.append(max(first.seconds for first in pool.map(lambda s: s.run(), [start] * count)))
+            curve[f"{engine} engine"] = 1000 * Measured(slowest).median
+        curves.append(curve)
+    return [Panel("Cold starts at the same moment, the slowest", "functions", "ms", amounts.functions, _joined(curves))]
+
+
+def _milliseconds(found: Mapping[str, Measured]) -> dict[str, float]:
+    return {name: 1000 * measured.median for name, measured in found.items()}
+
+
+def _joined(curves: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    return {name: [curve[name] for curve in curves] for name in curves[0]}

@@ -1,0 +1,89 @@
+"""Cold starts and their memory: the guide's function and ours, fresh processes that fetch from a local S3."""
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks.bench import Bench
+from benchmarks.cold import ColdStart, FirstAnswer
+from benchmarks.measured import Measured
+from benchmarks.memory_limit import run_within
+from benchmarks.page import Goal, Section, at_most
+
+ROUNDS, QUICK_ROUNDS = 11, 1
+LIMIT_MB = 128
+GUIDE = "the guide's recipe"
+MOST_SECONDS = {"sklearn": 0.30, "onnx": 0.08}
+MOST_MEMORY = {"sklearn": 0.90, "onnx": 0.50}
+
+
+def measure(bench: Bench) -> Section:
+    """Start each side in turn."""
+    rounds = QUICK_ROUNDS if bench.quick else ROUNDS
+    starts = {GUIDE: bench.guide_start(), **{engine: bench.cold_start(engine) for engine in bench.engines}}
+    firsts = interleaved_starts(starts, rounds)
+    table = [["side", "to the first answer", "of the recipe", "peak memory", "of the recipe"]]
+    goals = []
+    baseline = firsts[GUIDE]
+    for name, found in firsts.items():
+        seconds, memory = ratio(found, baseline)
+        table.append([_label(name), str(times(found)), f"{seconds:.2f}", _memory(found), f"{memory:.2f}"])
+        if name != GUIDE:
+            goals.append(at_most(f"cold, {name} engine, of the recipe", seconds, MOST_SECONDS[name]))
+            goals.append(at_most(f"peak memory, {name} engine, of the recipe", memory, MOST_MEMORY[name]))
+    note = f"Fresh processes, {rounds} of each side in turn after one that is not counted; median (fastest to slowest)."
+    limits, enforced = _limits(starts)
+    return Section("cold", [table, limits], note, [*goals, *enforced])
+
+
+def interleaved_starts(starts: Mapping[str, ColdStart], rounds: int) -> dict[str, list[FirstAnswer]]:
+    """Start each in turn; a first round, which fills the machine's page cache, is not counted."""
+    found: dict[str, list[FirstAnswer]] = {name: [] for name in starts}
+    for number in range(rounds + 1):
+        for name, start in starts.items():
+            first = start.run()
+            if first.answer["statusCode"] != 200:  # noqa: PLR2004  # HTTP's OK
+                raise RuntimeError(f"{name} answered {first.answer}: what it took tells nothing")
+            if number:
+                found[name].append(first)
+    return found
+
+
+def times(firsts: Sequence[FirstAnswer]) -> Measured:
+    """How long the starts took."""
+    return Measured([first.seconds for first in firsts])
+
+
+def peak(firsts: Sequence[FirstAnswer]) -> float:
+    """Median of the peaks of resident memory, in bytes."""
+    return Measured([first.peak_bytes for first in firsts]).median
+
+
+def ratio(firsts: Sequence[FirstAnswer], baseline: Sequence[FirstAnswer]) -> tuple[float, float]:
+    """Time and memory as parts of the baseline's."""
+    return times(firsts).median / times(baseline).median, peak(firsts) / peak(baseline)
+
+
+def _limits(starts: Mapping[str, ColdStart]) -> tuple[list[list[str]], list[Goal]]:
+    table = [["side", f"within {LIMIT_MB} MB", "enforced by"]]
+    goals = []
+    for name, start in starts.items():
+        limited = run_within(start, LIMIT_MB * 1024**2)
+        answered = limited.first is not None and limited.first.answer["statusCode"] == 200  # noqa: PLR2004  # HTTP's OK
+        found = (
+            f"answers after {limited.first.seconds:.1f} s"
+            if limited.first and answered
+            else "is ended before it answers"
+        )
+        table.append([_label(name), found, limited.mechanism])
+        if name == "onnx":
+            found = f"{found} ({limited.mechanism})"
+            goals.append(Goal("onnx engine within 128 MB, enforced", "answers", found, answered))
+    return table, goals
+
+
+def _label(name: str) -> str:
+    return name if name == GUIDE else f"ours, {name} engine"
+
+
+def _memory(firsts: Sequence[FirstAnswer]) -> str:
+    low, high = (f(first.peak_bytes for first in firsts) / 1e6 for f in (min, max))
+    return f"{peak(firsts) / 1e6:.0f} MB ({low:.0f} to {high:.0f})"

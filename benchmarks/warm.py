@@ -1,0 +1,130 @@
+"""Warm requests: the whole handler, from event to response, against `predict` alone and the guide's handler."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.datasets import load_iris
+
+from benchmarks import guide_function
+from benchmarks.bench import Bench
+from benchmarks.cold import EVENT
+from benchmarks.measured import Measured, interleaved
+from benchmarks.page import Goal, Section, at_most
+from model_registry.manifest import MODEL_FILE
+from training.train_iris import FEATURES, GUIDE_EVENT
+
+ROUNDS, QUICK_ROUNDS = 25, 1
+CALLS = 40
+"""Calls of one row per side and round; the guide's handler, which takes ten times as long, gets fewer."""
+FEW_CALLS = 4
+BATCH = 1000
+SEED = 6
+PREDICT, GUIDE = "`predict` alone", "the guide's handler"
+MOST_OF_GUIDE = 0.03
+MOST_OF_PREDICT = {"sklearn": 0.5, "onnx": 0.05}
+MOST_OF_BATCH = 1.5
+
+Call = Callable[[], object]
+
+
+def measure(bench: Bench) -> Section:
+    """One row, then a batch, all sides in turn."""
+    rounds = QUICK_ROUNDS if bench.quick else ROUNDS
+    apps = {engine: bench.app(engine) for engine in bench.engines}
+    row = [list(GUIDE_EVENT.values())]
+    os.environ["MODEL_FILE"] = str(bench.folder / MODEL_FILE)
+    joblib.dump(bench.estimator, os.environ["MODEL_FILE"])
+
+    def sides(
+        rows: Any, events: Mapping[str, Mapping[str, Any]], calls: int, *, guide: bool
+    ) -> dict[str, tuple[int, Call]]:
+        predict = partial(bench.estimator.predict, np.array(rows))
+        made: dict[str, tuple[int, Call]] = {PREDICT: (calls, predict)}
+        for method, event in events.items():
+            if guide:
+                made[f"{GUIDE}, {method}"] = (FEW_CALLS, partial(checked, guide_function.handler, event))
+            for engine, app in apps.items():
+                made[f"ours, {engine} engine, {method}"] = (calls, partial(checked, app, event))
+        return made
+
+    one_events = {"GET": get_event(GUIDE_EVENT), "POST": EVENT}
+    batch = uniform_rows(BATCH)
+    batch_events = {"POST": post_event({"instances": [dict(zip(FEATURES, one, strict=True)) for one in batch]})}
+    one = interleaved(sides(row, one_events, CALLS, guide=True), rounds)
+    many = interleaved(sides(batch, batch_events, 1, guide=False), rounds)
+    note = (
+        f"In one process, {rounds} rounds of all sides in turn after one that is not counted, each with {CALLS} calls "
+        f"of one row ({FEW_CALLS} of the guide's handler) or one call of {BATCH:,} rows (uniform within the range of "
+        f"Iris, seed {SEED}). Median (first to third quartile)."
+    )
+    return Section("warm", [_table(one, many)], note, goals(one, many, bench.engines))
+
+
+def goals(one: Mapping[str, Measured], many: Mapping[str, Measured], engines: tuple[str, ...]) -> list[Goal]:
+    """What the figures say of the goals; of GET and POST the slower counts."""
+    found = []
+    for engine in engines:
+        slowest = max(one[f"ours, {engine} engine, {method}"].median for method in ("GET", "POST"))
+        if engine == "sklearn":
+            fastest_guide = min(one[f"{GUIDE}, {method}"].median for method in ("GET", "POST"))
+            found.append(
+                at_most(
+                    "warm, one row, sklearn engine, of the recipe's handler", slowest / fastest_guide, MOST_OF_GUIDE
+                )
+            )
+        limit = MOST_OF_PREDICT[engine]
+        found.append(
+            at_most(f"warm, one row, {engine} engine, of `predict` alone", slowest / one[PREDICT].median, limit)
+        )
+    for engine in engines:
+        ratio = many[f"ours, {engine} engine, POST"].median / many[PREDICT].median
+        found.append(at_most(f"warm, {BATCH:,} rows, {engine} engine, of `predict` alone", ratio, MOST_OF_BATCH))
+    return found
+
+
+def get_event(values: Mapping[str, Any]) -> dict[str, Any]:
+    """GET with these values as query string, as API Gateway passes it on."""
+    query = {name: str(value) for name, value in values.items()}
+    several = {name: [value] for name, value in query.items()}
+    return {
+        **EVENT,
+        "httpMethod": "GET",
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": several,
+        "body": None,
+    }
+
+
+def post_event(content: object) -> dict[str, Any]:
+    """POST with this as JSON body, as API Gateway passes it on."""
+    return {**EVENT, "body": json.dumps(content)}
+
+
+def uniform_rows(count: int) -> list[list[float]]:
+    """Rows (count, 4), uniform within the range of each feature of Iris, in cm with one decimal."""
+    X = load_iris().data
+    random = np.random.default_rng(SEED)
+    rows: list[list[float]] = random.uniform(X.min(axis=0), X.max(axis=0), (count, X.shape[1])).round(1).tolist()
+    return rows
+
+
+def checked(handler: Callable[[Any, Any], Mapping[str, Any]], event: Mapping[str, Any]) -> None:
+    """Call a handler; a refusal would be fast and tell nothing."""
+    answer = handler(event, None)
+    if answer["statusCode"] != 200:  # noqa: PLR2004  # HTTP's OK
+        raise RuntimeError(f"the handler answered {answer}")
+
+
+def _table(one: Mapping[str, Measured], many: Mapping[str, Measured]) -> list[list[str]]:
+    table = [["side", "one row", "of `predict`", f"{BATCH:,} rows", "of `predict`"]]
+    for name, measured in one.items():
+        batch = many.get(name)
+        share = measured.median / one[PREDICT].median
+        batch_cells = [batch.quartiles(), f"{batch.median / many[PREDICT].median:.2f}"] if batch else ["-", "-"]
+        table.append([name, measured.quartiles(), f"{share:.3f}", *batch_cells])
+    return table
