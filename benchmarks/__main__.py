@@ -1,13 +1,13 @@
 """All measures in one run: `python -m benchmarks [--quick] [PART ...]`.
 
-A full run writes docs/benchmarks.md, each part between its markers, and the goals and the machine when all parts ran.
+A full run writes docs/benchmarks.md: each part between its markers, and the goals when all parts ran.
 `--quick` has tiny counts and leaves out what takes long: it shows that everything works, and only prints.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -43,26 +43,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"there is no part {', '.join(unknown)}: choose from {', '.join(PARTS)}")
     out, talk = Console(), Console(stderr=True)
     start = time.monotonic()
-    sections = run(options.parts or list(PARTS), talk.print, quick=options.quick)
-    minutes = (time.monotonic() - start) / 60
-    for section in sections:
-        show(section, out)
-    if not options.quick:
-        write(sections, minutes, complete=len(sections) == len(PARTS))
-        talk.print(f"written to {page.PAGE.relative_to(ROOT)} after {minutes:.1f} minutes")
-
-
-def run(parts: Sequence[str], say: Callable[[str], object], *, quick: bool) -> list[Section]:
-    """Measure some parts on a local AWS of their own."""
     sections = []
+    for section in run(options.parts or list(PARTS), talk.print, quick=options.quick):
+        show(section, out)
+        sections.append(section)
+        if not options.quick:  # at once: a later part may fail
+            page.write(section.name, section.markdown())
+    minutes = (time.monotonic() - start) / 60
+    if not options.quick and {section.name for section in sections} == PARTS.keys():
+        write_goals(sections, minutes)
+    where = "nothing is written" if options.quick else f"written to {page.PAGE.relative_to(ROOT)}"
+    talk.print(f"{minutes:.1f} minutes; {where}")
+
+
+def run(parts: Sequence[str], say: Callable[[str], object], *, quick: bool) -> Iterator[Section]:
+    """Measure some parts, one after the other, on a local AWS of their own."""
     with tempfile.TemporaryDirectory() as temporary, local_aws(Path(temporary, "aws")) as aws, aws.activated():
         bench = Bench.on(aws, Path(temporary, "bench"), say, quick=quick)
         for number, part in enumerate(parts, 1):
             started = time.monotonic()
             say(f"[{number}/{len(parts)}] {part}")
-            sections.append(PARTS[part](bench))
+            section = PARTS[part](bench)
             say(f"[{number}/{len(parts)}] {part}: {time.monotonic() - started:.0f} s")
-    return sections
+            yield section
 
 
 def show(section: Section, console: Console) -> None:
@@ -75,17 +78,14 @@ def show(section: Section, console: Console) -> None:
         console.print(table)
 
 
-def write(sections: Sequence[Section], minutes: float, *, complete: bool) -> None:
-    """Put each section on the page; the goals, which must come from one run, only when all parts ran."""
-    for section in sections:
-        page.write(section.name, section.markdown())
-    if complete:
-        goals = [goal for section in sections for goal in section.goals]
-        plots.draw_goals(goals, GOALS_IMAGE)
-        reached = sum(goal.reached is True for goal in goals)
-        note = f"{page.setting()} One run of {minutes:.0f} minutes; {reached} of {len(goals)} goals are reached."
-        image = (GOALS_IMAGE, "Each goal that is a ratio, as a part of its limit")
-        page.write(GOALS, Section(GOALS, [page.goals_table(goals)], note, images=[image]).markdown())
+def write_goals(sections: Sequence[Section], minutes: float) -> None:
+    """Put what was reached on the page: all of it comes from this one run."""
+    goals = [goal for section in sections for goal in section.goals]
+    plots.draw_goals(goals, GOALS_IMAGE)
+    reached = sum(goal.reached is True for goal in goals)
+    note = f"{page.setting()} One run of {minutes:.0f} minutes; {reached} of {len(goals)} goals are reached."
+    image = (GOALS_IMAGE, "Each goal that is a ratio, as a part of its limit")
+    page.write(GOALS, Section(GOALS, [page.goals_table(goals)], note, images=[image]).markdown())
 
 
 if __name__ == "__main__":
