@@ -1,7 +1,8 @@
 """The only place that talks to object storage.
 
 obstore does the work: it imports in a few milliseconds, which counts at a function's cold start, releases the GIL
-while it downloads, and knows conditional writes. boto3 is asked for credentials where people use profiles or SSO.
+while it downloads, and knows conditional writes. boto3 is asked for credentials where people use profiles or SSO;
+in a function obstore finds them itself.
 """
 
 import os
@@ -43,9 +44,9 @@ REFUSED_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredTo
 _TOKEN = "writer"  # noqa: S105  # no password
 """Name of the user metadata (x-amz-meta-writer) that holds a writer's token."""
 
-# A person's upload of a large model may be slow; a function's start may not.
-_PERSON_TIMEOUTS = {"connect_timeout": "5s", "timeout": "15m"}
-_FUNCTION_TIMEOUTS = {"connect_timeout": "1s", "timeout": "8s"}
+FUNCTION_SECONDS = 8.0
+"""How long a function may fetch. Lambda's init phase ends after 10 s ("Understanding the Lambda execution environment
+lifecycle" in the AWS Lambda developer guide), and a failure must be logged before it does."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,11 @@ class Stored:
 class Storage:
     """A bucket of immutable objects and of objects replaced by compare-and-swap."""
 
-    def __init__(self, store: "ObjectStore", location: str) -> None:
-        """Use any obstore store; `location` names it in messages."""
+    def __init__(self, store: "ObjectStore", location: str, kept: object = None) -> None:
+        """Use any obstore store; `location` names it in messages, `kept` is something that the store needs."""
         self._store = store
         self.location = location
+        self._kept = kept
 
     @classmethod
     def open(cls, bucket: str, *, profile: str | None = None, region: str | None = None) -> "Storage":
@@ -72,6 +74,7 @@ class Storage:
         a bad bucket name and CredentialsError where there are no credentials or no region.
         """
         from botocore.exceptions import BotoCoreError
+        from obstore.auth.boto3 import Boto3CredentialProvider
 
         name = bucket_name(bucket)
         try:
@@ -85,20 +88,31 @@ class Storage:
             )
         if session.region_name is None:
             raise CredentialsError(f"no AWS region to open s3://{name}: set AWS_REGION, or a region in the profile")
-        return cls(_s3(name, session.region_name, _PERSON_TIMEOUTS, session), f"s3://{name}")
+        # A person's upload of a large model may be slow.
+        options = _options(session.region_name, timedelta(seconds=5), timedelta(minutes=15), timedelta(seconds=8))
+        return cls(S3Store(name, **options, credential_provider=Boto3CredentialProvider(session)), f"s3://{name}")
 
     @classmethod
-    def in_function(cls, bucket: str) -> "Storage":
+    def in_function(cls, bucket: str, *, seconds: float = FUNCTION_SECONDS) -> "Storage":
         """Open a bucket from inside a Lambda function, with its role.
 
-        Credentials are in the environment, except under SnapStart, where a container endpoint gives them.
+        Credentials are in the environment, except under SnapStart, where a container endpoint gives them and obstore
+        renews them. A try that gets no connection is ended after an eighth of `seconds`, one that gets no byte after a
+        quarter, and both are tried again while there is time; whoever reads still has to keep to `seconds` himself, as
+        the last try may start late.
         """
-        session = None
-        if "AWS_CONTAINER_CREDENTIALS_FULL_URI" in os.environ:
-            import boto3  # part of Lambda's runtime; loaded in this one case only
-
-            session = boto3.Session()
-        return cls(_s3(bucket, os.environ["AWS_REGION"], _FUNCTION_TIMEOUTS, session), f"s3://{bucket}")
+        budget = timedelta(seconds=seconds)
+        options = _options(os.environ["AWS_REGION"], budget / 8, budget, budget / 2)
+        options["client_options"]["read_timeout"] = budget / 4
+        token = None
+        if uri := os.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+            # obstore takes the endpoint's token from a file only; this one is in memory, and ours alone.
+            token = open(os.memfd_create("token"), "w")  # noqa: SIM115, PTH123  # closed with the storage
+            token.write(os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""))
+            token.flush()
+            options["container_credentials_full_uri"] = uri
+            options["container_authorization_token_file"] = f"/proc/self/fd/{token.fileno()}"
+        return cls(S3Store(bucket, **options), f"s3://{bucket}", token)
 
     def read(self, key: str) -> Stored | None:
         """Return the object, or None where there is none."""
@@ -211,20 +225,16 @@ def bucket_name(text: str) -> str:
     )
 
 
-def _s3(bucket: str, region: str, timeouts: dict[str, str], session: Any) -> S3Store:
+def _options(region: str, connect: timedelta, request: timedelta, retries: timedelta) -> dict[str, Any]:
+    """What every store is given: region, endpoint, and how long to try."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    options: dict[str, Any] = {
+    plain = bool(endpoint and endpoint.startswith("http://"))
+    return {
         "region": region,
-        "client_options": {**timeouts, "allow_http": bool(endpoint and endpoint.startswith("http://"))},
-        "retry_config": {"max_retries": 3, "retry_timeout": timedelta(seconds=8)},
+        "client_options": {"connect_timeout": connect, "timeout": request, "allow_http": plain},
+        "retry_config": {"max_retries": 3, "retry_timeout": retries},
+        **({"endpoint": endpoint} if endpoint else {}),
     }
-    if endpoint:
-        options["endpoint"] = endpoint
-    if session is not None:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-
-        options["credential_provider"] = Boto3CredentialProvider(session)
-    return S3Store(bucket, **options)
 
 
 def _no_bucket(error: Exception) -> bool:
