@@ -131,7 +131,7 @@ class _Download:
         self._thread.join(max(0.0, deadline - time.perf_counter()))
         place = f"{self._store.location}/{self._key}"
         if self._thread.is_alive():
-            raise LoadError(f"{place} was not fetched within {deadline - self._began:.3g} s: S3 was too slow")
+            raise LoadError(f"{place} was not fetched within {deadline - self._began:.1f} s: S3 was too slow")
         if self._error is not None:
             raise self._error
         if self._stored is None:

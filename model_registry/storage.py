@@ -7,6 +7,7 @@ in a function obstore finds them itself.
 
 import os
 import re
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ REFUSED_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredTo
 _TOKEN = "writer"  # noqa: S105  # no password
 """Name of the user metadata (x-amz-meta-writer) that holds a writer's token."""
 
+_CONTAINER = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+
 FUNCTION_SECONDS = 8.0
 """How long a function may fetch. Lambda's init phase ends after 10 s ("Understanding the Lambda execution environment
 lifecycle" in the AWS Lambda developer guide), and a failure must be logged before it does."""
@@ -60,11 +63,10 @@ class Stored:
 class Storage:
     """A bucket of immutable objects and of objects replaced by compare-and-swap."""
 
-    def __init__(self, store: "ObjectStore", location: str, kept: object = None) -> None:
-        """Use any obstore store; `location` names it in messages, `kept` is something that the store needs."""
+    def __init__(self, store: "ObjectStore", location: str) -> None:
+        """Use any obstore store; `location` names it in messages."""
         self._store = store
         self.location = location
-        self._kept = kept
 
     @classmethod
     def open(cls, bucket: str, *, profile: str | None = None, region: str | None = None) -> "Storage":
@@ -104,15 +106,17 @@ class Storage:
         budget = timedelta(seconds=seconds)
         options = _options(os.environ["AWS_REGION"], budget / 8, budget, budget / 2)
         options["client_options"]["read_timeout"] = budget / 4
-        token = None
-        if uri := os.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
-            # obstore takes the endpoint's token from a file only; this one is in memory, and ours alone.
-            token = open(os.memfd_create("token"), "w")  # noqa: SIM115, PTH123  # closed with the storage
-            token.write(os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""))
-            token.flush()
-            options["container_credentials_full_uri"] = uri
-            options["container_authorization_token_file"] = f"/proc/self/fd/{token.fileno()}"
-        return cls(S3Store(bucket, **options), f"s3://{bucket}", token)
+        uri = os.environ.get(_CONTAINER)
+        if not uri:
+            return cls(S3Store(bucket, **options), f"s3://{bucket}")
+        # obstore takes the endpoint's token from a file only: one in memory, which is gone with the storage.
+        token = os.memfd_create("token")
+        os.write(token, os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "").encode())
+        options["container_credentials_full_uri"] = uri
+        options["container_authorization_token_file"] = f"/proc/self/fd/{token}"
+        storage = cls(S3Store(bucket, **options), f"s3://{bucket}")
+        weakref.finalize(storage, os.close, token)
+        return storage
 
     def read(self, key: str) -> Stored | None:
         """Return the object, or None where there is none."""
@@ -191,6 +195,9 @@ class Storage:
     def _explained(self, error: Exception, action: str) -> StorageError:
         # S3's own error codes are in the text; obstore has no exceptions for some of them.
         text = str(error)
+        endpoint = os.environ.get(_CONTAINER)
+        if endpoint and endpoint in text:
+            return CredentialsError(f"{self.location}: {endpoint} gives no credentials: {_first_line(error)}")
         if isinstance(error, UnauthenticatedError) or any(code in text for code in REFUSED_CREDENTIALS):
             return CredentialsError(
                 f"{self.location}: the credentials were refused ({action}): refresh them, say by `aws sso login`"
