@@ -34,8 +34,8 @@ kept = [type(each).__name__ for each in gc.get_objects() if type(each).__name__ 
 print(json.dumps({"kept": kept, "boto3": "boto3" in sys.modules}), flush=True)
 if "snapshot_restore_py" in sys.modules:
     from snapshot_restore_py import get_after_restore, get_before_snapshot
-    for hook in get_before_snapshot():
-        hook()
+    for hook, arguments, named in reversed(get_before_snapshot()):
+        hook(*arguments, **named)
 else:
     get_after_restore = list
 state = random.getstate()
@@ -44,8 +44,8 @@ for _ in range(2):
         os.waitpid(child, 0)
     else:
         random.setstate(state)  # a fork seeds it anew, a restored snapshot does not
-        for hook in get_after_restore():
-            hook()
+        for hook, arguments, named in get_after_restore():
+            hook(*arguments, **named)
         answer = handler({"x0": 10, "x1": 11}, None)["body"]
         drawn = [random.random(), float(numpy.random.random())]
         print(json.dumps({"answer": answer, "drawn": drawn}), flush=True)

@@ -3,30 +3,32 @@
 Source: "Lambda SnapStart runtime hooks for Python" in the AWS Lambda developer guide.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-_before: list[Callable[[], Any]] = []
-_after: list[Callable[[], Any]] = []
+Hook = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
+
+_before: list[Hook] = []
+_after: list[Hook] = []
 
 
 def register_before_snapshot(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
-    """Have a function called before the snapshot; the last that was registered comes first."""
-    _before.insert(0, lambda: function(*args, **kwargs))
+    """Have a function called before the snapshot; Lambda begins with the one that was registered last."""
+    _before.append((function, args, kwargs))
     return function
 
 
 def register_after_restore(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
     """Have a function called in each copy, in the order of registration."""
-    _after.append(lambda: function(*args, **kwargs))
+    _after.append((function, args, kwargs))
     return function
 
 
-def get_before_snapshot() -> list[Callable[[], Any]]:
-    """What Lambda calls before the snapshot."""
-    return list(_before)
+def get_before_snapshot() -> list[Hook]:
+    """What was registered for before the snapshot, in the order of registration."""
+    return _before
 
 
-def get_after_restore() -> list[Callable[[], Any]]:
-    """What Lambda calls after a restore."""
-    return list(_after)
+def get_after_restore() -> list[Hook]:
+    """What was registered for after a restore."""
+    return _after
