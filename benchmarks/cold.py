@@ -53,8 +53,8 @@ class FirstAnswer:
     """From just before the process is made until the answer is there."""
     peak_bytes: int
     """Peak of resident memory."""
-    modules: int
-    """Modules that the start imported."""
+    modules: Mapping[str, int]
+    """How many modules the start imported, by their top-level package or module."""
     answer: Any
     log: tuple[dict[str, Any], ...]
     """The handler's own JSON lines."""

@@ -35,7 +35,9 @@ def variables(registry_bucket: str, release: Release, public_keys: tuple[str, ..
         "MODEL_NAME": manifest.name,
         "MODEL_VERSION": str(manifest.version),
         "MODEL_MANIFEST_SHA256": release.manifest_sha256,
-        # One row needs no threads; starting them costs 140 ms of CPU at import (docs/benchmarks.md).
+        # One row needs no threads: OpenBLAS starts its own at import, scikit-learn's OpenMP wait for one another at
+        # every prediction, and below 1,769 MB of memory a function has less than one processor for all of them.
         "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
         **({"MODEL_PUBLIC_KEY": ",".join(public_keys)} if public_keys else {}),
     }
