@@ -70,9 +70,9 @@ def run(parts: Sequence[str], say: Callable[[str], object], *, quick: bool) -> I
 
 def show(section: Section, console: Console) -> None:
     """Print a section's tables and what they say of the goals."""
-    goals = [page.goals_table(section.goals)] if section.goals else []
-    for lines in [*section.tables, *goals]:
-        table = Table(*lines[0], title=section.name, caption=section.note)
+    console.print(f"\n{section.name}: {section.note}")
+    for lines in [*section.tables, *([page.goals_table(section.goals)] if section.goals else [])]:
+        table = Table(*lines[0])
         for line in lines[1:]:
             table.add_row(*line)
         console.print(table)

@@ -7,6 +7,7 @@ weaker in another (mapped files do not). `RLIMIT_AS` would count mapped files th
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -104,7 +105,8 @@ def _made(parent: Path | None, limit_file: str, swap_file: str, limit: int) -> P
     try:
         with (group / limit_file).open("r+") as file:  # the kernel has made it, or this is no control group
             file.write(str(limit))
-    except OSError:
+        subprocess.run(["/bin/sh", "-c", _JOIN, str(group), "true"], check=True, capture_output=True)  # noqa: S603  # a fixed line
+    except (OSError, subprocess.CalledProcessError):  # not ours to set, or to move a process into
         group.rmdir()
         return None
     with suppress(OSError), (group / swap_file).open("r+") as file:  # not every kernel accounts for swap

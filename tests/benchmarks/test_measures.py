@@ -43,7 +43,8 @@ def _column(section: Section, number: int, table: int = 0) -> list[str]:
 def test_cold_starts(bench: Bench) -> None:
     section = _checked(starts.measure(bench))
     sides = [starts.GUIDE, *(f"ours, {engine} engine" for engine in bench.engines)]
-    assert _column(section, 0) == _column(section, 0, table=1) == sides
+    assert _column(section, 0) == [*sides, starts.THREADS]
+    assert _column(section, 0, table=1) == sides
     assert float(section.tables[0][1][2]) == 1
     assert all(set(enforced) for enforced in _column(section, 2, table=1))
     ratios = [float(cell) for cell in _column(section, 2)[1:]]
