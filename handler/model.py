@@ -23,7 +23,16 @@ from model_registry.manifest import (
 from model_registry.prediction import Predictor, same_prediction, unpickle
 from model_registry.schema import Inputs
 from model_registry.signature import SIGNATURE_FILE, parse_public_keys, verify
-from model_registry.storage import FUNCTION_SECONDS, Storage, Stored
+from model_registry.storage import Storage, Stored
+
+INIT_SECONDS = 8.0
+"""How long the init phase may fetch, which Lambda ends after 10 s: a failure must be logged before it does.
+
+Source: "Understanding the Lambda execution environment lifecycle" in the AWS Lambda developer guide.
+"""
+
+REQUEST_SECONDS = 20.0
+"""How long a request may fetch, for which API Gateway waits 29 s, and an init phase that is not limited to 10 s."""
 
 
 class LoadError(Exception):
@@ -75,7 +84,7 @@ class ServedModel:
 
 
 def load(
-    pin: Pin, storage: Storage | None = None, *, since: float | None = None, seconds: float = FUNCTION_SECONDS
+    pin: Pin, storage: Storage | None = None, *, since: float | None = None, seconds: float = REQUEST_SECONDS
 ) -> ServedModel:
     """Fetch, verify, load and check the pinned model; raises LoadError or RegistryError, and serves nothing then.
 
