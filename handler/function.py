@@ -1,5 +1,6 @@
 """The entry point, `handler.function.handler`: the model is loaded when Lambda imports this."""
 
+import gc
 import os
 
 from handler import BEGAN, snapstart
@@ -14,7 +15,13 @@ _first = [(BEGAN, INIT_SECONDS if _is_on_demand else REQUEST_SECONDS)]
 def _load() -> ServedModel:
     # A start that is tried again is part of a request.
     since, seconds = _first.pop() if _first else (None, REQUEST_SECONDS)
-    return load(Pin.from_environment(os.environ), since=since, seconds=seconds)
+    gc.disable()  # what a start makes is there to stay: looking for garbage among it costs time and finds none
+    try:
+        served = load(Pin.from_environment(os.environ), since=since, seconds=seconds)
+    finally:
+        gc.enable()
+    gc.freeze()  # nor is it looked through later
+    return served
 
 
 handler = App(_load)

@@ -1,5 +1,6 @@
 """The start against an S3 that is slow, broken or absent: it ends in time, and says what happened."""
 
+import gc
 import importlib
 import socket
 import sys
@@ -159,4 +160,5 @@ def test_the_init_phase_and_requests_fetch_for_as_long_as_lambda_and_the_gateway
     handler = importlib.import_module("handler.function").handler
     monkeypatch.delitem(sys.modules, "handler.function")
     assert handler({}, None)["statusCode"] == 503
+    assert gc.isenabled()
     assert given == [(BEGAN, seconds), (None, 20)]
