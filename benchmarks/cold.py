@@ -24,6 +24,7 @@ from infra.layer_build import Layer
 from infra.layer_platform import runtime_for
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
+from model_registry.manifest import EngineName
 from training.train_iris import GUIDE_EVENT, publish, train
 
 ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
@@ -115,23 +116,24 @@ def prepare(
     release: Release,
     *,
     layer: Layer | None = None,
-    engine: str = "sklearn",
+    engine: EngineName = "sklearn",
     event: Any = EVENT,
     handler: str = ENTRY_POINT,
 ) -> ColdStart:
     """Unpack code and layer into `folder`, which must be new, and give the start of a published version.
 
-    `layer` is that of the scikit-learn engine where none is given. `engine` becomes MODEL_ENGINE. The version must have
-    been published by this Python, whose base interpreter runs it.
+    `layer` is that of the engine where none is given. The version must have been published by this Python, whose base
+    interpreter runs it.
     """
-    layer = layer or model_layer(release.manifest, ARCHITECTURE)
+    form = release.manifest.engine(engine)
+    layer = layer or model_layer(release.manifest, form, ARCHITECTURE)
     task, opt = folder / "task", folder / "opt"
     for name, path in code_files().items():
         (task / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, task / name)
     with zipfile.ZipFile(layer.path) as archive:
         archive.extractall(opt)
-    packages = opt / runtime_for(release.manifest.environment.python).site_packages
+    packages = opt / runtime_for(form.environment.python).site_packages
     return ColdStart(
         # Without `site`, the interpreter has no packages but those of PYTHONPATH, in Lambda's order.
         command=(_interpreter(), "-S", "-s", "-P", str(_PROGRAM), handler, json.dumps(event)),
@@ -144,8 +146,7 @@ def prepare(
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             **aws.environment(),
-            **variables(bucket, release),
-            "MODEL_ENGINE": engine,
+            **variables(bucket, release, engine=engine),
         },
         folder=folder,
     )

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from infra import policies
 from infra.function_code import ENTRY_POINT, code_files, variables
 from infra.layer_platform import lambda_runtime
-from model_registry.manifest import versions_prefix
+from model_registry.manifest import EngineName, versions_prefix
 from model_registry.release import Release
 
 ALIAS = "live"
@@ -27,6 +27,8 @@ class FunctionArgs:
     log_retention_days: int
     tracing: bool
     public_keys: tuple[str, ...] = ()
+    engine: EngineName = "sklearn"
+    trusted_types: tuple[str, ...] = ()
 
 
 class ModelFunction(pulumi.ComponentResource):
@@ -62,13 +64,21 @@ class ModelFunction(pulumi.ComponentResource):
             description=f"Serves {manifest.reference}",
             code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in code_files().items()}),
             handler=ENTRY_POINT,
-            runtime=lambda_runtime(manifest.environment.python),
+            runtime=lambda_runtime(manifest.engine(args.engine).environment.python),
             architectures=[args.architecture],
             role=role.arn,
             layers=[args.layer_arn],
             memory_size=args.memory,
             timeout=args.timeout,
-            environment={"variables": variables(args.registry_bucket, args.release, args.public_keys)},
+            environment={
+                "variables": variables(
+                    args.registry_bucket,
+                    args.release,
+                    engine=args.engine,
+                    trusted_types=args.trusted_types,
+                    public_keys=args.public_keys,
+                )
+            },
             tracing_config={"mode": "Active" if args.tracing else "PassThrough"},
             logging_config={"log_format": "Text", "log_group": logs.name},
             publish=True,

@@ -1,7 +1,9 @@
 """What the function consists of: its own files, their packages, its variables. Pure: no Pulumi."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from model_registry.manifest import EngineName
 from model_registry.release import Release
 
 PROJECT = Path(__file__).parent.parent
@@ -9,7 +11,9 @@ PROJECT = Path(__file__).parent.parent
 ENTRY_POINT = "handler.function.handler"
 
 # The part of the registry that runs inside the function; the rest would only make it larger.
-_REGISTRY_MODULES = ("__init__", "errors", "manifest", "prediction", "schema", "signature", "storage")
+_REGISTRY_MODULES = (
+    *("__init__", "engines", "errors", "manifest", "prediction", "schema", "signature", "skops_model", "storage"),
+)
 
 
 def code_files() -> dict[str, Path]:
@@ -27,8 +31,15 @@ def requirements(*, signing: bool = False) -> dict[str, str]:
     return {name.strip(): version.strip() for name, _, version in pins}
 
 
-def variables(registry_bucket: str, release: Release, public_keys: tuple[str, ...] = ()) -> dict[str, str]:
-    """The function's environment variables: which version it serves, and how many threads it starts."""
+def variables(
+    registry_bucket: str,
+    release: Release,
+    *,
+    engine: EngineName = "sklearn",
+    trusted_types: Sequence[str] = (),
+    public_keys: Sequence[str] = (),
+) -> dict[str, str]:
+    """The function's environment variables: which version it serves and how, and how many threads it starts."""
     manifest = release.manifest
     return {
         "MODEL_BUCKET": registry_bucket,
@@ -39,5 +50,7 @@ def variables(registry_bucket: str, release: Release, public_keys: tuple[str, ..
         # every prediction, and below 1,769 MB of memory a function has less than one processor for all of them.
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
+        **({"MODEL_ENGINE": engine} if engine != "sklearn" else {}),
+        **({"MODEL_TRUSTED_TYPES": ",".join(trusted_types)} if trusted_types else {}),
         **({"MODEL_PUBLIC_KEY": ",".join(public_keys)} if public_keys else {}),
     }

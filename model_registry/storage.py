@@ -47,10 +47,6 @@ _TOKEN = "writer"  # noqa: S105  # no password
 
 _CONTAINER = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 
-FUNCTION_SECONDS = 8.0
-"""How long a function may fetch. Lambda's init phase ends after 10 s ("Understanding the Lambda execution environment
-lifecycle" in the AWS Lambda developer guide), and a failure must be logged before it does."""
-
 
 @dataclass(frozen=True)
 class Stored:
@@ -95,7 +91,7 @@ class Storage:
         return cls(S3Store(name, **options, credential_provider=Boto3CredentialProvider(session)), f"s3://{name}")
 
     @classmethod
-    def in_function(cls, bucket: str, *, seconds: float = FUNCTION_SECONDS) -> "Storage":
+    def in_function(cls, bucket: str, *, seconds: float) -> "Storage":
         """Open a bucket from inside a Lambda function, with its role.
 
         Credentials are in the environment, except under SnapStart, where a container endpoint gives them and obstore

@@ -35,7 +35,7 @@ def test_both_pictures_show_the_function_s_start(
     monkeypatch.setattr(profile, "_RUNS", 1)
     times, (imports, flame) = profile.profile(iris, "Cold start", tmp_path / "profile")
     assert {"sklearn", "scipy", "numpy", "obstore", "handler", STDLIB} <= {time.package for time in times}
-    assert all(0 <= time.alone <= time.with_imports + 0.01 for time in times), "but for the clock's rounding"
+    assert all(0 <= time.alone <= time.with_imports * 1.01 + 0.01 for time in times), "but for the clock's rounding"
     text = imports.read_text()
     assert text.startswith("<?xml")
     assert "</svg>" in text

@@ -1,11 +1,12 @@
 """The log lines of a start, as CloudWatch reads them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from handler.app import App
-from handler.metrics import NAMESPACE, counted, embedded, timed
+from handler.metrics import COLD_START, LOAD_FAILURE, NAMESPACE, RESTORE, counted, embedded, timed
 from handler.model import LoadError, ServedModel
 from tests.handler.conftest import model, strict
 from tests.handler.metrics import metrics_of
@@ -66,8 +67,9 @@ def test_outside_lambda_a_line_has_no_metrics() -> None:
     assert embedded(counted("ColdStart"), {"MODEL_NAME": "iris"}) == {}
 
 
-def test_every_phase_has_a_metric_of_its_own() -> None:
+def test_every_phase_has_a_metric_of_its_own_and_the_page_names_all() -> None:
     phases = ["import", "fetch", "verify", "load", "self_check", "total"]
-    assert list(timed(dict.fromkeys(phases, 1.0))) == [
-        *("ImportTime", "FetchTime", "VerifyTime", "LoadTime", "SelfCheckTime", "StartTime")
-    ]
+    times = ["ImportTime", "FetchTime", "VerifyTime", "LoadTime", "SelfCheckTime", "StartTime"]
+    assert list(timed(dict.fromkeys(phases, 1.0))) == times
+    page = (Path(__file__).parents[2] / "docs" / "start.md").read_text()
+    assert all(f"`{name}`" in page for name in (*times, COLD_START, LOAD_FAILURE, RESTORE, NAMESPACE))

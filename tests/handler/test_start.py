@@ -1,6 +1,9 @@
 """The start against an S3 that is slow, broken or absent: it ends in time, and says what happened."""
 
+import gc
+import importlib
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,10 +11,11 @@ from contextlib import suppress
 
 import pytest
 
+from handler import BEGAN, model
 from handler.app import App
-from handler.model import LoadError, Pin, load
+from handler.model import LoadError, Pin, ServedModel, load
 from model_registry.errors import StorageError
-from model_registry.storage import FUNCTION_SECONDS, Storage
+from model_registry.storage import Storage
 from tests.handler.conftest import strict
 
 PIN = Pin("models", "made", 1, "0" * 64)
@@ -135,9 +139,26 @@ def test_the_deadline_holds_whatever_the_client_does(broken: Broken) -> None:
     assert broken.requests == 2
 
 
-def test_the_worst_start_fits_into_lambda_s_init_phase() -> None:
-    """10 s, source: "Understanding the Lambda execution environment lifecycle" in the AWS Lambda developer guide.
+@pytest.mark.parametrize(("initialization", "seconds"), [(None, 8), ("on-demand", 8), ("provisioned-concurrency", 20)])
+def test_the_init_phase_and_requests_fetch_for_as_long_as_lambda_and_the_gateway_wait(
+    initialization: str | None, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10 s and 29 s, of which something is left for loading. A large model that init cannot fetch a request can."""
+    given: list[tuple[float | None, float]] = []
 
-    The downloads end after FUNCTION_SECONDS, as above; the imports run beside them. The rest is left for logging.
-    """
-    assert FUNCTION_SECONDS <= 8
+    def fail(_pin: Pin, *, since: float | None, seconds: float) -> ServedModel:
+        given.append((since, seconds))
+        raise LoadError("not now")
+
+    variables = {"MODEL_BUCKET": "b", "MODEL_NAME": "n", "MODEL_VERSION": "3", "MODEL_MANIFEST_SHA256": "d"}
+    if initialization:
+        variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = initialization
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(model, "load", fail)
+    monkeypatch.delitem(sys.modules, "handler.function", raising=False)
+    handler = importlib.import_module("handler.function").handler
+    monkeypatch.delitem(sys.modules, "handler.function")
+    assert handler({}, None)["statusCode"] == 503
+    assert gc.isenabled()
+    assert given == [(BEGAN, seconds), (None, 20)]
