@@ -1,7 +1,6 @@
 """What the parts of the benchmark share: a local AWS with the guide's model, and each side ready to be run."""
 
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import guide
-from benchmarks.cold import ARCHITECTURE, ColdStart, prepare, publish_iris
+from benchmarks.cold import ARCHITECTURE, ColdStart, prepare
 from handler.app import App
 from handler.model import Pin, load
 from infra.function_code import variables
 from infra.layer_build import LayerSpec
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
-from training.train_iris import train
+from model_registry.manifest import EngineName
+from training.train_iris import publish, train
 
 BUCKET = "benchmark-models"
+ENGINES: tuple[EngineName, ...] = ("sklearn", "onnx")
 
 
 @dataclass
@@ -38,31 +39,34 @@ class Bench:
     def on(cls, aws: LocalAws, folder: Path, say: Callable[[str], object], *, quick: bool = False) -> "Bench":
         """Publish the guide's forest on a local AWS without models; what is made on the way goes below `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        return cls(aws, publish_iris(aws, BUCKET), folder, say, quick)
+        aws.client("s3").create_bucket(Bucket=BUCKET)
+        with aws.activated():
+            release = publish(_registry(), train(), "Random forest of the guide", engines=ENGINES)
+        return cls(aws, release, folder, say, quick)
 
-    @cached_property
-    def engines(self) -> tuple[str, ...]:
-        """The engines that a version can be published for."""
-        return ("sklearn", "onnx") if "engines" in inspect.signature(Registry.publish).parameters else ("sklearn",)
+    @property
+    def engines(self) -> tuple[EngineName, ...]:
+        """The engines that are measured: those of them that the guide's forest was published for."""
+        return tuple(name for name in ENGINES if name in self.release.manifest.engine_names)
 
     @cached_property
     def estimator(self) -> Any:
         """The guide's forest of 100 trees, as it is published."""
         return train().estimator
 
-    def publish(self, name: str, estimator: Any, X_example: Any) -> Release:
+    def publish(self, name: str, estimator: Any, X_example: Any, *, engines: Sequence[EngineName] = ENGINES) -> Release:
         """Publish another model beside the guide's."""
-        return Registry(Storage.open(BUCKET), actor="benchmark").publish(estimator, name=name, X_example=X_example)
+        return _registry().publish(estimator, name=name, X_example=X_example, engines=engines)
 
-    def app(self, engine: str, release: Release | None = None) -> App:
+    def app(self, engine: EngineName, release: Release | None = None) -> App:
         """The handler in this process, its model loaded: the guide's, or another that was published."""
-        environment = {**variables(BUCKET, release or self.release), "MODEL_ENGINE": engine}
+        environment = variables(BUCKET, release or self.release, engine=engine)
         app = App(lambda: load(Pin.from_environment(environment)))
         with redirect_stdout(StringIO()):  # its log
             app.start()
         return app
 
-    def cold_start(self, engine: str) -> ColdStart:
+    def cold_start(self, engine: EngineName) -> ColdStart:
         """Ours in a fresh process, from the real layer, which is unpacked once."""
         if engine not in self._starts:
             folder = self.folder / f"ours-{engine}"
@@ -80,3 +84,7 @@ class Bench:
         """What the model needs to be unpickled."""
         environment = self.release.manifest.environment
         return LayerSpec(environment.python, ARCHITECTURE, tuple(environment.packages.items()))
+
+
+def _registry() -> Registry:
+    return Registry(Storage.open(BUCKET), actor="benchmark")

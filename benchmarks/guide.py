@@ -23,6 +23,8 @@ from local.ministack import LocalAws
 from model_registry import Release
 from model_registry.manifest import MODEL_FILE, version_key
 
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""What the function's own variables say of threads, for every side."""
 FUNCTION = Path(__file__).with_name("guide_function.py")
 # Older than any wheel that is looked for: manylinux2014 is glibc 2.17.
 _OLDEST_GLIBC = 17
@@ -107,8 +109,7 @@ def cold_start(folder: Path, opt: Path, ours: ColdStart, aws: LocalAws, *, bucke
             "LANG": "C.UTF-8",
             "PYTHONPATH": os.pathsep.join(map(str, path)),
             "PYTHONDONTWRITEBYTECODE": "1",
-            # The guide does not set it; without it the baseline would be slower.
-            "OPENBLAS_NUM_THREADS": "1",
+            **ONE_THREAD,  # the guide does not say so; without it the baseline would be slower
             **aws.environment(),
             "MODEL_BUCKET": bucket,
             "MODEL_KEY": version_key(manifest.name, manifest.version, MODEL_FILE),

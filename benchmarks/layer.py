@@ -19,6 +19,7 @@ from benchmarks.measured import Measured
 from benchmarks.page import Goal, Section, at_most
 from infra.function_code import requirements
 from infra.layer_build import Layer, LayerSpec, build_layer
+from model_registry.manifest import EngineName
 
 ROUNDS, QUICK_ROUNDS = 2, 1
 MOST_UNZIPPED = 0.85
@@ -76,11 +77,9 @@ def measure(bench: Bench) -> Section:
     return Section("layer", [table], note, list(_goals(built, sizes[0], cached)))
 
 
-def layer_spec(bench: Bench, engine: str) -> LayerSpec:
-    """What the stack's layer for this engine is made of."""
-    if engine != "sklearn":
-        raise NotImplementedError(f"the layer of the engine {engine} is not known here yet")
-    environment = bench.release.manifest.environment
+def layer_spec(bench: Bench, engine: EngineName) -> LayerSpec:
+    """What the stack's layer for this engine is made of, as `infra.inputs.model_layer` has it."""
+    environment = bench.release.manifest.engine(engine).environment
     return LayerSpec(environment.python, ARCHITECTURE, tuple({**requirements(), **environment.packages}.items()))
 
 

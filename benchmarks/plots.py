@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from benchmarks.environments import ROOT
 from benchmarks.page import Goal, Table
@@ -47,10 +48,10 @@ def draw(panels: Sequence[Panel], name: str, folder: Path = IMAGES) -> None:
     rows = -(-len(panels) // _COLUMNS)
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, _HEIGHT * rows), layout="constrained")
-        axes = figure.subplots(rows, _COLUMNS, squeeze=False).flat
+        axes = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
         for panel, ax in zip(panels, axes, strict=False):
             _draw_panel(panel, ax)
-        for ax in list(axes)[len(panels) :]:
+        for ax in axes[len(panels) :]:
             ax.axis("off")
         _save(figure, folder / name)
 
@@ -66,6 +67,8 @@ def draw_goals(goals: Sequence[Goal], name: str, folder: Path = IMAGES) -> None:
         ax.barh(labels, [part for _, part in found], color=colours)
         ax.axvline(1, color="black", linewidth=1)
         ax.set_xscale("log")
+        ax.set_xlim(left=min([0.1, *(part / 2 for _, part in found)]))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.invert_yaxis()
         ax.set_xlabel("found / goal, logarithmic: left of the line is reached")
         _save(figure, folder / name)
@@ -76,6 +79,8 @@ def _draw_panel(panel: Panel, ax: Axes) -> None:
         ax.plot(panel.x, values, marker="o", markersize=3, label=label)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     ax.set_xticks(panel.x, [f"{x:,g}" for x in panel.x])
     ax.minorticks_off()
     ax.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)

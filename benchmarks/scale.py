@@ -128,7 +128,7 @@ def _sizes(bench: Bench, amounts: Amounts) -> list[Panel]:
         samples = max(2, wanted * MB // (2 * _BYTES_OF_NODE * _TREES))
         X, y = random.random((samples, 4)), random.random(samples)
         estimator = ExtraTreesRegressor(_TREES, max_features=1, random_state=SEED).fit(X, y)
-        release = bench.publish(f"size-{wanted}", estimator, X[:3])
+        release = bench.publish(f"size-{wanted}", estimator, X[:3], engines=["sklearn"])
         names = [feature.name for feature in release.manifest.signature.features]
         event = post_event(dict(zip(names, X[0].tolist(), strict=True)))
         sized = replace(

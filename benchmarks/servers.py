@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,11 +24,12 @@ import psutil
 from benchmarks.bench import BUCKET, Bench
 from benchmarks.cold import EVENT
 from benchmarks.environments import ROOT, environment
+from benchmarks.guide import ONE_THREAD
 from benchmarks.measured import Measured, interleaved
 from benchmarks.page import Goal, Section, at_most
 from benchmarks.warm import checked
 from infra.function_code import variables
-from model_registry.manifest import MODEL_FILE
+from model_registry.manifest import MODEL_FILE, EngineName
 from training.train_iris import FEATURES, GUIDE_EVENT
 
 MLFLOW, BENTOML = "mlflow==3.17.2", "bentoml==1.4.40"
@@ -80,7 +81,7 @@ def _table(found: Mapping[str, Measured]) -> list[list[str]]:
     return table
 
 
-def _goals(found: Mapping[str, Measured], engines: tuple[str, ...]) -> list[Goal]:
+def _goals(found: Mapping[str, Measured], engines: Sequence[str]) -> list[Goal]:
     peers = [measured.median for name, measured in found.items() if not name.startswith("our ")]
     if not peers:
         return []
@@ -117,9 +118,9 @@ def asking(server: Server, stack: ExitStack) -> Callable[[], None]:
 
 
 @contextmanager
-def ours(bench: Bench, engine: str) -> Iterator[Server]:
+def ours(bench: Bench, engine: EngineName) -> Iterator[Server]:
     """The function's entry point behind `benchmarks.shim`."""
-    more = {**bench.aws.environment(), **variables(BUCKET, bench.release), "MODEL_ENGINE": engine}
+    more = {**bench.aws.environment(), **variables(BUCKET, bench.release, engine=engine)}
     command = [sys.executable, "-m", "benchmarks.shim"]
     with running(command, bench.folder / f"shim-{engine}.log", more, cwd=ROOT) as (process, log):
         port = int(_wait(process, log, lambda: _port_line(log)))
@@ -158,7 +159,7 @@ def running(
     command: list[str], log: Path, variables: Mapping[str, str], cwd: Path
 ) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """A server for the length of the block; it and the processes that it made are ended by their ids."""
-    clean = {"PATH": os.defpath, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    clean = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore", **ONE_THREAD}
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # the benchmark's own commands
             command,

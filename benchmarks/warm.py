@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -65,7 +65,7 @@ def measure(bench: Bench) -> Section:
     return Section("warm", [_table(one, many)], note, goals(one, many, bench.engines))
 
 
-def goals(one: Mapping[str, Measured], many: Mapping[str, Measured], engines: tuple[str, ...]) -> list[Goal]:
+def goals(one: Mapping[str, Measured], many: Mapping[str, Measured], engines: Sequence[str]) -> list[Goal]:
     """What the figures say of the goals; of GET and POST the slower counts."""
     found = []
     for engine in engines:
