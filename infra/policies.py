@@ -11,11 +11,25 @@ def trust(service: str) -> str:
     return _document({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
 
 
-def function_policy(*, models_arn: str, log_group_arn: str, tracing: bool) -> str:
+# AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC": what Lambda does with the
+# role's rights. Which network interfaces these will be is not known before, and two of them know no resources.
+_NETWORK_INTERFACES = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+]
+
+
+def function_policy(
+    *, models_arn: str, log_group_arn: str, tracing: bool, models_key_arn: str | None = None, in_vpc: bool = False
+) -> str:
     """What the function may do: read versions of its model, write its own log, send traces.
 
-    `models_arn` is the registry bucket's ARN with the key prefix of the model's versions. The function lists
-    nothing and writes nothing to any bucket.
+    `models_arn` is the registry bucket's ARN with the key prefix of the model's versions, `models_key_arn` that of the
+    KMS key which encrypts them, if any. The function lists nothing and writes nothing to any bucket.
     """
     statements: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{models_arn}*"},
@@ -30,7 +44,43 @@ def function_policy(*, models_arn: str, log_group_arn: str, tracing: bool) -> st
         statements.append(
             {"Effect": "Allow", "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "Resource": "*"}
         )
+    if models_key_arn:
+        statements.append(_decrypt_objects(models_key_arn))
+    if in_vpc:
+        statements += _network_interfaces()
     return _document(*statements)
+
+
+def _decrypt_objects(key_arn: str) -> dict[str, Any]:
+    """Decrypt with a key, and only what S3 reads on the caller's behalf.
+
+    Source: Amazon S3 User Guide, "Using server-side encryption with AWS KMS keys"; KMS Developer Guide, kms:ViaService.
+    """
+    region = key_arn.split(":")[3]
+    return {
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": key_arn,
+        # The name of the service ends with that of the partition.
+        "Condition": {"StringLike": {"kms:ViaService": f"s3.{region}.amazonaws.com*"}},
+    }
+
+
+def _network_interfaces() -> list[dict[str, Any]]:
+    """Let Lambda connect the function to a VPC with the role's rights, and not the function's own code.
+
+    Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC", which refuses
+    the calls of the code by lambda:SourceFunctionArn: requests of Lambda itself have no such key.
+    """
+    return [
+        {"Effect": "Allow", "Action": _NETWORK_INTERFACES, "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "Action": _NETWORK_INTERFACES,
+            "Resource": "*",
+            "Condition": {"Null": {"lambda:SourceFunctionArn": "false"}},
+        },
+    ]
 
 
 def tls_only(bucket_arn: str) -> str:

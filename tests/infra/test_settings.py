@@ -1,23 +1,21 @@
+import json
 import re
 
 import pulumi
 import pytest
+import yaml
 
+from infra.function_code import PROJECT
 from infra.settings import RegistrySettings, Settings, SettingsError, read_settings
 from tests.infra.recording import record
 
+SCHEMA = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+"""As the engine reads it: it gives the program the defaults of what a stack does not set."""
 DEFAULTS = {
-    "registryBucket": "models-of-ours",
-    "model": "iris",
-    "tag": "",
-    "memory": "1024",
-    "timeout": "29",
-    "architecture": "x86_64",
-    "apiKey": "false",
-    "logRetentionDays": "30",
-    "tracing": "true",
-    "publicKey": "",
-}
+    key: entry["default"] if isinstance(entry["default"], str) else json.dumps(entry["default"])
+    for key, entry in SCHEMA.items()
+    if "default" in entry
+} | {"registryBucket": "models-of-ours"}
 KEYS = tuple(f"ed25519:{letter * 43}=" for letter in "AE")
 
 
