@@ -113,6 +113,10 @@ def _check_access_log(setting: str) -> None:
     text = log_format(setting)
     if text is None:
         return
+    if len(text.encode()) > _FORMAT_MAX:
+        raise SettingsError(
+            f"accessLog has {len(text.encode()):,} bytes, API Gateway takes {_FORMAT_MAX:,}: name fewer variables"
+        )
     if not re.search(r"\$context\.(requestId|extendedRequestId)\b", text):
         raise SettingsError(
             f"accessLog is {setting!r}, it must be standard, detailed, off, or a format with $context.requestId in it: "
@@ -120,7 +124,3 @@ def _check_access_log(setting: str) -> None:
         )
     if "\n" in text:
         raise SettingsError(f"accessLog is {setting!r}, a format must be one line: {remedy('accessLog')}")
-    if len(text.encode()) > _FORMAT_MAX:
-        raise SettingsError(
-            f"accessLog has {len(text.encode()):,} bytes, API Gateway takes {_FORMAT_MAX:,}: name fewer variables"
-        )

@@ -39,23 +39,24 @@ _OUTSIDE = """\
 ## What some settings need outside the stack
 
 - `kmsKeyArn`: the key's policy must let CloudWatch Logs use it (principal `logs.REGION.amazonaws.com`), and whoever
-  deploys needs `kms:CreateGrant`, `kms:Encrypt`, `kms:Decrypt` and `kms:GenerateDataKey`. The function's role may decrypt
-  with the registry's key, and only through S3. Layers have Lambda's own key, which cannot be chosen.
-- `subnetIds`: a function in a VPC reaches nothing outside it by itself. It reads its model from S3, so the subnets' route
-  tables need a gateway endpoint for S3 (which is free) or a NAT gateway. Its log and traces do not pass through the VPC.
+  deploys needs `kms:CreateGrant`, `kms:Encrypt`, `kms:Decrypt` and `kms:GenerateDataKey`. The function's role may
+  decrypt with the registry's key, and only through S3. Layers have Lambda's own key, which cannot be chosen.
+- `subnetIds`: a function in a VPC reaches nothing outside it by itself. It reads its model from S3, so the subnets'
+  route tables need a gateway endpoint for S3 (which is free) or a NAT gateway. Its log and traces do not pass through
+  the VPC.
 - `certificateArn` and `domainName`: the certificate must be issued before, in the stack's region. The outputs
-  `domainTarget` and `domainTargetZone` are the target of the DNS record, which you make: this program manages no zone.
-  `invokeUrl` stays the stage's own URL, which answers at once.
+  `domainTarget` and `domainTargetZone` are the target of the DNS record, which you make: this program manages no
+  zone. `invokeUrl` stays the stage's own URL, which answers at once.
 - `alarmTopicArn`: the topic's policy must let CloudWatch publish to it if it has one of its own.
 - `provisionedConcurrency` and `snapStart` act on the published version that the API calls.
-- `accessLog`: the stack `registry` gives API Gateway the right to write logs, once per account and region. API Gateway
-  has no variable for the query string or body of a REST API's request, so no format can log the features.
-- `corsOrigins`: with one origin, or `*`, the gateway answers preflights itself; with several the function does. What the
-  gateway refuses itself (a missing key, a wrong body) every page may read if there are several origins: the gateway
-  cannot compare. CORS tells browsers which pages may read answers, and keeps nobody else out: for that there are
-  `apiKey` and `authorization`.
-- `authorization`: callers need `execute-api:Invoke` on `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/*`. With `apiKey`
-  too, a request needs both.
+- `accessLog`: the stack `registry` gives API Gateway the right to write logs, once per account and region. API
+  Gateway has no variable for the query string or body of a REST API's request, so no format can log the features.
+- `corsOrigins`: with one origin, or `*`, the gateway answers preflights itself; with several the function does. What
+  the gateway refuses itself (a missing key, a wrong body) every page may read if there are several origins: the
+  gateway cannot compare. CORS tells browsers which pages may read answers, and keeps nobody else out: for that there
+  are `apiKey` and `authorization`.
+- `authorization`: callers need `execute-api:Invoke` on `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/*`. With
+  `apiKey` too, a request needs both.
 """
 
 
