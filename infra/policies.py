@@ -11,16 +11,13 @@ def trust(service: str) -> str:
     return _document({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
 
 
-# AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC": what Lambda does with the
-# role's rights. Which network interfaces these will be is not known before, and two of them know no resources.
-_NETWORK_INTERFACES = [
+_MANAGE_INTERFACES = [
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
     "ec2:DeleteNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 ]
+_DESCRIBE_INTERFACES = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
 
 
 def function_policy(
@@ -47,7 +44,7 @@ def function_policy(
     if models_key_arn:
         statements.append(_decrypt_objects(models_key_arn))
     if in_vpc:
-        statements += _network_interfaces()
+        statements += _network_interfaces(log_group_arn)
     return _document(*statements)
 
 
@@ -66,17 +63,25 @@ def _decrypt_objects(key_arn: str) -> dict[str, Any]:
     }
 
 
-def _network_interfaces() -> list[dict[str, Any]]:
+def _network_interfaces(neighbour_arn: str) -> list[dict[str, Any]]:
     """Let Lambda connect the function to a VPC with the role's rights, and not the function's own code.
 
-    Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC", which refuses
-    the calls of the code by lambda:SourceFunctionArn: requests of Lambda itself have no such key.
+    Which interfaces these will be is not known before: all of the region and account of `neighbour_arn`.
+
+    Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC". Two of the actions
+    know no resources; the calls of the code are told by lambda:SourceFunctionArn, which Lambda's own do not have.
     """
+    partition, _service, region, account = neighbour_arn.split(":")[1:5]
     return [
-        {"Effect": "Allow", "Action": _NETWORK_INTERFACES, "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Action": _MANAGE_INTERFACES,
+            "Resource": f"arn:{partition}:ec2:{region}:{account}:*/*",
+        },
+        {"Effect": "Allow", "Action": _DESCRIBE_INTERFACES, "Resource": "*"},
         {
             "Effect": "Deny",
-            "Action": _NETWORK_INTERFACES,
+            "Action": [*_MANAGE_INTERFACES, *_DESCRIBE_INTERFACES],
             "Resource": "*",
             "Condition": {"Null": {"lambda:SourceFunctionArn": "false"}},
         },

@@ -103,7 +103,16 @@ def test_a_layer_over_the_limit(
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("memory", "128"), ("timeout", "30"), ("architecture", "mips"), ("logRetentionDays", "2")]
+    ("key", "value"),
+    [
+        ("memory", "128"),
+        ("timeout", "30"),
+        ("architecture", "mips"),
+        ("logRetentionDays", "2"),
+        ("provisionedConcurrency", "-1"),
+        ("domainName", "iris.example.com"),
+        ("kmsKeyArn", "alias/models"),
+    ],
 )
 def test_a_setting_that_cannot_work(refusal: Refusal, key: str, value: str) -> None:
     message = refusal(**{key: value})
