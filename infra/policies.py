@@ -66,17 +66,20 @@ def _decrypt_objects(key_arn: str) -> dict[str, Any]:
 def _network_interfaces(neighbour_arn: str) -> list[dict[str, Any]]:
     """Let Lambda connect the function to a VPC with the role's rights, and not the function's own code.
 
-    Which interfaces these will be is not known before: all of the region and account of `neighbour_arn`.
+    Which interfaces these will be is not known before: all of the region of `neighbour_arn`. Subnets may be another
+    account's, which shares them.
 
-    Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC". Two of the actions
-    know no resources; the calls of the code are told by lambda:SourceFunctionArn, which Lambda's own do not have.
+    Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC". Two of the
+    actions know no resources; the code's calls are told by lambda:SourceFunctionArn, which Lambda's own do not have.
     """
-    partition, _service, region, account = neighbour_arn.split(":")[1:5]
+    partition, _service, region = neighbour_arn.split(":")[1:4]
     return [
         {
             "Effect": "Allow",
             "Action": _MANAGE_INTERFACES,
-            "Resource": f"arn:{partition}:ec2:{region}:{account}:*/*",
+            "Resource": [
+                f"arn:{partition}:ec2:{region}:*:{kind}/*" for kind in ("network-interface", "security-group", "subnet")
+            ],
         },
         {"Effect": "Allow", "Action": _DESCRIBE_INTERFACES, "Resource": "*"},
         {
