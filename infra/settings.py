@@ -178,11 +178,15 @@ def _texts(config: pulumi.Config, name: str) -> tuple[str, ...]:
 
 
 def _tags(config: pulumi.Config) -> Mapping[str, str]:
+    """Read the tags. `pulumi config set --path tags.centre 42` writes a whole number, which means its digits."""
     tags: Mapping[str, Any] = config.require_object("tags")
     for key, value in tags.items():
-        if not isinstance(value, str):
-            raise SettingsError(f"tags.{key} is {value!r}, which is no text: write it in quotes in the stack's file")
-    return tags
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            raise SettingsError(
+                f"tags.{key} is {value!r}, which is no text: "
+                f"`pulumi config set --path 'tags.{key}' VALUE --type string`"
+            )
+    return {key: str(value) for key, value in tags.items()}
 
 
 def _public_keys(text: str) -> tuple[str, ...]:

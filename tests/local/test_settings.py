@@ -240,10 +240,15 @@ def test_alarms_and_dashboard_watch_this_function_and_this_api(
     assert names["ApiName"] in dashboard["DashboardBody"]
 
 
-def test_several_origins_are_answered_each_by_its_name(deploy: Callable[..., Deployed], closed: Deployed) -> None:
+def test_several_origins_are_answered_each_by_its_name(
+    aws: LocalAws, deploy: Callable[..., Deployed], closed: Deployed
+) -> None:
     """The function answers, as the gateway cannot look an origin up; another origin gets no leave."""
-    del closed  # the same stack, changed after the tests of its first state
+    arn = closed.configuration()["FunctionArn"].rsplit(":", 1)[0]
+    # The same stack, changed after the tests of its first state: what has gone from its settings goes from it.
     stack = deploy(corsOrigins=[PAGE, OTHER], throttleRate=1, throttleBurst=4)
+    assert aws.client("lambda").list_tags(Resource=arn)["Tags"] == {}
+    assert not stack.configuration()["VpcConfig"]["SubnetIds"]
     url = stack.outputs["invokeUrl"]
     asked = {"Access-Control-Request-Method": "POST"}
     for origin, allowed in ((PAGE, PAGE), (OTHER, OTHER), (STRANGER, None)):
