@@ -1,8 +1,8 @@
 """Nearly every setting at once, deployed by the unchanged program, and seen from outside as far as MiniStack goes.
 
-MiniStack enforces keys, signatures, quotas, throttling, CORS and domain names over HTTP. Storage, reserved and
-provisioned concurrency, KMS keys, VPCs, the boundary of a role, alarms and dashboards it only keeps: for these the test
-can say that the service was told, and not that it acts.
+MiniStack enforces keys, signatures, quotas, throttling, CORS, domain names and the boundary of a role. Storage,
+reserved and provisioned concurrency, snapshots, KMS keys, VPCs, alarms, dashboards and the access log it only keeps: for
+these the test can say that the service was told, and not that it acts.
 """
 
 import json
@@ -267,6 +267,20 @@ def test_several_origins_are_answered_each_by_its_name(
     assert throttled[0].headers["content-type"] == "application/problem+json"
 
 
+def test_the_function_may_do_no_more_than_the_boundary_of_its_role(
+    aws: LocalAws, deploy: Callable[..., Deployed], closed: Deployed
+) -> None:
+    """Within a boundary without S3 it cannot read its model, and says so."""
+    del closed
+    logs_only = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}
+    narrow = aws.client("iam").create_policy(
+        PolicyName=f"narrow-{uuid.uuid4().hex[:8]}", PolicyDocument=json.dumps(logs_only)
+    )
+    stack = deploy(permissionsBoundaryArn=narrow["Policy"]["Arn"], memory=640)
+    assert stack.post(GUIDE_EVENT).status == 503
+    assert stack.log()[-1]["event"] == "model_load_failed"
+
+
 def test_snap_start_is_for_python_3_12_and_later(deploy: Callable[..., Deployed], closed: Deployed) -> None:
     """The tests' own Python trained the model: where it is older, the deployment says so and changes nothing."""
     del closed
@@ -274,4 +288,6 @@ def test_snap_start_is_for_python_3_12_and_later(deploy: Callable[..., Deployed]
         with pytest.raises(pulumi.RunError, match=r"trained with Python 3\.11, SnapStart is for 3\.12 and later"):
             deploy(snapStart=True)
     else:
-        assert deploy(snapStart=True).configuration()["SnapStart"]["ApplyOn"] == "PublishedVersions"
+        stack = deploy(snapStart=True)
+        assert stack.configuration()["SnapStart"]["ApplyOn"] == "PublishedVersions"
+        assert stack.post(GUIDE_EVENT).status == 200
