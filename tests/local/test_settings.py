@@ -1,8 +1,8 @@
 """Nearly every setting at once, deployed by the unchanged program, and seen from outside as far as MiniStack goes.
 
 MiniStack enforces keys, signatures, quotas, throttling, CORS, domain names and the boundary of a role. Storage,
-reserved and provisioned concurrency, snapshots, KMS keys, VPCs, alarms, dashboards and the access log it only keeps: for
-these the test can say that the service was told, and not that it acts.
+reserved and provisioned concurrency, snapshots, KMS keys, VPCs, alarms, dashboards and the access log it only keeps:
+for these the test can say that the service was told, and not that it acts.
 """
 
 import json
