@@ -10,7 +10,7 @@ from infra.curl import get_line, post_line
 from infra.custom_domain import CustomDomain
 from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
-from infra.inputs import model_layer, resolve_release
+from infra.inputs import model_layer, resolve_release, served_engine
 from infra.layer import DependencyLayer
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
@@ -28,15 +28,16 @@ def deploy_model(settings: Settings) -> None:
     """One environment: the model that its tag points at, behind an API."""
     release = resolve_release(settings)
     manifest = release.manifest
-    check_python(settings, manifest.environment.python)
-    built = model_layer(manifest, settings.architecture, signing=bool(settings.public_keys))
+    engine = served_engine(settings, manifest)
+    check_python(settings, engine.environment.python)
+    built = model_layer(manifest, engine, settings.architecture, signing=bool(settings.public_keys))
     name = settings.service
 
     artifacts = ArtifactBucket(f"{name}-artifacts", account=settings.account)
     layer = DependencyLayer(
         f"{name}-layer",
         layer=built,
-        python=manifest.environment.python,
+        python=engine.environment.python,
         architecture=settings.architecture,
         artifacts=artifacts,
     )
@@ -52,6 +53,8 @@ def deploy_model(settings: Settings) -> None:
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,
             public_keys=settings.public_keys,
+            engine=settings.engine,
+            trusted_types=settings.trusted_types,
             registry_kms_key_arn=settings.registry_kms_key_arn,
             cors_origins=settings.api.cors_origins,
             account=settings.account,

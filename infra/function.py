@@ -10,7 +10,7 @@ from infra.function_code import ENTRY_POINT, code_files
 from infra.layer_platform import lambda_runtime
 from infra.settings_account import AccountSettings
 from infra.settings_function import Capacity, Network
-from model_registry.manifest import versions_prefix
+from model_registry.manifest import EngineName, versions_prefix
 from model_registry.release import Release
 
 ALIAS = "live"
@@ -31,6 +31,8 @@ class FunctionArgs:
     log_retention_days: int
     tracing: bool
     public_keys: tuple[str, ...] = ()
+    engine: EngineName = "sklearn"
+    trusted_types: tuple[str, ...] = ()
     registry_kms_key_arn: str = ""
     """Key of the registry's bucket, if it is not the stack's own."""
     cors_origins: tuple[str, ...] = ()
@@ -89,7 +91,7 @@ class ModelFunction(pulumi.ComponentResource):
             description=f"Serves {manifest.reference}",
             code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in code_files().items()}),
             handler=ENTRY_POINT,
-            runtime=lambda_runtime(manifest.environment.python),
+            runtime=lambda_runtime(manifest.engine(args.engine).environment.python),
             architectures=[args.architecture],
             role=role.arn,
             layers=[args.layer_arn],
@@ -103,6 +105,8 @@ class ModelFunction(pulumi.ComponentResource):
                     "MODEL_MANIFEST_SHA256": args.release.manifest_sha256,
                     # One row needs no threads; starting them costs 140 ms of CPU at import (docs/benchmarks.md).
                     "OPENBLAS_NUM_THREADS": "1",
+                    **({"MODEL_ENGINE": args.engine} if args.engine != "sklearn" else {}),
+                    **({"MODEL_TRUSTED_TYPES": ",".join(args.trusted_types)} if args.trusted_types else {}),
                     **({"MODEL_PUBLIC_KEY": ",".join(args.public_keys)} if args.public_keys else {}),
                     **({ALLOWED_ORIGINS: ",".join(args.cors_origins)} if args.cors_origins else {}),
                 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 
@@ -21,8 +21,10 @@ from infra.settings_checks import (
 from infra.settings_function import Capacity, Network
 from infra.settings_monitoring import Monitoring
 from infra.settings_rules import check_combinations
-from model_registry.errors import InvalidNameError, SignatureError
+from model_registry.errors import EngineError, InvalidNameError, SignatureError
+from model_registry.manifest import ENGINE_FILES, EngineName
 from model_registry.signature import parse_public_keys
+from model_registry.skops_model import parse_trusted_types
 from model_registry.storage import bucket_name
 
 __all__ = ["REGISTRY_STACK", "RegistrySettings", "Settings", "SettingsError", "read_settings"]
@@ -67,6 +69,8 @@ class Settings:
     tracing: bool
     stack: str
     public_keys: tuple[str, ...] = ()
+    engine: EngineName = "sklearn"
+    trusted_types: tuple[str, ...] = ()
     registry_kms_key_arn: str = ""
     account: AccountSettings = field(default_factory=AccountSettings)
     capacity: Capacity = field(default_factory=Capacity)
@@ -81,6 +85,7 @@ class Settings:
         check_range("memory", self.memory, MEMORY, "MB")
         check_range("timeout", self.timeout, TIMEOUT, "seconds (API Gateway answers 504 after 29)")
         check_choice("architecture", self.architecture, ARCHITECTURES)
+        check_choice("engine", self.engine, tuple(ENGINE_FILES))
         check_choice("logRetentionDays", self.log_retention_days, RETENTION_DAYS)
         check_arn("registryKmsKeyArn", self.registry_kms_key_arn, KMS_KEY)
         if len(self.service) > SERVICE_NAME_MAX:
@@ -121,6 +126,8 @@ def read_settings() -> Settings | RegistrySettings:
         tracing=config.require_bool("tracing"),
         stack=stack,
         public_keys=_public_keys(config.get("publicKey") or ""),
+        engine=cast("EngineName", config.get("engine") or "sklearn"),
+        trusted_types=_trusted_types(config.get("trustedTypes") or ""),
         registry_kms_key_arn=config.require("registryKmsKeyArn"),
         account=account,
         capacity=Capacity(
@@ -187,6 +194,13 @@ def _tags(config: pulumi.Config) -> Mapping[str, str]:
                 f"`pulumi config set --path 'tags.{key}' VALUE --type string`"
             )
     return {key: str(value) for key, value in tags.items()}
+
+
+def _trusted_types(text: str) -> tuple[str, ...]:
+    try:
+        return parse_trusted_types(text)
+    except EngineError as error:
+        raise SettingsError(f"trustedTypes: {error}") from error
 
 
 def _public_keys(text: str) -> tuple[str, ...]:

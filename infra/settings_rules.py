@@ -171,6 +171,19 @@ def alarm_within_timeout(settings: "Settings") -> str | None:
     )
 
 
+def trusted_types_engine(settings: "Settings") -> str | None:
+    """`trustedTypes` with another `engine` than `skops`.
+
+    Source: engines.md in this folder: the other engines do not ask for it.
+    """
+    if not settings.trusted_types or settings.engine == "skops":
+        return None
+    return (
+        f"trustedTypes is set, and the engine is {settings.engine}, which does not ask for it: `pulumi config set "
+        "engine skops`, or `pulumi config rm trustedTypes`"
+    )
+
+
 def _whole(name: str, rate: int, burst: int) -> str | None:
     if bool(rate) == bool(burst):
         return None
@@ -194,4 +207,5 @@ RULES: tuple[Rule, ...] = (
     domain_with_certificate,
     every_origin_alone,
     alarm_within_timeout,
+    trusted_types_engine,
 )

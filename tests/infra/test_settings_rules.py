@@ -23,6 +23,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "domain_with_certificate": ({"domainName": "iris.example.com"}, "certificateArn is empty, one needs the other"),
     "every_origin_alone": ({"corsOrigins": '["*", "https://a.example"]'}, "stands alone"),
     "alarm_within_timeout": ({"alarmTopicArn": TOPIC, "alarmDurationMs": "5000", "timeout": "5"}, "less than 5000"),
+    "trusted_types_engine": ({"trustedTypes": "a.B"}, "trustedTypes is set, and the engine is sklearn"),
 }
 """A combination for each rule, and its remedy."""
 REVERSED: list[dict[str, str]] = [
