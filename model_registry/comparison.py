@@ -83,6 +83,8 @@ def signature_changes(old: Signature, new: Signature) -> Iterator[SignatureChang
     if old.output != new.output:
         yield _breaking(f"answers have a {new.output}, before a {old.output}")
     yield from _label_changes(old.labels, new.labels)
+    if old.output_labels is not None and new.output_labels is not None and old.output_labels != new.output_labels:
+        yield _breaking("the labels of the outputs differ")
     if old.probabilities and not new.probabilities:
         yield _breaking("answers have no probabilities any more")
     if new.probabilities and not old.probabilities:

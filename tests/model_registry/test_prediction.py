@@ -71,4 +71,5 @@ def test_answers_hold_plain_python_values() -> None:
     (found,) = predictor.predict([(0.0, 1.0)])
     assert found == Prediction(label=0, probabilities={"0": 1.0, "1": 0.0})
     assert type(found.label) is int
-    assert {type(each) for each in (found.probabilities or {}).values()} == {float}
+    assert isinstance(found.probabilities, dict)
+    assert {type(each) for each in found.probabilities.values()} == {float}
