@@ -76,6 +76,9 @@ class ModelFunction(pulumi.ComponentResource):
                     "MODEL_MANIFEST_SHA256": args.release.manifest_sha256,
                     # One row needs no threads; starting them costs 140 ms of CPU at import (docs/benchmarks.md).
                     "OPENBLAS_NUM_THREADS": "1",
+                    # Gradient boosting and neighbours use OpenMP, whose threads wait for each other in a busy loop:
+                    # where a processor is shared, an answer of 0.2 ms takes up to 200.
+                    "OMP_NUM_THREADS": "1",
                     **({"MODEL_PUBLIC_KEY": ",".join(args.public_keys)} if args.public_keys else {}),
                 }
             },

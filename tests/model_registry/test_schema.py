@@ -252,6 +252,22 @@ def test_the_answer_s_schema_fits_the_three_kinds_of_answers() -> None:
         assert not jsonschema.Draft202012Validator(schema).is_valid(wrong)
 
 
+def test_the_answer_s_schema_names_the_labels_of_each_of_several_outputs() -> None:
+    features = (Feature(name="a", type="number"),)
+    several = Signature(features=features, probabilities=True, output_labels=(("x", "y"), (0, 1)))
+    schema = jsonschema.Draft202012Validator(answer_schema(several))
+    right: dict[str, Any] = {"label": ["x", 1], "probabilities": [{"x": 1.0, "y": 0.0}, {"0": 0.25, "1": 0.75}]}
+    schema.validate(right)
+    for wrong in (
+        {**right, "label": [1, "x"]},
+        {**right, "label": ["x"]},
+        {**right, "label": ["x", 1, 1]},
+        {**right, "probabilities": right["probabilities"][::-1]},
+        {"label": ["x", 1]},
+    ):
+        assert not schema.is_valid(wrong)
+
+
 def test_a_feature_that_may_be_missing_may_be_left_out_of_body_query_and_batch_alike() -> None:
     signature = Signature(features=(Feature(name="a", type="number", nullable=True), Feature(name="b", type="string")))
     inputs = Inputs(signature)
