@@ -7,7 +7,7 @@ from infra.api_logging import ApiGatewayLogging
 from infra.artifact_bucket import ArtifactBucket
 from infra.curl import get_line, post_line
 from infra.function import FunctionArgs, ModelFunction
-from infra.inputs import model_layer, resolve_release
+from infra.inputs import model_layer, resolve_release, served_engine
 from infra.layer import DependencyLayer
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
@@ -24,14 +24,15 @@ def deploy_model(settings: Settings) -> None:
     """One environment: the model that its tag points at, behind an API."""
     release = resolve_release(settings)
     manifest = release.manifest
-    built = model_layer(manifest, settings.architecture, signing=bool(settings.public_keys))
+    engine = served_engine(settings, manifest)
+    built = model_layer(manifest, engine, settings.architecture, signing=bool(settings.public_keys))
     name = settings.service
 
     artifacts = ArtifactBucket(f"{name}-artifacts")
     layer = DependencyLayer(
         f"{name}-layer",
         layer=built,
-        python=manifest.environment.python,
+        python=engine.environment.python,
         architecture=settings.architecture,
         artifacts=artifacts,
     )
@@ -47,6 +48,8 @@ def deploy_model(settings: Settings) -> None:
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,
             public_keys=settings.public_keys,
+            engine=settings.engine,
+            trusted_types=settings.trusted_types,
         ),
     )
     api = ModelApi(
