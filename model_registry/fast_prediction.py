@@ -1,12 +1,12 @@
 """The answers of `predict` and `predict_proba`, bit for bit, without what costs only time.
 
-Three things are left out, each only for classes of scikit-learn itself and never for subclasses, whose methods may
-differ:
+Three things are left out, the first two only for classes of scikit-learn itself and never for subclasses, whose
+methods may differ:
 
 - a second pass for the labels, where scikit-learn defines `predict` as the class of the highest probability, and a
   second pass through the steps of a pipeline;
-- joblib's dispatch of each tree of a forest (about 12 us a tree, and a forest has 100): the trees are asked in the
-  same order and summed in the same way;
+- joblib's dispatch of each tree of a forest and the tree's own checks, most of the time that one row takes: the
+  trees are asked in the same order and summed in the same way;
 - `n_jobs`: threads cost more than they gain for the few rows of a request.
 
 An estimator is changed only while it answers. The first answer is also computed in the estimator's own way, and where

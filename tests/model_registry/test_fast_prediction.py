@@ -35,6 +35,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.discovery import all_estimators
+from threadpoolctl import threadpool_limits
 
 from model_registry.fast_prediction import FastEstimator, _DirectForest
 
@@ -118,8 +119,8 @@ def assert_answers_as_itself(estimator: Any, inputs: Any = INPUTS, *, short: boo
 
 @pytest.fixture(autouse=True)
 def _training_may_warn() -> Iterator[None]:
-    """Small data and few iterations: none of these converges."""
-    with warnings.catch_warnings():
+    """Small data and few iterations: none of these converges. One thread, as in a function."""
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         yield
 
@@ -211,7 +212,8 @@ NESTED: dict[str, tuple[Callable[[], Any], str]] = {
 @pytest.fixture(params=NESTED)
 def nested(request: pytest.FixtureRequest) -> Any:
     make, target = NESTED[request.param]
-    return make().fit(X, TARGETS[target])
+    with joblib.parallel_config("threading"):  # where n_jobs would start processes
+        return make().fit(X, TARGETS[target])
 
 
 def test_nested_estimators_answer_as_themselves(nested: Any) -> None:
