@@ -58,3 +58,10 @@ def test_lines_for_iam_sign_with_the_callers_own_credentials() -> None:
     for line in (str(get_line("https://api.example", manifest, signed=True)), post_line("u", manifest, signed=True)):
         assert '--aws-sigv4 "aws:amz:$AWS_REGION:execute-api"' in line
         assert '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"' in line
+
+
+def test_a_signed_query_string_is_in_its_canonical_form() -> None:
+    """Sorted by name, as older versions of curl sign it as it stands."""
+    line = str(get_line("https://api.example", release(MIXED).manifest, signed=True))
+    query = urlsplit(line.rpartition(" ")[2].strip("'")).query
+    assert [part.partition("=")[0] for part in query.split("&")] == ["city", "count", "length", "new"]
