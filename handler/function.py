@@ -5,6 +5,7 @@ import os
 
 from handler import BEGAN, snapstart
 from handler.app import App
+from handler.cors import allow
 from handler.model import INIT_SECONDS, REQUEST_SECONDS, Pin, ServedModel, load
 
 # Only the init phase of an environment that a request waits for is limited to 10 s.
@@ -24,10 +25,11 @@ def _load() -> ServedModel:
     return served
 
 
-handler = App(_load)
+_app = App(_load)
 if snapstart.is_snapshot(os.environ):
     # A version that cannot load its model must not be published: each of its environments would be a copy of that.
-    handler.start(must_load=True)
-    snapstart.after_restore(snapstart.reseed, handler.restored)
+    _app.start(must_load=True)
+    snapstart.after_restore(snapstart.reseed, _app.restored)
 else:
-    handler.start()
+    _app.start()
+handler = allow(_app, os.environ.get("ALLOWED_ORIGINS", ""))

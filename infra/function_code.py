@@ -12,7 +12,16 @@ ENTRY_POINT = "handler.function.handler"
 
 # The part of the registry that runs inside the function; the rest would only make it larger.
 _REGISTRY_MODULES = (
-    *("__init__", "engines", "errors", "manifest", "prediction", "schema", "signature", "skops_model", "storage"),
+    "__init__",
+    "engines",
+    "errors",
+    "fast_prediction",
+    "manifest",
+    "prediction",
+    "schema",
+    "signature",
+    "skops_model",
+    "storage",
 )
 
 
@@ -38,6 +47,7 @@ def variables(
     engine: EngineName = "sklearn",
     trusted_types: Sequence[str] = (),
     public_keys: Sequence[str] = (),
+    cors_origins: Sequence[str] = (),
 ) -> dict[str, str]:
     """The function's environment variables: which version it serves and how, and how many threads it starts."""
     manifest = release.manifest
@@ -46,11 +56,13 @@ def variables(
         "MODEL_NAME": manifest.name,
         "MODEL_VERSION": str(manifest.version),
         "MODEL_MANIFEST_SHA256": release.manifest_sha256,
-        # One row needs no threads: OpenBLAS starts its own at import, scikit-learn's OpenMP wait for one another at
-        # every prediction, and below 1,769 MB of memory a function has less than one processor for all of them.
+        # One row needs no threads. OpenBLAS starts its own at import. Gradient boosting and neighbours use OpenMP,
+        # whose threads wait for each other in a busy loop: on a share of a processor, as functions with less than
+        # 1,769 MB have, an answer then takes many times as long.
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         **({"MODEL_ENGINE": engine} if engine != "sklearn" else {}),
         **({"MODEL_TRUSTED_TYPES": ",".join(trusted_types)} if trusted_types else {}),
         **({"MODEL_PUBLIC_KEY": ",".join(public_keys)} if public_keys else {}),
+        **({"ALLOWED_ORIGINS": ",".join(cors_origins)} if cors_origins else {}),
     }
