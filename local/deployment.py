@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+from botocore.exceptions import ParamValidationError
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.proto import resource_pb2
 
 from local.configuration import Configuration, read_configuration
-from local.errors import LocalError, UnsupportedError
+from local.errors import ApiModelError, LocalError, UnsupportedError
 from local.ministack import REGION, LocalAws
 from local.resources import RESOURCES
 from local.resources.base import Properties
@@ -184,15 +185,18 @@ class _Resources(mocks.Mocks):
         digest = fingerprint(inputs)
         identity = fingerprint({key: value for key, value in inputs.items() if key in kind.identity})
         old = self.state.resources.get(urn)
-        if old and old.inputs == digest:
-            action, resource = "same", old
-        elif old and old.identity == identity and kind.update:
-            outputs = old.outputs | kind.update(self.aws, old.id, inputs)
-            action, resource = "update", Deployed(token, old.id, digest, identity, outputs)
-        else:
-            physical, outputs = kind.create(self.aws, inputs)
-            action = "replace" if old else "create"
-            resource = Deployed(token, physical, digest, identity, outputs)
+        try:
+            if old and old.inputs == digest:
+                action, resource = "same", old
+            elif old and old.identity == identity and kind.update:
+                outputs = old.outputs | kind.update(self.aws, old.id, inputs)
+                action, resource = "update", Deployed(token, old.id, digest, identity, outputs)
+            else:
+                physical, outputs = kind.create(self.aws, inputs)
+                action = "replace" if old else "create"
+                resource = Deployed(token, physical, digest, identity, outputs)
+        except (ApiModelError, ParamValidationError) as error:
+            raise ApiModelError(f"{name} ({token}): {error}") from error
         with self._lock:
             if resource is not old:
                 self.state.put(urn, resource)
