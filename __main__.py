@@ -7,7 +7,7 @@ from infra.api_logging import ApiGatewayLogging
 from infra.artifact_bucket import ArtifactBucket
 from infra.curl import get_line, post_line
 from infra.function import FunctionArgs, ModelFunction
-from infra.inputs import model_layer, resolve_release
+from infra.inputs import announce_change, model_layer, resolve_release
 from infra.layer import DependencyLayer
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
@@ -24,6 +24,7 @@ def deploy_model(settings: Settings) -> None:
     """One environment: the model that its tag points at, behind an API."""
     release = resolve_release(settings)
     manifest = release.manifest
+    announce_change(settings, release)
     built = model_layer(manifest, settings.architecture, signing=bool(settings.public_keys))
     name = settings.service
 
@@ -67,6 +68,7 @@ def deploy_model(settings: Settings) -> None:
     pulumi.export("curlPost", invoke_url.apply(lambda url: post_line(url, manifest, api_key=settings.api_key)))
     pulumi.export("modelName", manifest.name)
     pulumi.export("modelVersion", manifest.version)
+    pulumi.export("modelManifestSha256", release.manifest_sha256)
     pulumi.export("functionName", function.function_name)
     pulumi.export("layerArn", layer.arn)
     pulumi.export("registryBucket", settings.registry_bucket)

@@ -55,6 +55,7 @@ class Settings:
     tracing: bool
     stack: str
     public_keys: tuple[str, ...] = ()
+    allow_breaking: bool = False
 
     def __post_init__(self) -> None:
         _check_slug("model", self.model)
@@ -99,6 +100,7 @@ def read_settings() -> Settings | RegistrySettings:
         tracing=config.require_bool("tracing"),
         stack=stack,
         public_keys=_public_keys(config.get("publicKey") or ""),
+        allow_breaking=config.require_bool("allowBreaking"),
     )
 
 

@@ -17,6 +17,7 @@ DEFAULTS = {
     "logRetentionDays": "30",
     "tracing": "true",
     "publicKey": "",
+    "allowBreaking": "false",
 }
 KEYS = tuple(f"ed25519:{letter * 43}=" for letter in "AE")
 
