@@ -58,7 +58,7 @@ def announce_change(settings: Settings, release: Release) -> None:
 def _own_outputs() -> dict[str, Any]:
     """Read the outputs of this stack's last successful update; empty before the first.
 
-    The engine's own function, which StackReference reads by, at once and without a resource in the state.
+    The engine's own function, by which StackReference reads, gives them at once and copies them nowhere.
     """
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
