@@ -23,8 +23,8 @@ def deploy_registry(settings: RegistrySettings) -> None:
 def deploy_model(settings: Settings) -> None:
     """One environment: the model that its tag points at, behind an API."""
     release = resolve_release(settings)
-    manifest = release.manifest
     announce_change(settings, release)
+    manifest = release.manifest
     built = model_layer(manifest, settings.architecture, signing=bool(settings.public_keys))
     name = settings.service
 

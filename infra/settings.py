@@ -54,8 +54,8 @@ class Settings:
     log_retention_days: int
     tracing: bool
     stack: str
-    public_keys: tuple[str, ...] = ()
     allow_breaking: bool = False
+    public_keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_slug("model", self.model)
@@ -99,8 +99,8 @@ def read_settings() -> Settings | RegistrySettings:
         log_retention_days=config.require_int("logRetentionDays"),
         tracing=config.require_bool("tracing"),
         stack=stack,
-        public_keys=_public_keys(config.get("publicKey") or ""),
         allow_breaking=config.require_bool("allowBreaking"),
+        public_keys=_public_keys(config.get("publicKey") or ""),
     )
 
 

@@ -16,8 +16,8 @@ DEFAULTS = {
     "apiKey": "false",
     "logRetentionDays": "30",
     "tracing": "true",
-    "publicKey": "",
     "allowBreaking": "false",
+    "publicKey": "",
 }
 KEYS = tuple(f"ed25519:{letter * 43}=" for letter in "AE")
 
