@@ -7,7 +7,7 @@ from infra.api_logging import ApiGatewayLogging
 from infra.artifact_bucket import ArtifactBucket
 from infra.curl import get_line, post_line
 from infra.function import FunctionArgs, ModelFunction
-from infra.inputs import announce_change, model_layer, resolve_release
+from infra.inputs import announce_change, model_layer, resolve_release, served_engine
 from infra.layer import DependencyLayer
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
@@ -23,16 +23,17 @@ def deploy_registry(settings: RegistrySettings) -> None:
 def deploy_model(settings: Settings) -> None:
     """One environment: the model that its tag points at, behind an API."""
     release = resolve_release(settings)
-    announce_change(settings, release)
     manifest = release.manifest
-    built = model_layer(manifest, settings.architecture, signing=bool(settings.public_keys))
+    engine = served_engine(settings, manifest)
+    announce_change(settings, release)
+    built = model_layer(manifest, engine, settings.architecture, signing=bool(settings.public_keys))
     name = settings.service
 
     artifacts = ArtifactBucket(f"{name}-artifacts")
     layer = DependencyLayer(
         f"{name}-layer",
         layer=built,
-        python=manifest.environment.python,
+        python=engine.environment.python,
         architecture=settings.architecture,
         artifacts=artifacts,
     )
@@ -48,6 +49,8 @@ def deploy_model(settings: Settings) -> None:
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,
             public_keys=settings.public_keys,
+            engine=settings.engine,
+            trusted_types=settings.trusted_types,
         ),
     )
     api = ModelApi(
@@ -69,6 +72,7 @@ def deploy_model(settings: Settings) -> None:
     pulumi.export("modelName", manifest.name)
     pulumi.export("modelVersion", manifest.version)
     pulumi.export("modelManifestSha256", release.manifest_sha256)
+    pulumi.export("modelEngine", settings.engine)
     pulumi.export("functionName", function.function_name)
     pulumi.export("layerArn", layer.arn)
     pulumi.export("registryBucket", settings.registry_bucket)

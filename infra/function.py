@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from infra import policies
 from infra.function_code import ENTRY_POINT, code_files
 from infra.layer_platform import lambda_runtime
-from model_registry.manifest import versions_prefix
+from model_registry.manifest import EngineName, versions_prefix
 from model_registry.release import Release
 
 ALIAS = "live"
@@ -27,6 +27,8 @@ class FunctionArgs:
     log_retention_days: int
     tracing: bool
     public_keys: tuple[str, ...] = ()
+    engine: EngineName = "sklearn"
+    trusted_types: tuple[str, ...] = ()
 
 
 class ModelFunction(pulumi.ComponentResource):
@@ -62,7 +64,7 @@ class ModelFunction(pulumi.ComponentResource):
             description=f"Serves {manifest.reference}",
             code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in code_files().items()}),
             handler=ENTRY_POINT,
-            runtime=lambda_runtime(manifest.environment.python),
+            runtime=lambda_runtime(manifest.engine(args.engine).environment.python),
             architectures=[args.architecture],
             role=role.arn,
             layers=[args.layer_arn],
@@ -76,6 +78,8 @@ class ModelFunction(pulumi.ComponentResource):
                     "MODEL_MANIFEST_SHA256": args.release.manifest_sha256,
                     # One row needs no threads; starting them costs 140 ms of CPU at import (docs/benchmarks.md).
                     "OPENBLAS_NUM_THREADS": "1",
+                    **({"MODEL_ENGINE": args.engine} if args.engine != "sklearn" else {}),
+                    **({"MODEL_TRUSTED_TYPES": ",".join(args.trusted_types)} if args.trusted_types else {}),
                     **({"MODEL_PUBLIC_KEY": ",".join(args.public_keys)} if args.public_keys else {}),
                 }
             },

@@ -14,7 +14,7 @@ _FIRST = "scikit-learn"
 
 @dataclass(frozen=True)
 class Deployed:
-    """The version that the stack's last successful update deployed, as its outputs say.
+    """The version that the stack's last successful update deployed, and by which engine, as its outputs say.
 
     `manifest_sha256` is None where a release of this project deployed it that had no such output.
     """
@@ -22,6 +22,7 @@ class Deployed:
     name: str
     version: int
     manifest_sha256: str | None
+    engine: str = "sklearn"
 
     @property
     def reference(self) -> str:
@@ -47,11 +48,15 @@ def deployed_version(outputs: Mapping[str, Any]) -> Deployed | None:
     name, version = outputs.get("modelName"), outputs.get("modelVersion")
     if name is None or version is None:
         return None
-    return Deployed(str(name), int(version), outputs.get("modelManifestSha256"))  # numbers arrive as floats
+    # Numbers arrive as floats. A release of this project that had no such output served by the default engine.
+    engine = outputs.get("modelEngine", Deployed.engine)
+    return Deployed(str(name), int(version), outputs.get("modelManifestSha256"), engine)
 
 
-def model_change(tag: str, new: Release, deployed: Deployed | None, old: Manifest | None) -> ModelChange:
-    """Compare the version that the tag names with the deployed one; `old` is its manifest, None where it is not known.
+def model_change(tag: str, new: Release, engine: str, deployed: Deployed | None, old: Manifest | None) -> ModelChange:
+    """Compare the version that the tag names, which has the engine, with the deployed one.
+
+    `old` is the manifest of the deployed version, None where it is not known.
 
     A stack that is given another model gets another API with another URL, so its callers are gone in any case and
     nothing counts as breaking.
@@ -62,7 +67,9 @@ def model_change(tag: str, new: Release, deployed: Deployed | None, old: Manifes
         replaced = [f"replaces {deployed.reference} (the API's URL changes)"] if deployed else []
         return ModelChange(_line(address, "new", f"version {manifest.version}", *_metrics_of(manifest), *replaced))
     if deployed.is_version_of(new):
-        return ModelChange(_line(address, f"{manifest.version}", "unchanged"))
+        same = deployed.engine == engine
+        serving = ["unchanged"] if same else _serving(manifest, deployed.engine, manifest, engine)
+        return ModelChange(_line(address, f"{manifest.version}", *serving))
     versions = f"{deployed.version} -> {manifest.version}"
     if old is None:
         return ModelChange(_line(address, versions, *_metrics_of(manifest), "not compared"))
@@ -73,7 +80,7 @@ def model_change(tag: str, new: Release, deployed: Deployed | None, old: Manifes
         *_metrics(comparison),
         *_estimator(comparison),
         "signature changed" if comparison.signature else "signature unchanged",
-        *_packages(_layer_environment(old), _layer_environment(manifest)),
+        *_serving(old, deployed.engine, manifest, engine),
     )
     changes = [_sentence(change) for change in comparison.signature]
     breaking = tuple(change.sentence for change in comparison.signature if change.is_breaking)
@@ -109,13 +116,14 @@ def _estimator(comparison: Comparison) -> Iterator[str]:
         yield f"{before} -> {after}"
 
 
-def _layer_environment(manifest: Manifest) -> Environment:
-    """What the layer is made of."""
-    return manifest.environment
+def _serving(old: Manifest, old_engine: str, new: Manifest, new_engine: str) -> Iterator[str]:
+    if old_engine != new_engine:
+        yield f"engine {old_engine} -> {new_engine}"
+    yield _packages(old.engine(old_engine).environment, new.engine(new_engine).environment)
 
 
-def _packages(old: Environment, new: Environment) -> Iterator[str]:
-    """Every package of the environment goes into the layer, whose bytecode is one of the Python version."""
+def _packages(old: Environment, new: Environment) -> str:
+    """Every package of an engine's environment goes into the layer, whose bytecode is one of the Python version."""
     before, after = old.packages, new.packages
     names = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
     names.sort(key=lambda name: name != _FIRST)
@@ -123,4 +131,4 @@ def _packages(old: Environment, new: Environment) -> Iterator[str]:
     parts += [f"{name} {before.get(name, 'none')} -> {after.get(name, 'none')}" for name in names[:_MOST_PACKAGES]]
     if len(names) > _MOST_PACKAGES:
         parts.append(f"{len(names) - _MOST_PACKAGES} more")
-    yield f"{', '.join(parts)} (layer changes)" if parts else "packages unchanged"
+    return f"{', '.join(parts)} (layer changes)" if parts else "packages unchanged"

@@ -1,12 +1,14 @@
 """A stack's settings: read once from its configuration, checked before anything is built or created."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import pulumi
 
-from model_registry.errors import InvalidNameError, SignatureError
-from model_registry.manifest import check_slug
+from model_registry.errors import EngineError, InvalidNameError, SignatureError
+from model_registry.manifest import ENGINE_FILES, EngineName, check_slug
 from model_registry.signature import parse_public_keys
+from model_registry.skops_model import parse_trusted_types
 from model_registry.storage import bucket_name
 
 REGISTRY_STACK = "registry"
@@ -56,6 +58,8 @@ class Settings:
     stack: str
     allow_breaking: bool = False
     public_keys: tuple[str, ...] = ()
+    engine: EngineName = "sklearn"
+    trusted_types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_slug("model", self.model)
@@ -64,6 +68,12 @@ class Settings:
         _check_range("memory", self.memory, MEMORY, "MB")
         _check_range("timeout", self.timeout, TIMEOUT, "seconds (API Gateway answers 504 after 29)")
         _check_choice("architecture", self.architecture, ARCHITECTURES)
+        _check_choice("engine", self.engine, tuple(ENGINE_FILES))
+        if self.trusted_types and self.engine != "skops":
+            raise SettingsError(
+                f"trustedTypes is set, and the engine is {self.engine}, which does not ask for it: `pulumi config set "
+                "engine skops`, or `pulumi config rm trustedTypes`"
+            )
         _check_choice("logRetentionDays", self.log_retention_days, RETENTION_DAYS)
         if len(self.service) > SERVICE_NAME_MAX:
             raise SettingsError(
@@ -101,7 +111,16 @@ def read_settings() -> Settings | RegistrySettings:
         stack=stack,
         allow_breaking=config.require_bool("allowBreaking"),
         public_keys=_public_keys(config.get("publicKey") or ""),
+        engine=cast("EngineName", config.get("engine") or "sklearn"),
+        trusted_types=_trusted_types(config.get("trustedTypes") or ""),
     )
+
+
+def _trusted_types(text: str) -> tuple[str, ...]:
+    try:
+        return parse_trusted_types(text)
+    except EngineError as error:
+        raise SettingsError(f"trustedTypes: {error}") from error
 
 
 def _public_keys(text: str) -> tuple[str, ...]:

@@ -33,7 +33,9 @@ from tests.infra.examples import IRIS, layer, release
 
 with warnings.catch_warnings():
     # It leaves the files open that it reads when it is imported, and takes pkg_resources, which is deprecated.
-    warnings.simplefilter("ignore", ResourceWarning)
+    # Its dependency json-cfg has escapes in texts that newer Pythons warn of when they compile it.
+    for category in (ResourceWarning, DeprecationWarning, SyntaxWarning):
+        warnings.simplefilter("ignore", category)
     warnings.filterwarnings("ignore", "(pkg_resources is deprecated|Deprecated call to `pkg_resources)")
     import parliament
 
@@ -62,6 +64,8 @@ VARIANTS = {
     "arm64": Variant({"architecture": "arm64"}),
     "api key": Variant({"apiKey": "true"}),
     "signed": Variant({"publicKey": f"ed25519:{'A' * 43}="}),
+    "skops": Variant({"engine": "skops", "trustedTypes": "a.b,c.d"}),
+    "onnx": Variant({"engine": "onnx"}),
     "oldest python": Variant(python="3.11"),
     "newest python": Variant(python="3.14"),
     "text": Variant(signature=TEXT),
@@ -78,7 +82,8 @@ def sent(name: str) -> tuple[Request, ...]:
 
     def resolve(settings: Settings) -> Release:
         manifest = release(variant.signature, python=variant.python).manifest
-        manifest = msgspec.structs.replace(manifest, name=settings.model)
+        other = {name: manifest.engine("sklearn") for name in ("skops", "onnx")}
+        manifest = msgspec.structs.replace(manifest, name=settings.model, engines=other)
         return Release(manifest, encode(manifest))
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as state:

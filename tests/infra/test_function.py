@@ -1,19 +1,28 @@
 import json
+from typing import Any
 
+import msgspec
 import pulumi
 import pytest
 
 from infra.function import FunctionArgs, ModelFunction
 from infra.function_code import PROJECT, code_files, requirements
+from model_registry.manifest import Engine, Environment, encode
+from model_registry.release import Release
 from tests.infra.examples import release
 from tests.infra.recording import Recording, record
 
+IRIS = release()
+SKOPS = Engine(artifact=IRIS.manifest.artifact, environment=IRIS.manifest.environment)
+ONNX = Engine(artifact=IRIS.manifest.artifact, environment=Environment(python="3.13", machine="x86_64", packages={}))
+MANIFEST = msgspec.structs.replace(IRIS.manifest, engines={"skops": SKOPS, "onnx": ONNX})
+RELEASE = Release(MANIFEST, encode(MANIFEST))
 LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:packages:1"
 
 
-def declare(*, memory: int = 1024, tracing: bool = True, public_keys: tuple[str, ...] = ()) -> Recording:
+def declare(*, memory: int = 1024, tracing: bool = True, **more: Any) -> Recording:
     args = FunctionArgs(
-        release=release(),
+        release=RELEASE,
         registry_bucket="models-of-ours",
         layer_arn=LAYER,
         memory=memory,
@@ -21,7 +30,7 @@ def declare(*, memory: int = 1024, tracing: bool = True, public_keys: tuple[str,
         architecture="arm64",
         log_retention_days=7,
         tracing=tracing,
-        public_keys=public_keys,
+        **more,
     )
     return record(lambda: ModelFunction("iris-dev", args))
 
@@ -35,13 +44,26 @@ def test_the_function_is_pinned_to_a_version_and_its_digest(function: Recording)
     variables = function.one("Function").inputs["environment"]["variables"]
     assert variables["MODEL_BUCKET"] == "models-of-ours"
     assert (variables["MODEL_NAME"], variables["MODEL_VERSION"]) == ("iris", "3")
-    assert variables["MODEL_MANIFEST_SHA256"] == release().manifest_sha256
+    assert variables["MODEL_MANIFEST_SHA256"] == RELEASE.manifest_sha256
 
 
 def test_the_function_knows_the_keys_that_the_stack_trusts_and_no_empty_ones(function: Recording) -> None:
     assert "MODEL_PUBLIC_KEY" not in function.one("Function").inputs["environment"]["variables"]
     variables = declare(public_keys=("ed25519:a", "ed25519:b")).one("Function").inputs["environment"]["variables"]
     assert variables["MODEL_PUBLIC_KEY"] == "ed25519:a,ed25519:b"
+
+
+def test_the_function_knows_its_engine_and_the_types_that_the_stack_trusts(function: Recording) -> None:
+    variables = function.one("Function").inputs["environment"]["variables"]
+    assert not {"MODEL_ENGINE", "MODEL_TRUSTED_TYPES"} & variables.keys(), "a stack of before stays as it is"
+    made = declare(engine="skops", trusted_types=("a.B", "c.D")).one("Function").inputs
+    variables = made["environment"]["variables"]
+    assert (variables["MODEL_ENGINE"], variables["MODEL_TRUSTED_TYPES"]) == ("skops", "a.B,c.D")
+    assert made["runtime"] == "python3.12"
+
+
+def test_the_runtime_of_an_engine_that_unpickles_nothing_is_its_own() -> None:
+    assert declare(engine="onnx").one("Function").inputs["runtime"] == "python3.13"
 
 
 def test_the_runtime_follows_the_python_of_the_manifest(function: Recording) -> None:

@@ -18,6 +18,8 @@ DEFAULTS = {
     "tracing": "true",
     "allowBreaking": "false",
     "publicKey": "",
+    "engine": "sklearn",
+    "trustedTypes": "",
 }
 KEYS = tuple(f"ed25519:{letter * 43}=" for letter in "AE")
 
@@ -56,6 +58,8 @@ def test_a_bucket_may_be_given_as_url() -> None:
         ("tag", "prod/blue", "lower case letters"),
         ("registryBucket", "x", "3 to 63"),
         ("model", "a" * 33, "32 characters at most"),
+        ("engine", "tensorflow", "one of sklearn, skops, onnx"),
+        ("trustedTypes", "Tree", "write package.module.Type"),
         ("publicKey", "ed25519:short", "write ed25519:BASE64"),
         ("publicKey", " ", "write ed25519:BASE64"),
     ],
@@ -70,6 +74,14 @@ def test_a_bad_value_is_refused_with_the_value_and_the_remedy(key: str, value: s
 def test_public_keys_are_separated_by_commas_and_none_means_no_check() -> None:
     found = [read(publicKey=text) for text in ("", KEYS[0], f"{KEYS[0]}, {KEYS[1]}")]
     assert [settings.public_keys for settings in found if isinstance(settings, Settings)] == [(), KEYS[:1], KEYS]
+
+
+def test_trusted_types_are_separated_by_commas_and_need_the_engine_that_asks_for_them() -> None:
+    settings = read(engine="skops", trustedTypes="a.B, c.d.E")
+    assert isinstance(settings, Settings)
+    assert (settings.engine, settings.trusted_types) == ("skops", ("a.B", "c.d.E"))
+    with pytest.raises(SettingsError, match="trustedTypes is set, and the engine is sklearn"):
+        read(trustedTypes="a.B")
 
 
 def test_a_comma_without_a_key_is_refused() -> None:
