@@ -39,6 +39,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "(pkg_resources is deprecated|Deprecated call to `pkg_resources)")
     import parliament
 
+ARN = f"arn:aws:%s:us-east-1:{ACCOUNT}:"
 BUCKET = {"registryBucket": "models-of-ours"}
 TEXT = Signature(features=(Feature(name="text", type="string"),), container="list", labels=("ham", "spam"))
 REGRESSOR = Signature(features=(Feature(name="área (m²)", type="integer", nullable=True),), output="value")
@@ -68,6 +69,27 @@ VARIANTS = {
     "onnx": Variant({"engine": "onnx"}),
     "oldest python": Variant(python="3.11"),
     "newest python": Variant(python="3.14"),
+    "storage and concurrency": Variant(
+        {"ephemeralStorage": "10240", "reservedConcurrency": "5", "provisionedConcurrency": "2"}
+    ),
+    "snapshot": Variant({"snapStart": "true"}),
+    "network": Variant({"subnetIds": '["subnet-0a1b2c3d"]', "securityGroupIds": '["sg-0a1b2c3d"]'}),
+    "usage plan": Variant({"apiKey": "true", "usageRate": "5", "usageBurst": "9", "usageQuota": "100"}),
+    "throttling": Variant({"throttleRate": "5", "throttleBurst": "9"}),
+    "signed requests": Variant({"authorization": "iam"}),
+    "one origin": Variant({"corsOrigins": '["https://app.example.com"]'}),
+    "many origins": Variant({"corsOrigins": '["https://app.example.com", "https://example.org"]'}),
+    "any origin": Variant({"corsOrigins": '["*"]'}),
+    "domain": Variant({"domainName": "iris.example.com", "certificateArn": ARN % "acm" + "certificate/0-1"}),
+    "detailed log": Variant({"accessLog": "detailed"}),
+    "no log": Variant({"accessLog": "off"}),
+    "keys": Variant({"kmsKeyArn": ARN % "kms" + "key/0-1", "registryKmsKeyArn": ARN % "kms" + "key/0-2"}),
+    "registry's key": Variant({"kmsKeyArn": ARN % "kms" + "key/0-1"}, stack="registry"),
+    "boundary": Variant({"permissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/bounded"}),
+    "tags": Variant({"tags": '{"team": "x+1 =a", "cost-centre": "4711"}'}),
+    "registry's tags": Variant({"tags": '{"team": "x+1 =a"}'}, stack="registry"),
+    "alarms": Variant({"alarmTopicArn": ARN % "sns" + "topic"}),
+    "dashboard": Variant({"dashboard": "true"}),
     "text": Variant(signature=TEXT),
     "regressor": Variant(signature=REGRESSOR),
     "200 features": Variant(signature=WIDE),
