@@ -14,6 +14,8 @@ from handler.app import App
 from handler.model import Pin, load
 from infra.function_code import variables
 from infra.layer_build import LayerSpec
+from infra.layer_errors import InterpreterNotFoundError
+from infra.layer_uv import find_interpreter
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
 from model_registry.manifest import EngineName
@@ -30,6 +32,8 @@ class Bench:
     aws: LocalAws
     release: Release
     """The guide's forest."""
+    engines: tuple[EngineName, ...]
+    """The engines that are measured."""
     folder: Path
     say: Callable[[str], object]
     quick: bool = False
@@ -42,12 +46,8 @@ class Bench:
         aws.client("s3").create_bucket(Bucket=BUCKET)
         with aws.activated():
             release = publish(_registry(), train(), "Random forest of the guide", engines=ENGINES)
-        return cls(aws, release, folder, say, quick)
-
-    @property
-    def engines(self) -> tuple[EngineName, ...]:
-        """The engines that are measured: those of them that the guide's forest was published for."""
-        return tuple(name for name in ENGINES if name in self.release.manifest.engine_names)
+        names = tuple(name for name in ENGINES if name in release.manifest.engine_names)
+        return cls(aws, release, tuple(name for name in names if _can_run(release, name, say)), folder, say, quick)
 
     @cached_property
     def estimator(self) -> Any:
@@ -84,6 +84,15 @@ class Bench:
         """What the model needs to be unpickled."""
         environment = self.release.manifest.environment
         return LayerSpec(environment.python, ARCHITECTURE, tuple(environment.packages.items()))
+
+
+def _can_run(release: Release, engine: EngineName, say: Callable[[str], object]) -> bool:
+    try:
+        find_interpreter(release.manifest.engine(engine).environment.python)
+    except InterpreterNotFoundError as error:
+        say(f"the {engine} engine is not measured: {error}")
+        return False
+    return True
 
 
 def _registry() -> Registry:

@@ -10,7 +10,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from infra.function_code import ENTRY_POINT, code_files, variables
 from infra.inputs import model_layer
 from infra.layer_build import Layer
 from infra.layer_platform import runtime_for
+from infra.layer_uv import find_interpreter
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
 from model_registry.manifest import EngineName
@@ -136,7 +136,7 @@ def prepare(
     packages = opt / runtime_for(form.environment.python).site_packages
     return ColdStart(
         # Without `site`, the interpreter has no packages but those of PYTHONPATH, in Lambda's order.
-        command=(_interpreter(), "-S", "-s", "-P", str(_PROGRAM), handler, json.dumps(event)),
+        command=(_interpreter(form.environment.python), "-S", "-s", "-P", str(_PROGRAM), handler, json.dumps(event)),
         environment={
             "PATH": os.defpath,
             "LANG": "C.UTF-8",
@@ -152,6 +152,6 @@ def prepare(
     )
 
 
-def _interpreter() -> str:
-    """The interpreter behind a virtual environment."""
-    return str(Path(sys.executable).resolve())
+def _interpreter(python: str) -> str:
+    """The interpreter of this version, behind a virtual environment: the ONNX engine may have a newer one."""
+    return str(Path(find_interpreter(python)).resolve())

@@ -48,10 +48,11 @@ def measure(bench: Bench) -> Section:
         by_hand = timed(cold[GUIDE], partial(guide.build, folder / "guide", by_hand_spec, pip_cache))
         timed(cached[GUIDE], partial(guide.build, folder / "guide-again", by_hand_spec, pip_cache))
         for name, spec in specs.items():
-            with variable("UV_CACHE_DIR", str(folder / "uv")):
-                first = timed(cold[name], partial(build_layer, spec, folder / "layers"))
-                again = timed(cached[name], partial(build_layer, spec, folder / "layers"))
-                other = timed(recompiled[name], partial(build_layer, spec, folder / "elsewhere" / "layers"))
+            own = folder / name
+            with variable("UV_CACHE_DIR", str(own / "uv")):
+                first = timed(cold[name], partial(build_layer, spec, own / "layers"))
+                again = timed(cached[name], partial(build_layer, spec, own / "layers"))
+                other = timed(recompiled[name], partial(build_layer, spec, own / "elsewhere" / "layers"))
             if first.cached or not again.cached or other.cached:
                 raise RuntimeError("the layer's cache is not as the measure needs it")
             built[name] += [first, other]
