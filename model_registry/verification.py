@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_registry import interpreters
 from model_registry.errors import VerificationError
 from model_registry.manifest import ENGINE_FILES, MANIFEST_FILE, Environment, Manifest
 from model_registry.reference import Reference
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-_SHIPPED = ("__init__", "engines", "errors", "manifest", "prediction", "replay", "schema", "skops_model")
+_SHIPPED = (
+    "__init__",
+    "engines",
+    "errors",
+    "manifest",
+    "onnx_prediction",
+    "prediction",
+    "replay",
+    "schema",
+    "skops_model",
+)
 # What these modules import; a model that pins it decides which.
 _OUR_PACKAGE, _OUR_REQUIREMENT = "msgspec", "msgspec>=0.19"
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from model_registry.replay import main; main(*sys.argv[2:])"
@@ -118,7 +129,8 @@ def _uv(arguments: Sequence[str], folder: Path, where: str) -> None:
     done = subprocess.run(  # noqa: S603  # uv's own path, and pins behind `--`
         [_find_uv(), "--color", "never", "--no-progress", *arguments],
         cwd=folder.anchor,  # uv looks for a project in this folder and above it: the root has none
-        env={name: value for name, value in os.environ.items() if name not in _DROPPED},
+        env={name: value for name, value in os.environ.items() if name not in _DROPPED}
+        | {"PATH": interpreters.search_path()},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
