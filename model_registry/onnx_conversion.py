@@ -286,7 +286,7 @@ def _difference(one: Prediction | None, other: Prediction | None, tolerances: Se
     if one is None or other is None:
         return 0.0, one is other
     if one.value is None and one.probabilities is None:
-        return 0.0, same_value(one.label, other.label)
+        return 0.0, _same_label(one, other)
     if one.value is None:
         pairs = list(zip((one.probabilities or {}).values(), (other.probabilities or {}).values(), strict=True))
         tolerances = list(tolerances) * len(pairs)
@@ -294,7 +294,11 @@ def _difference(one: Prediction | None, other: Prediction | None, tolerances: Se
         pairs = list(zip(_flat_values(one.value), _flat_values(other.value), strict=True))
     differences = [0.0 if math.isnan(a) and math.isnan(b) else abs(a - b) for a, b in pairs]
     is_close = all(each <= most for each, most in zip(differences, tolerances, strict=True))  # NaN is not
-    return max(differences), is_close and same_value(one.label, other.label)
+    return max(differences), is_close and _same_label(one, other)
+
+
+def _same_label(one: Prediction, other: Prediction) -> bool:
+    return type(one.label) is type(other.label) and same_value(one.label, other.label)
 
 
 def _flat_values(value: Any) -> list[float]:

@@ -53,8 +53,11 @@ class OnnxPredictor:
         self._signature = signature
         self._probability_keys = label_names(signature.labels or ())
         self._label_of: dict[Any, Label] | None = None
-        if signature.labels is not None and self._contract.classes != signature.labels:
-            self._label_of = dict(zip(self._contract.classes or (), signature.labels, strict=True))
+        if signature.labels is not None:
+            pairs = list(zip(self._contract.classes or (), signature.labels, strict=True))
+            # ONNX has 1 for true and for 1.0: what is the same number need not be the same label in JSON.
+            if any(one != label or type(label) not in {int, str} for one, label in pairs):
+                self._label_of = dict(pairs)
 
     def predict(self, rows: Sequence[Row]) -> list[Prediction]:
         """Answer n rows with n predictions, in order.
