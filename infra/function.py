@@ -1,13 +1,15 @@
 """The function that serves a model: role, log group, function, published version, alias."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.function_code import ENTRY_POINT, code_files
+from infra.function_code import ENTRY_POINT, code_files, variables
 from infra.layer_platform import lambda_runtime
+from infra.settings_account import AccountSettings
+from infra.settings_function import Capacity, Network
 from model_registry.manifest import EngineName, versions_prefix
 from model_registry.release import Release
 
@@ -29,6 +31,12 @@ class FunctionArgs:
     public_keys: tuple[str, ...] = ()
     engine: EngineName = "sklearn"
     trusted_types: tuple[str, ...] = ()
+    registry_kms_key_arn: str = ""
+    """Key of the registry's bucket, if it is not the stack's own."""
+    cors_origins: tuple[str, ...] = ()
+    account: AccountSettings = field(default_factory=AccountSettings)
+    capacity: Capacity = field(default_factory=Capacity)
+    network: Network = field(default_factory=Network)
 
 
 class ModelFunction(pulumi.ComponentResource):
@@ -36,6 +44,8 @@ class ModelFunction(pulumi.ComponentResource):
 
     function_name: pulumi.Output[str]
     """Name of the function."""
+    function_arn: pulumi.Output[str]
+    """ARN of the function, without a version."""
     alias_name: pulumi.Output[str]
     """Name of the alias to call."""
     invoke_arn: pulumi.Output[str]
@@ -45,8 +55,21 @@ class ModelFunction(pulumi.ComponentResource):
         super().__init__("sklearn-on-lambda:infra:ModelFunction", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         manifest = args.release.manifest
-        logs = aws.cloudwatch.LogGroup(f"{name}-logs", retention_in_days=args.log_retention_days, opts=child)
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=policies.trust("lambda.amazonaws.com"), opts=child)
+        account, capacity = args.account, args.capacity
+        logs = aws.cloudwatch.LogGroup(
+            f"{name}-logs",
+            retention_in_days=args.log_retention_days,
+            kms_key_id=account.kms_key,
+            tags=account.resource_tags,
+            opts=child,
+        )
+        role = aws.iam.Role(
+            f"{name}-role",
+            assume_role_policy=policies.trust("lambda.amazonaws.com"),
+            permissions_boundary=account.permissions_boundary,
+            tags=account.resource_tags,
+            opts=child,
+        )
         policy = aws.iam.RolePolicy(
             f"{name}-policy",
             role=role.id,
@@ -55,6 +78,8 @@ class ModelFunction(pulumi.ComponentResource):
                     models_arn=f"arn:{values[0]}:s3:::{args.registry_bucket}/{versions_prefix(manifest.name)}",
                     log_group_arn=values[1],
                     tracing=args.tracing,
+                    models_key_arn=args.registry_kms_key_arn or account.kms_key,
+                    in_vpc=args.network.in_vpc,
                 )
             ),
             opts=child,
@@ -71,20 +96,23 @@ class ModelFunction(pulumi.ComponentResource):
             memory_size=args.memory,
             timeout=args.timeout,
             environment={
-                "variables": {
-                    "MODEL_BUCKET": args.registry_bucket,
-                    "MODEL_NAME": manifest.name,
-                    "MODEL_VERSION": str(manifest.version),
-                    "MODEL_MANIFEST_SHA256": args.release.manifest_sha256,
-                    # One row needs no threads; starting them costs 140 ms of CPU at import (docs/benchmarks.md).
-                    "OPENBLAS_NUM_THREADS": "1",
-                    **({"MODEL_ENGINE": args.engine} if args.engine != "sklearn" else {}),
-                    **({"MODEL_TRUSTED_TYPES": ",".join(args.trusted_types)} if args.trusted_types else {}),
-                    **({"MODEL_PUBLIC_KEY": ",".join(args.public_keys)} if args.public_keys else {}),
-                }
+                "variables": variables(
+                    args.registry_bucket,
+                    args.release,
+                    engine=args.engine,
+                    trusted_types=args.trusted_types,
+                    public_keys=args.public_keys,
+                    cors_origins=args.cors_origins,
+                )
             },
             tracing_config={"mode": "Active" if args.tracing else "PassThrough"},
             logging_config={"log_format": "Text", "log_group": logs.name},
+            ephemeral_storage={"size": capacity.ephemeral_storage},
+            reserved_concurrent_executions=capacity.reserved_concurrency,
+            snap_start={"apply_on": "PublishedVersions"} if capacity.snap_start else None,
+            kms_key_arn=account.kms_key,
+            vpc_config=_vpc(args.network),
+            tags=account.resource_tags,
             publish=True,
             # The role must be able to read before the function starts for the first time.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
@@ -97,7 +125,24 @@ class ModelFunction(pulumi.ComponentResource):
             function_version=function.version,
             opts=child,
         )
+        if capacity.provisioned_concurrency:
+            aws.lambda_.ProvisionedConcurrencyConfig(
+                f"{name}-provisioned",
+                function_name=function.name,
+                qualifier=alias.name,
+                provisioned_concurrent_executions=capacity.provisioned_concurrency,
+                opts=child,
+            )
         self.function_name = function.name
+        self.function_arn = function.arn
         self.alias_name = alias.name
         self.invoke_arn = alias.invoke_arn
         self.register_outputs({"function_name": self.function_name, "alias_name": self.alias_name})
+
+
+def _vpc(network: Network) -> aws.lambda_.FunctionVpcConfigArgs | None:
+    if not network.in_vpc:
+        return None
+    return aws.lambda_.FunctionVpcConfigArgs(
+        subnet_ids=list(network.subnet_ids), security_group_ids=list(network.security_group_ids)
+    )

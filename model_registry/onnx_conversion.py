@@ -111,6 +111,11 @@ def _check(estimator: Any, signature: Signature) -> None:
             f"a tree of the {_name(estimator)} splits only between present and missing values, which ONNX cannot: "
             "fill missing values in before it, say by SimpleImputer, or leave out `--onnx`"
         )
+    if signature.output_labels is not None:
+        raise PublishError(
+            f"the {_name(estimator)} has several outputs with probabilities, which are not converted to ONNX: "
+            "publish a model for each output, or leave out `--onnx`"
+        )
     for feature in signature.features:
         if feature.nullable and feature.type in {"string", "boolean"}:
             raise PublishError(
@@ -288,13 +293,18 @@ def _difference(one: Prediction | None, other: Prediction | None, tolerances: Se
     if one.value is None and one.probabilities is None:
         return 0.0, _same_label(one, other)
     if one.value is None:
-        pairs = list(zip((one.probabilities or {}).values(), (other.probabilities or {}).values(), strict=True))
+        pairs = list(zip(_numbers(one), _numbers(other), strict=True))
         tolerances = list(tolerances) * len(pairs)
     else:
         pairs = list(zip(_flat_values(one.value), _flat_values(other.value), strict=True))
     differences = [0.0 if math.isnan(a) and math.isnan(b) else abs(a - b) for a, b in pairs]
     is_close = all(each <= most for each, most in zip(differences, tolerances, strict=True))  # NaN is not
     return max(differences), is_close and _same_label(one, other)
+
+
+def _numbers(answer: Prediction) -> list[float]:
+    # Of several outputs there would be a list, and those are refused before.
+    return list(answer.probabilities.values()) if isinstance(answer.probabilities, dict) else []
 
 
 def _same_label(one: Prediction, other: Prediction) -> bool:

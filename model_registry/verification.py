@@ -29,6 +29,7 @@ _SHIPPED = (
     "__init__",
     "engines",
     "errors",
+    "fast_prediction",
     "manifest",
     "onnx_prediction",
     "prediction",

@@ -36,6 +36,10 @@ def _update_role(aws: LocalAws, name: str, inputs: Properties) -> Properties:
         Description=inputs.get("description", ""),
         MaxSessionDuration=inputs.get("maxSessionDuration", 3600),
     )
+    if inputs.get("permissionsBoundary"):
+        iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=inputs["permissionsBoundary"])
+    elif iam.get_role(RoleName=name)["Role"].get("PermissionsBoundary"):
+        iam.delete_role_permissions_boundary(RoleName=name)
     return _role(iam.get_role(RoleName=name)["Role"])
 
 
@@ -66,7 +70,7 @@ RESOURCES = {
         frozenset(_ROLE),
         _update_role,
         ignored=frozenset({"forceDetachPolicies"}),
-        identity=frozenset({"name", "path", "permissionsBoundary"}),
+        identity=frozenset({"name", "path"}),
         named="name",
     ),
     "aws:iam/rolePolicy:RolePolicy": ResourceType(

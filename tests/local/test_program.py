@@ -115,7 +115,16 @@ def test_an_engine_that_the_version_was_not_published_for(
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("engine", "pytorch"), ("memory", "128"), ("timeout", "30"), ("architecture", "mips"), ("logRetentionDays", "2")],
+    [
+        ("engine", "pytorch"),
+        ("memory", "128"),
+        ("timeout", "30"),
+        ("architecture", "mips"),
+        ("logRetentionDays", "2"),
+        ("provisionedConcurrency", "-1"),
+        ("domainName", "iris.example.com"),
+        ("kmsKeyArn", "alias/models"),
+    ],
 )
 def test_a_setting_that_cannot_work(refusal: Refusal, key: str, value: str) -> None:
     message = refusal(**{key: value})

@@ -194,6 +194,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, str]] = {
         FRAME.assign(colour=FRAME["colour"].where(FRAME.index > 3, None)),
         "feature 'colour' is a string that may be null",
     ),
+    "several outputs": (
+        lambda: RandomForestClassifier(5, random_state=0).fit(X, np.c_[Y, Y == 1]),
+        X,
+        "has several outputs with probabilities",
+    ),
     "a split between present and missing": (
         lambda: RandomForestClassifier(20, random_state=0).fit(GAPS, Y),
         GAPS,

@@ -65,7 +65,7 @@ def test_the_golden_examples_are_answered_within_what_was_measured(published: Ma
     for example in published.examples:
         (answer,) = predictor.predict([tuple(example.input.values())])
         assert engines.same_answer(published.engine("onnx"), answer, example.output)
-        assert answer.probabilities is not None
+        assert isinstance(answer.probabilities, dict)
         other = Prediction(
             label=answer.label, probabilities={name: value + 1e-3 for name, value in answer.probabilities.items()}
         )
