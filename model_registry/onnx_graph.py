@@ -23,7 +23,11 @@ _TREE_VERSION = 3  # of the domain ai.onnx.ml: the first with tensors of float64
 
 
 def finish(model: Any, estimator: Any, contract: Contract, *, is_double: bool) -> bytes:
-    """The converted model as bytes, its trees mended where it counts in float64, the contract in its metadata."""
+    """The converted model as bytes, its trees mended where it counts in float64, the contract in its metadata.
+
+    ValueError for a graph that could be loaded here and not in a function.
+    """
+    _refuse_locales(model)
     if contract.classes is not None and _vote_exactly(model, estimator):
         contract = msgspec.structs.replace(contract, classes=tuple(range(len(contract.classes))))
     if is_double:
@@ -32,6 +36,19 @@ def finish(model: Any, estimator: Any, contract: Contract, *, is_double: bool) -
     entry.key, entry.value = CONTRACT_KEY, msgspec.json.encode(contract).decode()
     data: bytes = model.SerializeToString()
     return data
+
+
+def _refuse_locales(model: Any) -> None:
+    """Onnxruntime changes the case of texts by the locale en_US.UTF-8, which many machines have and Lambda has not."""
+    for node in model.graph.node:
+        if node.op_type == "StringNormalizer":
+            found = {attribute.name: attribute for attribute in node.attribute}
+            action = found["case_change_action"].s if "case_change_action" in found else b"NONE"
+            if action != b"NONE" or ("is_case_sensitive" in found and not found["is_case_sensitive"].i):
+                raise ValueError(
+                    "texts are put in lower case inside the graph, by a locale that Lambda lacks: make the vectorizer "
+                    "the first step, or give it lowercase=False"
+                )
 
 
 def _vote_exactly(model: Any, estimator: Any) -> bool:

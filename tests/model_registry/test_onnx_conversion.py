@@ -194,6 +194,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, str]] = {
         FRAME.assign(colour=FRAME["colour"].where(FRAME.index > 3, None)),
         "feature 'colour' is a string that may be null",
     ),
+    "texts in a column": (
+        lambda: make_pipeline(ColumnTransformer([("t", TfidfVectorizer(), "text")]), LogisticRegression()).fit(
+            pd.DataFrame({"text": TEXTS}), KINDS
+        ),
+        pd.DataFrame({"text": TEXTS}),
+        "texts are put in lower case inside the graph, by a locale that Lambda lacks",
+    ),
     "several outputs": (
         lambda: RandomForestClassifier(5, random_state=0).fit(X, np.c_[Y, Y == 1]),
         X,
