@@ -4,7 +4,7 @@
 
 It starts the function's own files with the real layer, fetching the guide's model from a local S3 (`benchmarks.cold`).
 `import-time.svg` has what CPython's `-X importtime` measured, by package; `flame.svg` what py-spy sampled. Both measure
-with their own cost: they show what is large, `python -m benchmarks.bench` how long it takes.
+with their own cost: they show what is large, `make bench` how long it takes.
 """
 
 import re
