@@ -28,12 +28,12 @@ from packaging.version import InvalidVersion, Version
 from infra import layer_wheels
 from infra.layer_errors import LayerTooLargeError, SpecError
 from infra.layer_platform import Runtime, check_architecture, runtime_for
-from infra.layer_tree import compile_tree, kept, owners
+from infra.layer_tree import compile_tree, kept, owners, undocumented
 from infra.layer_uv import find_interpreter, pip_install
 from infra.layer_zip import write_zip
 
 # Increase when a rule changes what is in a layer of the same packages: it is part of the content address.
-RECIPE = 1
+RECIPE = 2
 # Function and all its layers, unzipped. Source: "Lambda quotas" in the AWS Lambda developer guide.
 LIMIT_UNZIPPED = 262_144_000
 CACHE_VARIABLE = "SKLEARN_ON_LAMBDA_CACHE"
@@ -157,7 +157,14 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, allowed: int) -> La
         names = kept(tree, owner)
         progress(f"compiling {sum(name.endswith('.py') for name in names):,} modules for Python {spec.python}")
         prefix = f"/opt/{spec.runtime.site_packages}"
-        files = compile_tree(names, tree, work / "bytecode", interpreter=interpreter, prefix=prefix)
+        files = compile_tree(
+            names,
+            tree,
+            work / "bytecode",
+            interpreter=interpreter,
+            prefix=prefix,
+            undocumented=undocumented(spec.packages),
+        )
         sizes = _sizes(spec, files, owner)
         total = sum(size.unzipped_bytes for size in sizes)
         _check_size(sizes, total, allowed)

@@ -4,17 +4,20 @@ Run as a program by an interpreter of the layer's own minor version, which need 
 only the standard library is imported, and only syntax that each of Lambda's Pythons knows is used. Verified for Python
 3.11 and newer, where marshal writes sets in sorted order; 3.10 needs more than what is done here.
 
-    python -S -s -B layer_compile.py SOURCES OUTPUT PREFIX < names
+    python -S -s -B layer_compile.py SOURCES OUTPUT PREFIX [FOLDER ...] < names
 
 reads one relative file name a line, and writes OUTPUT/x.pyc for each SOURCES/x.py, with PREFIX/x.py as the file name
-that tracebacks show. A file that is not valid in this version (some packages carry syntax of another version on
-purpose) gets no output.
+that tracebacks show. Modules below one of the FOLDERs lose their docstrings. A file that is not valid in this version
+(some packages carry syntax of another version on purpose) gets no output.
 """
 
+import ast
 import importlib.util
 import marshal
 import sys
+from collections.abc import Collection
 from pathlib import Path
+from types import CodeType
 
 # PEP 552: bit 0 says that the field holds a hash of the source, bit 1 (left unset) that it must be checked at import.
 _UNCHECKED_HASH = (1).to_bytes(4, "little")
@@ -23,18 +26,19 @@ _UNCHECKED_HASH = (1).to_bytes(4, "little")
 _INTERNED = tuple(sys.intern(chr(number)) for number in range(256))
 
 
-def compile_source(source: bytes, filename: str) -> bytes | None:
+def compile_source(source: bytes, filename: str, *, docstrings: bool = True) -> bytes | None:
     """Give the content of a `.pyc` file, or None when the source is not valid in this version.
 
-    Optimisation is off: libraries build docstrings at import, and asserts may guard answers.
+    Optimisation is off, as asserts may guard answers. Without `docstrings` those are empty, and not None: libraries put
+    some together at import.
 
     The source is compiled twice and the second code is written while the first is alive: the compiler copies a
     constant set if its strings were interned already, which depends on what this process has done before. With a
     first code alive they always are. (scikit-learn's pipeline.py shows the difference.)
     """
     try:
-        first = compile(source, filename, "exec", dont_inherit=True, optimize=0)
-        code = compile(source, filename, "exec", dont_inherit=True, optimize=0)
+        first = _compile(source, filename, docstrings)
+        code = _compile(source, filename, docstrings)
     except (SyntaxError, ValueError):  # ValueError: null bytes in the source
         return None
     header = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
@@ -43,10 +47,31 @@ def compile_source(source: bytes, filename: str) -> bytes | None:
     return content
 
 
-def compile_files(names: list[str], sources: Path, output: Path, prefix: str) -> None:
-    """Compile each of the files `sources/name` to `output/name` with the suffix `.pyc`."""
+def _compile(source: bytes, filename: str, docstrings: bool) -> CodeType:  # noqa: FBT001 - private, passed on
+    # A tree of its own each time: its strings may become the interned ones, and the second code must find them so.
+    parsed = source if docstrings else _without_docstrings(ast.parse(source, filename))
+    return compile(parsed, filename, "exec", dont_inherit=True, optimize=0)
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.body:
+            match node.body[0]:
+                case ast.Expr(value=ast.Constant(value=str()) as docstring):
+                    docstring.value = ""
+    return tree
+
+
+def compile_files(
+    names: list[str], sources: Path, output: Path, prefix: str, undocumented: Collection[str] = ()
+) -> None:
+    """Compile each of the files `sources/name` to `output/name` with the suffix `.pyc`.
+
+    Without docstrings in the folders `undocumented`, which lie directly below `sources`.
+    """
     for name in names:
-        compiled = compile_source((sources / name).read_bytes(), f"{prefix}/{name}")
+        docstrings = name.partition("/")[0] not in undocumented
+        compiled = compile_source((sources / name).read_bytes(), f"{prefix}/{name}", docstrings=docstrings)
         if compiled is not None:
             target = output / f"{name}c"
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +79,6 @@ def compile_files(names: list[str], sources: Path, output: Path, prefix: str) ->
 
 
 if __name__ == "__main__":
-    _sources, _output, _prefix = sys.argv[1:]
+    _sources, _output, _prefix, *_undocumented = sys.argv[1:]
     _names = sys.stdin.buffer.read().decode("utf-8").splitlines()
-    compile_files(_names, Path(_sources), Path(_output), _prefix)
+    compile_files(_names, Path(_sources), Path(_output), _prefix, _undocumented)

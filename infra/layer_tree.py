@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from infra import layer_compile
 from infra.layer_errors import CompileError, InstallError
@@ -35,13 +36,34 @@ _DROPPED_SUFFIXES = frozenset(
 # Extension modules that exist for the test suites of numpy and scipy; `_simd` is the largest, 3 MB.
 _TEST_EXTENSIONS = re.compile(r"(numpy|scipy)/.*/(_test_\w+|_\w+_tests|_ctest|_cytest|_simd)\.[^/]*so")
 # Builds extension modules, or tells a packager about numpy. (numpy.f2py stays: `from numpy import *` imports it.)
-_BUILD_TOOLS = ("numpy/distutils/", "numpy/_pyinstaller/")
+_BUILD_TOOLS = ("numpy/distutils/", "numpy/_pyinstaller/", "sklearn/_build_utils/")
+# The example data of scikit-learn's tutorials; its modules stay.
+_EXAMPLE_DATA = re.compile(r"sklearn/datasets/(data|descr|images)/.*(?<!\.py)")
 _TEST_IMPORT = re.compile(rb"^\s*(from|import)\b.*\btests?\b", re.MULTILINE)
 # Not -I: it would ignore PYTHONHASHSEED.
 _ISOLATED = ("-S", "-s", "-B", "-W", "ignore", layer_compile.__file__)
 # importlib.metadata reads these two; a licence must travel with what it licenses.
 _METADATA_NAMES = frozenset({"METADATA", "entry_points.txt"})
 _LICENCE_WORDS = ("LICEN", "COPYING", "COPYRIGHT", "NOTICE", "AUTHORS")
+
+
+# Docstrings are 40 % of the bytecode of these packages, and nothing that they do depends on them: each of their modules
+# imports without. That cannot be said of every package (numpy.ma asserts what is in docstrings, some parsers take
+# their grammar from them), nor of releases to come.
+_DOCSTRINGS_UNUSED = {
+    "joblib": ("joblib", Version("1.7")),
+    "narwhals": ("narwhals", Version("3")),
+    "pandas": ("pandas", Version("3.2")),
+    "scikit-learn": ("sklearn", Version("1.10")),
+    "scipy": ("scipy", Version("1.19")),
+}
+"""Package: its folder, and the first version for which that was not tried (tests/infra/test_layer_build_sklearn.py)."""
+
+
+def undocumented(pins: Iterable[tuple[str, str]]) -> list[str]:
+    """Name the folders whose modules are compiled without docstrings."""
+    found = ((*_DOCSTRINGS_UNUSED[name], Version(version)) for name, version in pins if name in _DOCSTRINGS_UNUSED)
+    return sorted(folder for folder, untried, version in found if version < untried)
 
 
 def owners(tree: Path, pins: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -99,6 +121,7 @@ def _is_dropped(path: PurePosixPath) -> bool:
         or path.suffix in _DROPPED_SUFFIXES
         or _TEST_EXTENSIONS.fullmatch(str(path)) is not None
         or str(path).startswith(_BUILD_TOOLS)
+        or _EXAMPLE_DATA.fullmatch(str(path)) is not None
     )
 
 
@@ -149,19 +172,28 @@ def _files_of(module: str) -> Iterator[str]:
 
 
 def compile_tree(
-    names: Iterable[str], tree: Path, output: Path, *, interpreter: str, prefix: str, jobs: int | None = None
+    names: Iterable[str],
+    tree: Path,
+    output: Path,
+    *,
+    interpreter: str,
+    prefix: str,
+    undocumented: Iterable[str] = (),
+    jobs: int | None = None,
 ) -> dict[str, Path]:
     """Compile the modules among `names` with `interpreter` and map each file's name in the layer to its place on disk.
 
     `x.py` becomes `x.pyc` in the same folder (PEP 3147 calls it a legacy .pyc: it is imported without a source).
     Files that are not valid in this Python stay as they are. A package that reads its own source at run time (numba,
-    torch.jit) would not work. `prefix` is the folder of the modules in the function: tracebacks name it.
+    torch.jit) would not work. `prefix` is the folder of the modules in the function: tracebacks name it. Modules in the
+    folders `undocumented` lose their docstrings.
     Raises CompileError.
     """
     names = list(names)
     modules = [name for name in names if name.endswith(".py")]
     output.mkdir(parents=True)
-    _compile(modules, [interpreter, *_ISOLATED, str(tree), str(output), prefix], output.parent, jobs)
+    program = [interpreter, *_ISOLATED, str(tree), str(output), prefix, *undocumented]
+    _compile(modules, program, output.parent, jobs)
     files: dict[str, Path] = {}
     for name in names:
         compiled = output / f"{name}c"

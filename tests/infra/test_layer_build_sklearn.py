@@ -48,6 +48,27 @@ print(len(all_estimators()), len(all_functions()), len(all_displays()))
 """
 
 
+# Prints the modules that cannot be imported, with the error.
+IMPORT_EACH = """
+import importlib, json, pkgutil, sys, warnings
+sys.path.insert(0, sys.argv[1])
+warnings.simplefilter("ignore")
+failed = {}
+def walk(name):
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:
+        failed[name] = repr(error)
+        return
+    for each in pkgutil.iter_modules(getattr(module, "__path__", [])):
+        if each.name not in ("tests", "test", "conftest"):  # as the layer has it
+            walk(f"{name}.{each.name}")
+for name in sys.argv[2:]:
+    walk(name)
+print(json.dumps([len(sys.modules), failed]))
+"""
+
+
 def closure(*names: str) -> tuple[tuple[str, str], ...]:
     """Give these distributions and all that they require here, with the versions that are installed here."""
     found: dict[str, str] = {}
@@ -111,6 +132,23 @@ def test_every_public_module_imports_from_the_layer_alone(unzipped: Path) -> Non
     assert estimators > 200
     assert functions > 300
     assert displays > 5
+
+
+def test_each_module_imports_without_docstrings_as_it_does_with_them(unzipped: Path, tmp_path: Path) -> None:
+    """What an import needs of docstrings is what a function would miss: pandas and scikit-learn have a layer each."""
+    pandas = build_layer(LayerSpec(PYTHON, "x86_64", closure("pandas")), tmp_path)
+    with zipfile.ZipFile(pandas.path) as archive:
+        archive.extractall(tmp_path)
+    installed = Path(distribution("numpy").locate_file(""))
+    for folder, *packages in (
+        (unzipped, "scipy", "sklearn", "joblib", *(["narwhals"] if (unzipped / "narwhals").is_dir() else [])),
+        (tmp_path / "python" / "lib" / f"python{PYTHON}" / "site-packages", "pandas"),
+    ):
+        found, failed = json.loads(run(IMPORT_EACH, folder, *packages).splitlines()[-1])  # a module prints
+        _, there = json.loads(run(IMPORT_EACH, installed, *packages).splitlines()[-1])
+        # Some need what is not installed, or pytest, which only the project's environment has, or are dropped.
+        assert {name: error for name, error in failed.items() if name not in there and "No module" not in error} == {}
+        assert found > 500
 
 
 def test_another_folder_and_another_hash_seed_give_the_same_bytes(layer: Layer, tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ import importlib.util
 import marshal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sklearn
 
 from infra import layer_compile
 from infra.layer_errors import CompileError
-from infra.layer_tree import compile_tree, kept
+from infra.layer_tree import compile_tree, kept, undocumented
 
 
 def write(tree: Path, files: dict[str, str]) -> list[str]:
@@ -42,6 +43,8 @@ def write(tree: Path, files: dict[str, str]) -> list[str]:
         "numpy/_core/_simd.cpython-311-x86_64-linux-gnu.so",
         "numpy/distutils/core.py",
         "scipy/ndimage/_ctest.cpython-311-x86_64-linux-gnu.so",
+        "sklearn/_build_utils/version.py",
+        "sklearn/datasets/images/flower.jpg",
     ],
 )
 def test_what_no_function_needs_is_dropped(tmp_path: Path, name: str) -> None:
@@ -56,6 +59,7 @@ def test_what_no_function_needs_is_dropped(tmp_path: Path, name: str) -> None:
         "a/test.py",
         "test/__init__.py",
         "a/bin/tool.py",
+        "sklearn/datasets/data/__init__.py",
         "a/data/iris.csv",
         "a/descr/iris.rst",
         "a/LICENSE",
@@ -120,6 +124,40 @@ def test_modules_become_sourceless_bytecode_and_what_does_not_compile_stays(tmp_
         function()
 
 
+DOCUMENTED = """'module'
+class C:
+    'class'
+    def f(self):
+        'function'
+        return 'kept', self.__doc__
+"""
+
+
+@pytest.mark.parametrize(("package", "kept"), [("scipy", False), ("grammar", True)])
+def test_docstrings_are_emptied_in_the_folders_that_do_not_need_them(
+    tmp_path: Path, package: str, *, kept: bool
+) -> None:
+    names = write(tmp_path / "tree", {f"{package}/x.py": DOCUMENTED})
+    files = compile_tree(
+        names,
+        tmp_path / "tree",
+        tmp_path / "out",
+        interpreter=sys.executable,
+        prefix="/p",
+        undocumented=undocumented([("scipy", "1.18.1"), ("grammar", "1")]),
+    )
+    namespace: dict[str, Any] = {}
+    exec(marshal.loads(files[f"{package}/x.pyc"].read_bytes()[16:]), namespace)  # noqa: S102, S302 - made by this test
+    found = (namespace["__doc__"], namespace["C"].__doc__, namespace["C"].f.__doc__)
+    assert found == (("module", "class", "function") if kept else ("", "", ""))
+    assert namespace["C"]().f() == ("kept", found[1])
+
+
+def test_docstrings_stay_in_releases_that_were_not_tried() -> None:
+    pins = [("scipy", "99.0"), ("scikit-learn", "1.9.1"), ("pandas", "2.3.2"), ("numpy", "2.5.5")]
+    assert undocumented(pins) == ["pandas", "sklearn"]
+
+
 def test_bytecode_does_not_depend_on_the_process_that_compiles_it(tmp_path: Path) -> None:
     """Neither on the order of the files, nor on their partition, nor on what else the process has imported."""
     library = Path(sklearn.__file__).parent
@@ -130,6 +168,17 @@ def test_bytecode_does_not_depend_on_the_process_that_compiles_it(tmp_path: Path
     known = [compile((library / name).read_bytes(), name, "exec") for name in names]  # their names are interned now
     here = {f"{name}c": layer_compile.compile_source((library / name).read_bytes(), f"/p/{name}") for name in names}
     assert known
+    assert contents(one) == contents(two) == here
+
+
+def test_bytecode_without_docstrings_does_not_depend_on_the_process_either(tmp_path: Path) -> None:
+    library = Path(sklearn.__file__).parent.parent
+    names = sorted(path.relative_to(library).as_posix() for path in (library / "sklearn").rglob("*.py"))[::5]
+    same: dict[str, Any] = {"interpreter": sys.executable, "prefix": "/p", "undocumented": ["sklearn"]}
+    one = compile_tree(names, library, tmp_path / "a" / "o", **same, jobs=1)
+    two = compile_tree(names[::-1], library, tmp_path / "b" / "o", **same, jobs=4)
+    sources = {name: (library / name).read_bytes() for name in names}
+    here = {f"{n}c": layer_compile.compile_source(source, f"/p/{n}", docstrings=False) for n, source in sources.items()}
     assert contents(one) == contents(two) == here
 
 
