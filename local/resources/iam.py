@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.ministack import LocalAws
-from local.resources.base import Field, Properties, ResourceType, request, tag_list
+from local.resources.base import Field, Properties, ResourceType, call, request, tag_list, unless_gone
 
 
 def _document(policy: Any) -> str:
@@ -23,6 +23,10 @@ _ROLE: Mapping[str, Field] = {
 }
 
 
+_NAMED: Mapping[str, Field] = {"id": "RoleName"}
+_unbound = call("iam", "delete_role_permissions_boundary", _NAMED)
+
+
 def _create_role(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     role = aws.client("iam").create_role(**request(_ROLE, inputs))["Role"]
     return role["RoleName"], _role(role)
@@ -36,6 +40,10 @@ def _update_role(aws: LocalAws, name: str, inputs: Properties) -> Properties:
         Description=inputs.get("description", ""),
         MaxSessionDuration=inputs.get("maxSessionDuration", 3600),
     )
+    if inputs.get("permissionsBoundary"):
+        iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=inputs["permissionsBoundary"])
+    else:
+        unless_gone(_unbound, aws, name, inputs)
     return _role(iam.get_role(RoleName=name)["Role"])
 
 
@@ -60,13 +68,23 @@ def _attach(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     return f"{inputs['role']}/{inputs['policyArn']}", {}
 
 
+def _read_attachment(aws: LocalAws, _identity: str, inputs: Properties) -> bool:
+    attached = aws.client("iam").list_attached_role_policies(RoleName=inputs["role"])["AttachedPolicies"]
+    return any(policy["PolicyArn"] == inputs["policyArn"] for policy in attached)
+
+
+_INLINE: Mapping[str, Field] = {"role": "RoleName", "name": "PolicyName"}
+
+
 RESOURCES = {
     "aws:iam/role:Role": ResourceType(
         _create_role,
         frozenset(_ROLE),
         _update_role,
         ignored=frozenset({"forceDetachPolicies"}),
-        identity=frozenset({"name", "path", "permissionsBoundary"}),
+        identity=frozenset({"name", "path"}),
+        delete=call("iam", "delete_role", _NAMED),
+        read=call("iam", "get_role", _NAMED),
         named="name",
     ),
     "aws:iam/rolePolicy:RolePolicy": ResourceType(
@@ -74,7 +92,14 @@ RESOURCES = {
         frozenset({"role", "name", "policy"}),
         _update_role_policy,
         identity=frozenset({"role", "name"}),
+        delete=call("iam", "delete_role_policy", _INLINE),
+        read=call("iam", "get_role_policy", _INLINE),
         named="name",
     ),
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ResourceType(_attach, frozenset({"role", "policyArn"})),
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ResourceType(
+        _attach,
+        frozenset({"role", "policyArn"}),
+        delete=call("iam", "detach_role_policy", {"role": "RoleName", "policyArn": "PolicyArn"}),
+        read=_read_attachment,
+    ),
 }

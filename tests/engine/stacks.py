@@ -1,0 +1,146 @@
+"""The project under Pulumi's real engine: the command line that people use, with a backend in a folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.iris import PROJECT
+from local.ministack import LocalAws
+from tests.local.stacks import Deployed
+
+PROGRAM = ("handler", "infra", "model_registry", "training", "__main__.py", "Pulumi.yaml")
+PASSPHRASE = "of the tests"  # noqa: S105 - it protects the secrets of a stack that lives for one test run
+_TOOLS = {
+    "pulumi-language-python": ["tests/engine/language_host.py"],
+    "pulumi-resource-aws": ["-m", "tests.engine.provider"],
+}
+
+
+class EngineError(Exception):
+    """A command of `pulumi` failed; the message is what it said."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project, in which `pulumi` finds everything that it needs."""
+
+    folder: Path
+    aws: LocalAws
+    environment: dict[str, str]
+
+    def pulumi(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+        """Run a command and return what it said; EngineError if it failed."""
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.folder,
+            env={**self.environment, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise EngineError(done.stdout)
+        return done.stdout
+
+
+def make_project(folder: Path, engine: Path, aws: LocalAws) -> Project:
+    """Copy the project to a folder, with the programs that the engine looks for on PATH."""
+    project, tools, home = folder / "project", folder / "tools", folder / "home"
+    for one in (project, tools, home, folder / "state"):
+        one.mkdir(parents=True)
+    for name in [*PROGRAM, *(path.name for path in PROJECT.glob("Pulumi.*.yaml"))]:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, project / name)
+    (project / ".venv").symlink_to(sys.prefix)
+    (tools / "pulumi").symlink_to(engine)
+    for name, arguments in _TOOLS.items():
+        (tools / name).write_text(
+            f'#!/bin/sh\ncd "{PROJECT}" && exec "{sys.executable}" {" ".join(arguments)} "$@"\n'
+        )
+        (tools / name).chmod(0o755)
+    return Project(project, aws, _environment(tools, home, folder / "state") | aws.environment())
+
+
+def _environment(tools: Path, home: Path, state: Path) -> dict[str, str]:
+    kept = ("HOME", "LANG", "TMPDIR", "XDG_CACHE_HOME", "SKLEARN_ON_LAMBDA_CACHE")
+    return {
+        **{name: os.environ[name] for name in os.environ if name in kept or name.startswith(("UV_", "PIP_", "SSL_"))},
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "PULUMI_HOME": str(home),
+        "PULUMI_BACKEND_URL": f"file://{state}",
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DEBUG_COMMANDS": "true",  # else there is no --event-log, by which the Automation API, too, learns of events
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+@dataclass
+class EngineStack(Deployed):
+    """A stack under the engine; `actions` has the last operation on each resource of the last command."""
+
+    project: Project = field(kw_only=True)
+    output: str = ""
+    """What the last command said."""
+
+    def init(self) -> "EngineStack":
+        """Make the stack and set its configuration."""
+        self.project.pulumi("stack", "init", self.name)
+        self.set(**self.config)
+        return self
+
+    def set(self, **config: str) -> None:
+        """Set keys of the configuration."""
+        pairs = [argument for key, value in config.items() for argument in ("--plaintext", f"{key}={value}")]
+        self.project.pulumi("config", "set-all", "--stack", self.name, *pairs)
+
+    def preview(self) -> "EngineStack":
+        self._run("preview")
+        return self
+
+    def up(self, **environment: str) -> "EngineStack":
+        """Deploy, or deploy again."""
+        self._run("up", "--yes", "--skip-preview", **environment)
+        self.outputs = json.loads(self.project.pulumi("stack", "output", "--json", "--stack", self.name))
+        return self
+
+    def destroy(self) -> "EngineStack":
+        self._run("destroy", "--yes", "--skip-preview")
+        return self
+
+    def export(self) -> dict[str, Any]:
+        """The stack's state as the backend keeps it: secrets are encrypted."""
+        return dict(json.loads(self.project.pulumi("stack", "export", "--stack", self.name)))
+
+    def _run(self, command: str, *arguments: str, **environment: str) -> None:
+        log = self.state / f"{self.name}.events"
+        log.unlink(missing_ok=True)
+        self.actions.clear()
+        try:
+            self.output = self.project.pulumi(
+                *(command, *arguments, "--stack", self.name, "--event-log", str(log)), environment=environment
+            )
+        except EngineError as error:
+            self.output = str(error)
+            raise
+        finally:
+            self._read(log)
+
+    def _read(self, log: Path) -> None:
+        events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        for event in events:
+            step = event.get("resourcePreEvent", {}).get("metadata")
+            if step and not step["type"].startswith(("pulumi:", "sklearn-on-lambda:")):
+                self._note(step["type"], step["urn"].rpartition("::")[2], step["op"])
