@@ -175,6 +175,11 @@ class ModelApi(pulumi.ComponentResource):
             f"{self._name}-plan", api_stages=[{"api_id": self._api.id, "stage": stage.stage_name}], opts=self._child
         )
         aws.apigateway.UsagePlanKey(
-            f"{self._name}-plan-key", key_id=key.id, key_type="API_KEY", usage_plan_id=plan.id, opts=self._child
+            f"{self._name}-plan-key",
+            key_id=key.id,
+            key_type="API_KEY",
+            usage_plan_id=plan.id,
+            # It repeats the key's value, and the provider marks it as secret on the key only.
+            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["value"]),
         )
         return key.id

@@ -42,8 +42,8 @@ def find_engine(progress: Progress) -> Path:
         go = shutil.which("go")
         if go is None:
             raise EngineNotFoundError(
-                f"Neither Pulumi {'.'.join(map(str, OLDEST))} or newer nor Go is on PATH: install one of them. With Go the "
-                f"engine is built once into {engine.parent}."
+                f"Neither Pulumi {'.'.join(map(str, OLDEST))} or newer nor Go is on PATH: install one of them. With Go "
+                f"the engine is built once into {engine.parent}."
             )
         _build(go, engine, progress)
     return engine
@@ -99,6 +99,6 @@ def _go(go: str, target: Path, progress: Progress) -> None:
                 progress(f"building Pulumi's engine: {len(lines)} lines of Go's, {shown - started:.0f} s")
     if building.returncode:
         raise EngineNotFoundError(
-            f"Go could not build Pulumi's engine {version}: install Pulumi, or check that Go reaches its module proxy. Go "
-            f"said: {''.join(lines[-10:]).strip()}"
+            f"Go could not build Pulumi's engine {version}: install Pulumi, or check that Go reaches its module proxy. "
+            f"Go said: {''.join(lines[-10:]).strip()}"
         )

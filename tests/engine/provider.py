@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +23,7 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime import proto
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2_grpc
-from pulumi.runtime.rpc import UNKNOWN, _special_sig_key as _SIGNATURE
+from pulumi.runtime.rpc import UNKNOWN, _special_sig_key
 
 from local.errors import LocalError, UnsupportedError
 from local.ministack import LocalAws
@@ -32,13 +31,16 @@ from local.resources import RESOURCES
 from local.resources.base import Properties, ResourceType, whole
 from local.resources.calls import CALLS
 from local.resources.changes import action, changed, digests
+from tests.engine.parent import is_orphan
 
 DIGESTS = "__digests"
-"""Input: digests of all others, as `local.resources.changes` makes them. `diff` compares these: it sees no content of assets."""
+"""Input: digests of the others (`local.resources.changes`). `diff` compares these: it sees no content of assets."""
 MADE_UP = "__defaults"
 """Input: which names were made up here and not given by the program. pulumi-aws has the same note of the same name."""
 FAIL_VARIABLE, HANG_VARIABLE = "TEST_PROVIDER_FAILS_AT", "TEST_PROVIDER_HANGS_AT"
-"""Variables that name a type, the first of which to be created fails, or is never answered: for tests of what follows."""
+"""Variables that name a type whose creation fails, or is never answered: for tests of what follows."""
+HANG_MARKER_VARIABLE = "TEST_PROVIDER_HANGS"
+"""Names a file that is made when a creation begins to hang."""
 
 
 class AwsProvider(rpc.Provider):
@@ -64,15 +66,13 @@ class AwsProvider(rpc.Provider):
             reason = f"the local AWS has no {token}: leave it out for this stack, or add it to local/resources"
             return rpc.CheckResponse(failures=[rpc.CheckFailure("", reason)])
         old, inputs = _received(request.old_inputs), _received(request.new_inputs)
-        name = kind.named
-        makes_up = name is not None and name not in inputs
-        if makes_up and name in old.get(MADE_UP, []):
-            inputs[name] = old[name]
+        made_up = [kind.named] if kind.named and kind.named not in inputs else []
+        inputs |= {name: old[name] for name in made_up if name in old.get(MADE_UP, [])}
         try:
             inputs = kind.complete(token, request.urn, inputs, request.random_seed.hex())
         except UnsupportedError as error:
             return rpc.CheckResponse(failures=[rpc.CheckFailure("", str(error))])
-        own = {MADE_UP: [name] if makes_up else [], DIGESTS: digests(inputs)}
+        own = {MADE_UP: made_up, DIGESTS: digests(inputs)}
         return rpc.CheckResponse(_sent(inputs | own))
 
     async def diff(self, request: rpc.DiffRequest) -> rpc.DiffResponse:
@@ -97,8 +97,8 @@ class AwsProvider(rpc.Provider):
         if _token(request.urn) == os.environ.get(FAIL_VARIABLE):
             raise LocalError(f"{request.name} fails, as the test wants it")
         if _token(request.urn) == os.environ.get(HANG_VARIABLE):
-            Path(os.environ["TEST_PROVIDER_HANGS"]).touch()
-            await asyncio.to_thread(time.sleep, 600)
+            await asyncio.to_thread(Path(os.environ[HANG_MARKER_VARIABLE]).touch)
+            await asyncio.Event().wait()
         physical, outputs = await asyncio.to_thread(kind.create, self._aws, inputs)
         return rpc.CreateResponse(physical, _state(inputs, outputs))
 
@@ -197,8 +197,13 @@ class Servicer(ProviderServicer):
 
 
 def _drop_assets(properties: Any) -> None:
-    for name in [name for name, value in properties.fields.items() if _SIGNATURE in value.struct_value.fields]:
+    for name in [name for name, value in properties.fields.items() if _special_sig_key in value.struct_value.fields]:
         del properties.fields[name]
+
+
+async def _until_orphan() -> None:
+    while not is_orphan():  # noqa: ASYNC110 - nobody tells of it
+        await asyncio.sleep(0.2)
 
 
 async def serve(engine: str, aws: LocalAws) -> None:
@@ -208,7 +213,7 @@ async def serve(engine: str, aws: LocalAws) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)  # noqa: T201 - how the engine learns of it
-    await server.wait_for_termination()
+    await _until_orphan()
 
 
 def main() -> None:

@@ -17,9 +17,14 @@ from tests.local.stacks import Deployed
 PROGRAM = ("handler", "infra", "model_registry", "training", "__main__.py", "Pulumi.yaml")
 PASSPHRASE = "of the tests"  # noqa: S105 - it protects the secrets of a stack that lives for one test run
 _TOOLS = {
-    "pulumi-language-python": ["tests/engine/language_host.py"],
-    "pulumi-resource-aws": ["-m", "tests.engine.provider"],
+    "pulumi-language-python": "tests.engine.language_host",
+    "pulumi-resource-aws": "tests.engine.provider",
 }
+
+_WITHOUT_SUBSTANCE = ("pulumi:", "sklearn-on-lambda:")
+"""Types that are in the stack's state only: the stack, providers, components."""
+_PARTS_OF_REPLACEMENT = ("replace", "delete-replaced")
+"""Steps beside `create-replacement` of which one replacement consists."""
 
 
 class EngineError(Exception):
@@ -64,10 +69,8 @@ def make_project(folder: Path, engine: Path, aws: LocalAws) -> Project:
             shutil.copy(source, project / name)
     (project / ".venv").symlink_to(sys.prefix)
     (tools / "pulumi").symlink_to(engine)
-    for name, arguments in _TOOLS.items():
-        (tools / name).write_text(
-            f'#!/bin/sh\ncd "{PROJECT}" && exec "{sys.executable}" {" ".join(arguments)} "$@"\n'
-        )
+    for name, module in _TOOLS.items():
+        (tools / name).write_text(f'#!/bin/sh\ncd "{PROJECT}" && exec "{sys.executable}" -m {module} "$@"\n')
         (tools / name).chmod(0o755)
     return Project(project, aws, _environment(tools, home, folder / "state") | aws.environment())
 
@@ -81,7 +84,8 @@ def _environment(tools: Path, home: Path, state: Path) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{state}",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DEBUG_COMMANDS": "true",  # else there is no --event-log, by which the Automation API, too, learns of events
+        # Else there is no --event-log, by which the Automation API, too, learns of events.
+        "PULUMI_DEBUG_COMMANDS": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
@@ -106,14 +110,24 @@ class EngineStack(Deployed):
         pairs = [argument for key, value in config.items() for argument in ("--plaintext", f"{key}={value}")]
         self.project.pulumi("config", "set-all", "--stack", self.name, *pairs)
 
-    def preview(self) -> "EngineStack":
-        self._run("preview")
+    def unset(self, *keys: str) -> None:
+        """Give keys of the configuration their defaults again."""
+        self.project.pulumi("config", "rm-all", "--stack", self.name, *keys)
+
+    def preview(self, *arguments: str) -> "EngineStack":
+        """Show what an update would do."""
+        self._run("preview", *arguments)
         return self
 
     def up(self, **environment: str) -> "EngineStack":
         """Deploy, or deploy again."""
         self._run("up", "--yes", "--skip-preview", **environment)
         self.outputs = json.loads(self.project.pulumi("stack", "output", "--json", "--stack", self.name))
+        return self
+
+    def refresh(self, *arguments: str) -> "EngineStack":
+        """Compare the state with the cloud."""
+        self._run("refresh", "--yes", "--skip-preview", *arguments)
         return self
 
     def destroy(self) -> "EngineStack":
@@ -142,5 +156,6 @@ class EngineStack(Deployed):
         events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
         for event in events:
             step = event.get("resourcePreEvent", {}).get("metadata")
-            if step and not step["type"].startswith(("pulumi:", "sklearn-on-lambda:")):
-                self._note(step["type"], step["urn"].rpartition("::")[2], step["op"])
+            if step and not step["type"].startswith(_WITHOUT_SUBSTANCE) and step["op"] not in _PARTS_OF_REPLACEMENT:
+                action = "replace" if step["op"] == "create-replacement" else step["op"]
+                self._note(step["type"], step["urn"].rpartition("::")[2], action)

@@ -1,0 +1,69 @@
+"""Every setting's bad values are refused by `pulumi preview`, with the key, before anything is created."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from local.iris import PROJECT
+from model_registry import Registry
+from tests.engine.conftest import new_stack
+from tests.engine.stacks import EngineError, EngineStack, Project
+
+
+class Bad(NamedTuple):
+    """A value that cannot work, a word of the message beside the key, and other keys that it takes."""
+
+    key: str
+    value: object
+    word: str
+    others: dict[str, object] = {}  # noqa: RUF012 - a named tuple's default is never changed
+
+
+_TYPE = "must be of type"
+
+# At least one line for each key of Pulumi.yaml: a test compares the two.
+BAD = [
+    Bad("registryBucket", "No_Bucket", "No_Bucket"),
+    Bad("model", "Iris Model", "Iris Model"),
+    Bad("tag", "the prod", "the prod"),
+    Bad("memory", 128, "256 to 10240"),
+    Bad("memory", "much", _TYPE),
+    Bad("timeout", 30, "1 to 29"),
+    Bad("architecture", "mips", "x86_64, arm64"),
+    Bad("apiKey", "perhaps", _TYPE),
+    Bad("logRetentionDays", 2, "1, 3, 5, 7"),
+    Bad("tracing", "perhaps", _TYPE),
+    Bad("publicKey", "ed25519:AAAA", "ed25519"),
+]
+
+
+def test_every_key_of_the_project_has_a_bad_value_here() -> None:
+    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    assert {bad.key for bad in BAD} == set(declared)
+
+
+@pytest.fixture(scope="module")
+def refusing(project: Project, models: Registry, tmp_path_factory: pytest.TempPathFactory) -> EngineStack:  # noqa: ARG001  # models fills the registry
+    return new_stack(project, tmp_path_factory.mktemp("refusing"), "refusing", tag="dev")
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad.key}={bad.value}")
+def test_a_bad_value_is_refused_at_preview(refusing: EngineStack, bad: Bad, tmp_path: Path) -> None:
+    file = refusing.project.folder / f"Pulumi.{refusing.name}.yaml"
+    settings: dict[str, Any] = yaml.safe_load(file.read_text())
+    values = {f"sklearn-on-lambda:{key}": value for key, value in {**bad.others, bad.key: bad.value}.items()}
+    changed = tmp_path / "Pulumi.changed.yaml"
+    changed.write_text(yaml.safe_dump({**settings, "config": settings["config"] | values}))
+    with pytest.raises(EngineError) as refused:
+        refusing.preview("--config-file", str(changed))
+    assert bad.key in str(refused.value)
+    assert bad.word in str(refused.value)
+    assert "Traceback" not in str(refused.value)
+    assert refusing.changed() == set()
+
+
+def test_the_good_values_are_not_refused(refusing: EngineStack) -> None:
+    """Else the tests above would pass whatever a setting says."""
+    assert set(refusing.preview().counts()) == {"create"}
