@@ -130,8 +130,9 @@ class EngineStack(Deployed):
         self._run("refresh", "--yes", "--skip-preview", *arguments)
         return self
 
-    def destroy(self) -> "EngineStack":
-        self._run("destroy", "--yes", "--skip-preview")
+    def destroy(self, *arguments: str) -> "EngineStack":
+        """Destroy everything, without a preview unless asked otherwise."""
+        self._run("destroy", "--yes", *(arguments or ["--skip-preview"]))
         return self
 
     def export(self) -> dict[str, Any]:
