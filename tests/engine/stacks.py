@@ -87,7 +87,6 @@ def _environment(tools: Path, home: Path, state: Path) -> dict[str, str]:
         # Else there is no --event-log, by which the Automation API, too, learns of events.
         "PULUMI_DEBUG_COMMANDS": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 
