@@ -20,7 +20,7 @@ stop: $(READY) ## End what make serve started
 	@$(BIN)/python -m local down
 
 test: $(READY) ## Run every test, with branch coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 bench: $(READY) ## Measure the registry against MLflow and modelstore; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.registry

@@ -2,21 +2,25 @@
 
 import pulumi
 
+from infra.alarms import ModelAlarms
 from infra.api import ApiArgs, ModelApi
 from infra.api_logging import ApiGatewayLogging
 from infra.artifact_bucket import ArtifactBucket
 from infra.curl import get_line, post_line
+from infra.custom_domain import CustomDomain
+from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
-from infra.inputs import model_layer, resolve_release
+from infra.inputs import model_layer, resolve_release, served_engine
 from infra.layer import DependencyLayer
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
+from infra.settings_rules import check_python
 
 
 def deploy_registry(settings: RegistrySettings) -> None:
     """Once per account: the registry's bucket."""
-    registry = RegistryBucket("registry", bucket_name=settings.registry_bucket)
-    ApiGatewayLogging("api-logging")
+    registry = RegistryBucket("registry", bucket_name=settings.registry_bucket, account=settings.account)
+    ApiGatewayLogging("api-logging", account=settings.account)
     pulumi.export("registryBucket", registry.name)
 
 
@@ -24,14 +28,16 @@ def deploy_model(settings: Settings) -> None:
     """One environment: the model that its tag points at, behind an API."""
     release = resolve_release(settings)
     manifest = release.manifest
-    built = model_layer(manifest, settings.architecture, signing=bool(settings.public_keys))
+    engine = served_engine(settings, manifest)
+    check_python(settings, engine.environment.python)
+    built = model_layer(manifest, engine, settings.architecture, signing=bool(settings.public_keys))
     name = settings.service
 
-    artifacts = ArtifactBucket(f"{name}-artifacts")
+    artifacts = ArtifactBucket(f"{name}-artifacts", account=settings.account)
     layer = DependencyLayer(
         f"{name}-layer",
         layer=built,
-        python=manifest.environment.python,
+        python=engine.environment.python,
         architecture=settings.architecture,
         artifacts=artifacts,
     )
@@ -47,6 +53,13 @@ def deploy_model(settings: Settings) -> None:
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,
             public_keys=settings.public_keys,
+            engine=settings.engine,
+            trusted_types=settings.trusted_types,
+            registry_kms_key_arn=settings.registry_kms_key_arn,
+            cors_origins=settings.api.cors_origins,
+            account=settings.account,
+            capacity=settings.capacity,
+            network=settings.network,
         ),
     )
     api = ModelApi(
@@ -58,13 +71,29 @@ def deploy_model(settings: Settings) -> None:
             api_key=settings.api_key,
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,
+            settings=settings.api,
+            account=settings.account,
         ),
     )
+    if settings.monitoring.alarm_topic_arn:
+        ModelAlarms(
+            f"{name}-alarms",
+            monitoring=settings.monitoring,
+            function_name=function.function_name,
+            api_name=api.api_name,
+            stage=settings.stack,
+            account=settings.account,
+        )
+    if settings.monitoring.dashboard:
+        ModelDashboard(
+            f"{name}-dashboard", function_arn=function.function_arn, api_name=api.api_name, stage=settings.stack
+        )
 
     invoke_url = api.url.apply(lambda url: f"{url.rstrip('/')}/predict")
     pulumi.export("invokeUrl", invoke_url)
-    pulumi.export("curlGet", invoke_url.apply(lambda url: get_line(url, manifest, api_key=settings.api_key)))
-    pulumi.export("curlPost", invoke_url.apply(lambda url: post_line(url, manifest, api_key=settings.api_key)))
+    access = {"api_key": settings.api_key, "signed": settings.api.authorization == "iam"}
+    pulumi.export("curlGet", invoke_url.apply(lambda url: get_line(url, manifest, **access)))
+    pulumi.export("curlPost", invoke_url.apply(lambda url: post_line(url, manifest, **access)))
     pulumi.export("modelName", manifest.name)
     pulumi.export("modelVersion", manifest.version)
     pulumi.export("functionName", function.function_name)
@@ -73,6 +102,17 @@ def deploy_model(settings: Settings) -> None:
     pulumi.export("artifactBucket", artifacts.name)
     if api.api_key_id is not None:
         pulumi.export("apiKeyId", api.api_key_id)
+    if settings.api.domain.name:
+        domain = CustomDomain(
+            f"{name}-domain",
+            domain=settings.api.domain,
+            rest_api=api.rest_api_id,
+            stage=api.stage_name,
+            account=settings.account,
+        )
+        pulumi.export("domainUrl", f"https://{settings.api.domain.name}/predict")
+        pulumi.export("domainTarget", domain.target)
+        pulumi.export("domainTargetZone", domain.target_zone)
 
 
 settings = read_settings()

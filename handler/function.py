@@ -3,7 +3,9 @@
 import os
 
 from handler.app import App
+from handler.cors import allow
 from handler.model import Pin, load
 
-handler = App(lambda: load(Pin.from_environment(os.environ)))
-handler.start()
+_app = App(lambda: load(Pin.from_environment(os.environ)))
+_app.start()
+handler = allow(_app, os.environ.get("ALLOWED_ORIGINS", ""))

@@ -10,19 +10,21 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from model_registry.errors import SignatureError
+from model_registry import engines
+from model_registry.errors import EngineError, SignatureError
 from model_registry.manifest import (
+    ENGINE_FILES,
     MANIFEST_FILE,
-    MODEL_FILE,
+    EngineName,
     Example,
     Manifest,
     decode_manifest,
     digest,
     version_key,
 )
-from model_registry.prediction import Predictor, same_prediction, unpickle
 from model_registry.schema import Inputs
 from model_registry.signature import SIGNATURE_FILE, parse_public_keys, verify
+from model_registry.skops_model import parse_trusted_types
 from model_registry.storage import Storage
 
 
@@ -39,12 +41,15 @@ class Pin:
     version: int
     manifest_sha256: str
     public_keys: tuple[str, ...] = ()
+    engine: EngineName = "sklearn"
+    trusted_types: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Pin":
         """Read MODEL_BUCKET, MODEL_NAME, MODEL_VERSION and MODEL_MANIFEST_SHA256; LoadError names a missing one.
 
-        MODEL_PUBLIC_KEY may be absent; where it is set, even to nothing, it must hold keys.
+        MODEL_PUBLIC_KEY may be absent; where it is set, even to nothing, it must hold keys. MODEL_ENGINE is sklearn
+        where it is absent, and MODEL_TRUSTED_TYPES, which the engine skops asks for, empty.
         """
         try:
             return cls(
@@ -53,6 +58,8 @@ class Pin:
                 version=int(environment["MODEL_VERSION"]),
                 manifest_sha256=environment["MODEL_MANIFEST_SHA256"],
                 public_keys=_public_keys(environment),
+                engine=_engine(environment.get("MODEL_ENGINE", "sklearn")),
+                trusted_types=_trusted_types(environment.get("MODEL_TRUSTED_TYPES", "")),
             )
         except ValueError as error:
             raise LoadError(
@@ -70,7 +77,7 @@ class ServedModel:
 
     manifest: Manifest
     inputs: Inputs
-    predictor: Predictor
+    predictor: engines.Predicts
     milliseconds: Mapping[str, float]
 
 
@@ -81,23 +88,22 @@ def load(pin: Pin, storage: Storage | None = None) -> ServedModel:
         # obstore releases the GIL: the downloads run beside the imports.
         store = storage or Storage.in_function(pin.bucket)
         manifest_bytes = pool.submit(_fetch, store, pin, MANIFEST_FILE)
-        model_bytes = pool.submit(_fetch, store, pin, MODEL_FILE)
+        model_bytes = pool.submit(_fetch, store, pin, ENGINE_FILES[pin.engine])
         signature = pool.submit(_fetch, store, pin, SIGNATURE_FILE) if pin.public_keys else None
-        import joblib  # noqa: F401  # both are needed to load: they are imported while the download runs
-        import sklearn.base  # noqa: F401
-
+        engines.import_libraries(pin.engine)  # while the download runs
         clock.lap("import")
         if signature is not None:
             _check_signature(manifest_bytes.result(), signature.result(), pin)
         manifest = _verified_manifest(manifest_bytes.result(), pin)
         data = model_bytes.result()
         clock.lap("fetch")
-    _check(data, manifest.artifact.sha256, f"{manifest.artifact.file} of {manifest.reference}")
+    artifact = manifest.engine(pin.engine).artifact
+    _check(data, artifact.sha256, f"{artifact.file} of {manifest.reference}")
     clock.lap("verify")
-    predictor = Predictor(unpickle(data), manifest.signature)
+    predictor = engines.load(manifest, pin.engine, data, trusted_types=pin.trusted_types)
     clock.lap("load")
     for example in manifest.examples[:1]:
-        _self_check(predictor, manifest, example)
+        _self_check(predictor, manifest, example, pin.engine)
     clock.lap("self_check")
     return ServedModel(manifest, Inputs(manifest.signature), predictor, clock.laps)
 
@@ -117,6 +123,20 @@ def _public_keys(environment: Mapping[str, str]) -> tuple[str, ...]:
         return parse_public_keys(environment["MODEL_PUBLIC_KEY"])
     except SignatureError as error:
         raise LoadError(f"MODEL_PUBLIC_KEY: {error}") from error
+
+
+def _engine(name: str) -> EngineName:
+    for known in ENGINE_FILES:
+        if name == known:
+            return known
+    raise LoadError(f"MODEL_ENGINE is {name!r}, this release has {', '.join(ENGINE_FILES)}: deploy with the stack")
+
+
+def _trusted_types(text: str) -> tuple[str, ...]:
+    try:
+        return parse_trusted_types(text)
+    except EngineError as error:
+        raise LoadError(f"MODEL_TRUSTED_TYPES: {error}") from error
 
 
 def _check_signature(manifest_bytes: bytes, signature: bytes, pin: Pin) -> None:
@@ -141,10 +161,10 @@ def _check(data: bytes, expected: str, what: str) -> None:
         raise LoadError(f"{what} has SHA-256 {found}, {expected} is pinned: it is not loaded")
 
 
-def _self_check(predictor: Predictor, manifest: Manifest, example: Example) -> None:
+def _self_check(predictor: engines.Predicts, manifest: Manifest, example: Example, engine: EngineName) -> None:
     row = tuple(example.input[feature.name] for feature in manifest.signature.features)
     (answer,) = predictor.predict([row])
-    if not same_prediction(answer, example.output):
+    if not engines.same_answer(manifest.engine(engine), answer, example.output):
         raise LoadError(
             f"{manifest.reference} answers its first golden example with {answer}, recorded was {example.output}"
         )

@@ -1,12 +1,12 @@
 """The REST API in front of a model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
 
+from infra.access_log import log_format
 from infra.api_routes import (
-    ACCESS_LOG_FORMAT,
     ERROR_RESPONSES,
     PROBLEM_JSON,
     Route,
@@ -14,9 +14,14 @@ from infra.api_routes import (
     deployment_digest,
     routes,
 )
+from infra.cors import error_headers
 from infra.function import ModelFunction
+from infra.preflight import Preflight, declare_preflight
+from infra.settings_account import AccountSettings
+from infra.settings_api import ApiSettings, Limits
 from model_registry.manifest import Signature
 
+_AUTHORIZATION = {"none": "NONE", "iam": "AWS_IAM"}
 _MODEL_NAME = "PredictionRequest"  # API Gateway takes letters and digits only
 
 
@@ -30,6 +35,8 @@ class ApiArgs:
     api_key: bool
     log_retention_days: int
     tracing: bool
+    settings: ApiSettings = field(default_factory=ApiSettings)
+    account: AccountSettings = field(default_factory=AccountSettings)
 
 
 class ModelApi(pulumi.ComponentResource):
@@ -37,6 +44,12 @@ class ModelApi(pulumi.ComponentResource):
 
     url: pulumi.Output[str]
     """The stage's URL; `/predict` below it answers."""
+    rest_api_id: pulumi.Output[str]
+    """ID of the REST API."""
+    api_name: pulumi.Output[str]
+    """Name of the REST API, under which its metrics stand."""
+    stage_name: pulumi.Output[str]
+    """Name of the stage, known once the stage is there."""
     api_key_id: pulumi.Output[str] | None
     """ID of the API key where one is needed; its value is not an output."""
 
@@ -46,7 +59,10 @@ class ModelApi(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         self._api = aws.apigateway.RestApi(
-            f"{name}-rest", endpoint_configuration={"types": "REGIONAL"}, opts=self._child
+            f"{name}-rest",
+            endpoint_configuration={"types": "REGIONAL"},
+            tags=args.account.resource_tags,
+            opts=self._child,
         )
         published = [*self._methods(), *self._error_responses()]
         stage = self._stage(published)
@@ -60,7 +76,11 @@ class ModelApi(pulumi.ComponentResource):
             source_arn=pulumi.Output.concat(self._api.execution_arn, f"/{args.stage}/*"),
             opts=self._child,
         )
+        self._throttle(stage)
         self.url = stage.invoke_url
+        self.rest_api_id = self._api.id
+        self.api_name = self._api.name
+        self.stage_name = stage.stage_name
         self.register_outputs({"url": self.url})
 
     def _methods(self) -> list[pulumi.Resource]:
@@ -94,7 +114,21 @@ class ModelApi(pulumi.ComponentResource):
         integrations = [
             self._integration(route, resources[route.path], validator, model) for route in routes(self._args.signature)
         ]
-        return [validator, model, *integrations]
+        return [validator, model, *integrations, *self._preflights(resources)]
+
+    def _preflights(self, resources: dict[str, aws.apigateway.Resource]) -> list[pulumi.Resource]:
+        origins = self._args.settings.cors_origins
+        if not origins:
+            return []
+        return [
+            part
+            for path, resource in resources.items()
+            for part in declare_preflight(
+                f"{self._name}-options-{path.replace('.', '-')}",
+                Preflight(self._api.id, resource.id, self._args.function.invoke_arn, origins),
+                self._child,
+            )
+        ]
 
     def _integration(
         self,
@@ -108,7 +142,7 @@ class ModelApi(pulumi.ComponentResource):
             rest_api=self._api.id,
             resource_id=resource.id,
             http_method=route.method,
-            authorization="NONE",
+            authorization=_AUTHORIZATION[self._args.settings.authorization],
             api_key_required=self._args.api_key,
             request_validator_id=validator.id,
             request_parameters={
@@ -129,6 +163,7 @@ class ModelApi(pulumi.ComponentResource):
         )
 
     def _error_responses(self) -> list[pulumi.Resource]:
+        headers = {"Content-Type": PROBLEM_JSON, **error_headers(self._args.settings.cors_origins)}
         return [
             aws.apigateway.Response(
                 f"{self._name}-{response.response_type.lower().replace('_', '-')}",
@@ -136,7 +171,9 @@ class ModelApi(pulumi.ComponentResource):
                 response_type=response.response_type,
                 status_code=None if response.status is None else str(response.status),
                 response_templates={"application/json": response.template},
-                response_parameters={"gatewayresponse.header.Content-Type": f"'{PROBLEM_JSON}'"},
+                response_parameters={
+                    f"gatewayresponse.header.{header}": f"'{value}'" for header, value in headers.items()
+                },
                 opts=self._child,
             )
             for response in ERROR_RESPONSES
@@ -149,14 +186,15 @@ class ModelApi(pulumi.ComponentResource):
             triggers={
                 "content": self._args.function.invoke_arn.apply(
                     lambda arn: deployment_digest(
-                        signature=self._args.signature, integration=arn, api_key=self._args.api_key
+                        signature=self._args.signature,
+                        integration=arn,
+                        api_key=self._args.api_key,
+                        authorization=self._args.settings.authorization,
+                        cors_origins=self._args.settings.cors_origins,
                     )
                 )
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=published),
-        )
-        logs = aws.cloudwatch.LogGroup(
-            f"{self._name}-access-logs", retention_in_days=self._args.log_retention_days, opts=self._child
         )
         return aws.apigateway.Stage(
             f"{self._name}-stage",
@@ -164,15 +202,50 @@ class ModelApi(pulumi.ComponentResource):
             deployment=deployment.id,
             stage_name=self._args.stage,
             xray_tracing_enabled=self._args.tracing,
-            access_log_settings={"destination_arn": logs.arn, "format": ACCESS_LOG_FORMAT},
+            access_log_settings=self._access_log(),
+            tags=self._args.account.resource_tags,
             opts=self._child,
         )
 
+    def _access_log(self) -> aws.apigateway.StageAccessLogSettingsArgs | None:
+        line = log_format(self._args.settings.access_log)
+        if line is None:
+            return None
+        logs = aws.cloudwatch.LogGroup(
+            f"{self._name}-access-logs",
+            retention_in_days=self._args.log_retention_days,
+            kms_key_id=self._args.account.kms_key,
+            tags=self._args.account.resource_tags,
+            opts=self._child,
+        )
+        return aws.apigateway.StageAccessLogSettingsArgs(destination_arn=logs.arn, format=line)
+
+    def _throttle(self, stage: aws.apigateway.Stage) -> None:
+        """Limit every method of the stage for all callers together, where the stack says so."""
+        limits = self._args.settings.throttle
+        if limits != Limits():
+            aws.apigateway.MethodSettings(
+                f"{self._name}-throttle",
+                rest_api=self._api.id,
+                stage_name=stage.stage_name,
+                method_path="*/*",
+                settings={"throttling_rate_limit": limits.rate, "throttling_burst_limit": limits.burst},
+                opts=self._child,
+            )
+
     def _usage(self, stage: aws.apigateway.Stage) -> pulumi.Output[str]:
         """An API key, and the usage plan without which a key opens nothing."""
-        key = aws.apigateway.ApiKey(f"{self._name}-key", opts=self._child)
+        usage, tags = self._args.settings.usage, self._args.account.resource_tags
+        key = aws.apigateway.ApiKey(f"{self._name}-key", tags=tags, opts=self._child)
         plan = aws.apigateway.UsagePlan(
-            f"{self._name}-plan", api_stages=[{"api_id": self._api.id, "stage": stage.stage_name}], opts=self._child
+            f"{self._name}-plan",
+            api_stages=[{"api_id": self._api.id, "stage": stage.stage_name}],
+            throttle_settings=None
+            if usage.limits == Limits()
+            else {"rate_limit": usage.limits.rate, "burst_limit": usage.limits.burst},
+            quota_settings={"limit": usage.quota, "period": usage.period} if usage.quota else None,
+            tags=tags,
+            opts=self._child,
         )
         aws.apigateway.UsagePlanKey(
             f"{self._name}-plan-key",

@@ -4,6 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.settings_account import AccountSettings
 
 
 class ApiGatewayLogging(pulumi.ComponentResource):
@@ -12,10 +13,19 @@ class ApiGatewayLogging(pulumi.ComponentResource):
     Without it a stage with access logs is refused ("CloudWatch Logs role ARN must be set in account settings").
     """
 
-    def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, *, account: AccountSettings | None = None, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("sklearn-on-lambda:infra:ApiGatewayLogging", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=policies.trust("apigateway.amazonaws.com"), opts=child)
+        account = account or AccountSettings()
+        role = aws.iam.Role(
+            f"{name}-role",
+            assume_role_policy=policies.trust("apigateway.amazonaws.com"),
+            permissions_boundary=account.permissions_boundary,
+            tags=account.resource_tags,
+            opts=child,
+        )
         attachment = aws.iam.RolePolicyAttachment(
             f"{name}-policy",
             role=role.name,

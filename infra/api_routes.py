@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from infra.cors import error_headers, preflight_headers
 from model_registry.manifest import Signature
 from model_registry.schema import has_query_form, request_schema
 
@@ -52,25 +54,6 @@ ERROR_RESPONSES = (
     ErrorResponse("DEFAULT_5XX", None, _TEMPLATE % ("", "")),
 )
 
-# No query strings, bodies, addresses or user agents: they can be personal data.
-ACCESS_LOG_FORMAT = json.dumps(
-    {
-        name: f"$context.{variable}"
-        for name, variable in {
-            "requestId": "requestId",
-            "time": "requestTime",
-            "method": "httpMethod",
-            "resource": "resourcePath",
-            "status": "status",
-            "error": "error.responseType",
-            "latency": "responseLatency",
-            "integrationLatency": "integrationLatency",
-            "responseLength": "responseLength",
-            "trace": "xrayTraceId",
-        }.items()
-    }
-)
-
 
 def routes(signature: Signature) -> tuple[Route, ...]:
     """The routes of a model's API. GET is left out where the features have no sensible query string."""
@@ -90,11 +73,18 @@ def body_schema(signature: Signature) -> str:
     return _canonical(request_schema(signature))
 
 
-def deployment_digest(*, signature: Signature, integration: str, api_key: bool) -> str:
+def deployment_digest(
+    *,
+    signature: Signature,
+    integration: str,
+    api_key: bool,
+    authorization: str = "none",
+    cors_origins: Sequence[str] = (),
+) -> str:
     """Changes when, and only when, something that a deployment publishes changes.
 
-    `integration` is the ARN that the methods call. A deployment of a REST API is a snapshot: without this trigger
-    changed methods would never reach the stage.
+    `integration` is the ARN that the methods call; the rest are the settings of their names. A deployment of a REST API
+    is a snapshot: without this trigger changed methods would never reach the stage.
     """
     content = {
         "routes": [asdict(route) for route in routes(signature)],
@@ -102,6 +92,10 @@ def deployment_digest(*, signature: Signature, integration: str, api_key: bool) 
         "errors": [asdict(response) for response in ERROR_RESPONSES],
         "integration": integration,
         "api_key": api_key,
+        "authorization": authorization,
+        "cors": {"preflight": preflight_headers(cors_origins), "errors": error_headers(cors_origins)},
+        # Several origins are in the function's environment, not here: only that there are some is.
+        "has_preflight": bool(cors_origins),
     }
     return hashlib.sha256(_canonical(content).encode()).hexdigest()
 

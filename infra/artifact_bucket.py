@@ -4,13 +4,16 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.private_bucket import PrivateBucket
+from infra.settings_account import AccountSettings
 
 
 class ArtifactBucket(PrivateBucket):
     """Holds what a deployment builds. Destroyed with its stack, contents included: all of it can be built again."""
 
-    def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("ArtifactBucket", name, force_destroy=True, opts=opts)
+    def __init__(
+        self, name: str, *, account: AccountSettings | None = None, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ArtifactBucket", name, force_destroy=True, account=account, opts=opts)
         self.register_outputs({"name": self.name})
 
     def upload(self, name: str, *, key: str, path: str) -> aws.s3.BucketObjectv2:

@@ -1,6 +1,6 @@
 """The function that serves a model: role, log group, function, published version, alias."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
@@ -8,10 +8,14 @@ import pulumi_aws as aws
 from infra import policies
 from infra.function_code import ENTRY_POINT, code_files
 from infra.layer_platform import lambda_runtime
-from model_registry.manifest import versions_prefix
+from infra.settings_account import AccountSettings
+from infra.settings_function import Capacity, Network
+from model_registry.manifest import EngineName, versions_prefix
 from model_registry.release import Release
 
 ALIAS = "live"
+ALLOWED_ORIGINS = "ALLOWED_ORIGINS"
+"""The variable from which the handler takes the origins whose pages may read its answers."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,14 @@ class FunctionArgs:
     log_retention_days: int
     tracing: bool
     public_keys: tuple[str, ...] = ()
+    engine: EngineName = "sklearn"
+    trusted_types: tuple[str, ...] = ()
+    registry_kms_key_arn: str = ""
+    """Key of the registry's bucket, if it is not the stack's own."""
+    cors_origins: tuple[str, ...] = ()
+    account: AccountSettings = field(default_factory=AccountSettings)
+    capacity: Capacity = field(default_factory=Capacity)
+    network: Network = field(default_factory=Network)
 
 
 class ModelFunction(pulumi.ComponentResource):
@@ -34,6 +46,8 @@ class ModelFunction(pulumi.ComponentResource):
 
     function_name: pulumi.Output[str]
     """Name of the function."""
+    function_arn: pulumi.Output[str]
+    """ARN of the function, without a version."""
     alias_name: pulumi.Output[str]
     """Name of the alias to call."""
     invoke_arn: pulumi.Output[str]
@@ -43,8 +57,21 @@ class ModelFunction(pulumi.ComponentResource):
         super().__init__("sklearn-on-lambda:infra:ModelFunction", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         manifest = args.release.manifest
-        logs = aws.cloudwatch.LogGroup(f"{name}-logs", retention_in_days=args.log_retention_days, opts=child)
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=policies.trust("lambda.amazonaws.com"), opts=child)
+        account, capacity = args.account, args.capacity
+        logs = aws.cloudwatch.LogGroup(
+            f"{name}-logs",
+            retention_in_days=args.log_retention_days,
+            kms_key_id=account.kms_key,
+            tags=account.resource_tags,
+            opts=child,
+        )
+        role = aws.iam.Role(
+            f"{name}-role",
+            assume_role_policy=policies.trust("lambda.amazonaws.com"),
+            permissions_boundary=account.permissions_boundary,
+            tags=account.resource_tags,
+            opts=child,
+        )
         policy = aws.iam.RolePolicy(
             f"{name}-policy",
             role=role.id,
@@ -53,6 +80,8 @@ class ModelFunction(pulumi.ComponentResource):
                     models_arn=f"arn:{values[0]}:s3:::{args.registry_bucket}/{versions_prefix(manifest.name)}",
                     log_group_arn=values[1],
                     tracing=args.tracing,
+                    models_key_arn=args.registry_kms_key_arn or account.kms_key,
+                    in_vpc=args.network.in_vpc,
                 )
             ),
             opts=child,
@@ -62,7 +91,7 @@ class ModelFunction(pulumi.ComponentResource):
             description=f"Serves {manifest.reference}",
             code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in code_files().items()}),
             handler=ENTRY_POINT,
-            runtime=lambda_runtime(manifest.environment.python),
+            runtime=lambda_runtime(manifest.engine(args.engine).environment.python),
             architectures=[args.architecture],
             role=role.arn,
             layers=[args.layer_arn],
@@ -76,11 +105,20 @@ class ModelFunction(pulumi.ComponentResource):
                     "MODEL_MANIFEST_SHA256": args.release.manifest_sha256,
                     # One row needs no threads; starting them costs 140 ms of CPU at import (docs/benchmarks.md).
                     "OPENBLAS_NUM_THREADS": "1",
+                    **({"MODEL_ENGINE": args.engine} if args.engine != "sklearn" else {}),
+                    **({"MODEL_TRUSTED_TYPES": ",".join(args.trusted_types)} if args.trusted_types else {}),
                     **({"MODEL_PUBLIC_KEY": ",".join(args.public_keys)} if args.public_keys else {}),
+                    **({ALLOWED_ORIGINS: ",".join(args.cors_origins)} if args.cors_origins else {}),
                 }
             },
             tracing_config={"mode": "Active" if args.tracing else "PassThrough"},
             logging_config={"log_format": "Text", "log_group": logs.name},
+            ephemeral_storage={"size": capacity.ephemeral_storage},
+            reserved_concurrent_executions=capacity.reserved_concurrency,
+            snap_start={"apply_on": "PublishedVersions"} if capacity.snap_start else None,
+            kms_key_arn=account.kms_key,
+            vpc_config=_vpc(args.network),
+            tags=account.resource_tags,
             publish=True,
             # The role must be able to read before the function starts for the first time.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
@@ -93,7 +131,24 @@ class ModelFunction(pulumi.ComponentResource):
             function_version=function.version,
             opts=child,
         )
+        if capacity.provisioned_concurrency:
+            aws.lambda_.ProvisionedConcurrencyConfig(
+                f"{name}-provisioned",
+                function_name=function.name,
+                qualifier=alias.name,
+                provisioned_concurrent_executions=capacity.provisioned_concurrency,
+                opts=child,
+            )
         self.function_name = function.name
+        self.function_arn = function.arn
         self.alias_name = alias.name
         self.invoke_arn = alias.invoke_arn
         self.register_outputs({"function_name": self.function_name, "alias_name": self.alias_name})
+
+
+def _vpc(network: Network) -> aws.lambda_.FunctionVpcConfigArgs | None:
+    if not network.in_vpc:
+        return None
+    return aws.lambda_.FunctionVpcConfigArgs(
+        subnet_ids=list(network.subnet_ids), security_group_ids=list(network.security_group_ids)
+    )

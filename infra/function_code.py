@@ -7,7 +7,9 @@ PROJECT = Path(__file__).parent.parent
 ENTRY_POINT = "handler.function.handler"
 
 # The part of the registry that runs inside the function; the rest would only make it larger.
-_REGISTRY_MODULES = ("__init__", "errors", "manifest", "prediction", "schema", "signature", "storage")
+_REGISTRY_MODULES = (
+    *("__init__", "engines", "errors", "manifest", "prediction", "schema", "signature", "skops_model", "storage"),
+)
 
 
 def code_files() -> dict[str, Path]:

@@ -9,11 +9,12 @@ from infra import function_code
 from infra.layer_build import Layer, LayerSpec, build_layer
 from infra.layer_errors import LayerError
 from infra.settings import Settings, SettingsError
-from model_registry.errors import RegistryError
-from model_registry.manifest import Manifest
+from model_registry.errors import EngineError, RegistryError
+from model_registry.manifest import Engine, Manifest
 from model_registry.reference import TagRef
 from model_registry.registry import Registry
 from model_registry.release import Release
+from model_registry.skops_model import not_trusted
 from model_registry.storage import Storage
 
 
@@ -29,16 +30,29 @@ def resolve_release(settings: Settings) -> Release:
         raise SettingsError(str(error)) from error
 
 
-def model_layer(manifest: Manifest, architecture: str, *, signing: bool = False) -> Layer:
-    """Build the layer of a model's packages and of what the handler needs, or take it from the cache.
+def served_engine(settings: Settings, manifest: Manifest) -> Engine:
+    """What the stack's engine loads; SettingsError where the version lacks it, or has types that are not trusted."""
+    try:
+        engine = manifest.engine(settings.engine)
+        if not set(engine.untrusted_types) <= set(settings.trusted_types):
+            # What the function trusts it decides from the file itself; this is to say so before anything is created.
+            what = f"{engine.artifact.file} of {manifest.reference}"
+            raise not_trusted(engine.untrusted_types, settings.trusted_types, what=what)
+    except EngineError as error:
+        raise SettingsError(f"engine {settings.engine}: {error}") from error
+    return engine
+
+
+def model_layer(manifest: Manifest, engine: Engine, architecture: str, *, signing: bool = False) -> Layer:
+    """Build the layer of an engine's packages and of what the handler needs, or take it from the cache.
 
     With `signing` it also has what checks a signature: 16 MB unzipped that only a stack with a public key pays for.
     """
     # Where the model needs a package too, its version wins: it must unpickle the model.
-    packages = {**function_code.requirements(signing=signing), **manifest.environment.packages}
+    packages = {**function_code.requirements(signing=signing), **engine.environment.packages}
     code_size = sum(path.stat().st_size for path in function_code.code_files().values())
     try:
-        spec = LayerSpec(manifest.environment.python, architecture, tuple(packages.items()))
+        spec = LayerSpec(engine.environment.python, architecture, tuple(packages.items()))
         layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size)
     except LayerError as error:
         raise SettingsError(f"{manifest.reference}: {error}") from error

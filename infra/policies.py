@@ -11,11 +11,22 @@ def trust(service: str) -> str:
     return _document({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
 
 
-def function_policy(*, models_arn: str, log_group_arn: str, tracing: bool) -> str:
+_MANAGE_INTERFACES = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:UnassignPrivateIpAddresses",
+]
+_DESCRIBE_INTERFACES = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+
+
+def function_policy(
+    *, models_arn: str, log_group_arn: str, tracing: bool, models_key_arn: str | None = None, in_vpc: bool = False
+) -> str:
     """What the function may do: read versions of its model, write its own log, send traces.
 
-    `models_arn` is the registry bucket's ARN with the key prefix of the model's versions. The function lists
-    nothing and writes nothing to any bucket.
+    `models_arn` is the registry bucket's ARN with the key prefix of the model's versions, `models_key_arn` that of the
+    KMS key which encrypts them, if any. The function lists nothing and writes nothing to any bucket.
     """
     statements: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{models_arn}*"},
@@ -30,7 +41,54 @@ def function_policy(*, models_arn: str, log_group_arn: str, tracing: bool) -> st
         statements.append(
             {"Effect": "Allow", "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "Resource": "*"}
         )
+    if models_key_arn:
+        statements.append(_decrypt_objects(models_key_arn))
+    if in_vpc:
+        statements += _network_interfaces(log_group_arn)
     return _document(*statements)
+
+
+def _decrypt_objects(key_arn: str) -> dict[str, Any]:
+    """Decrypt with a key, and only what S3 reads on the caller's behalf.
+
+    Source: Amazon S3 User Guide, "Using server-side encryption with AWS KMS keys"; KMS Developer Guide, kms:ViaService.
+    """
+    region = key_arn.split(":")[3]
+    return {
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": key_arn,
+        # The name of the service ends with that of the partition.
+        "Condition": {"StringLike": {"kms:ViaService": f"s3.{region}.amazonaws.com*"}},
+    }
+
+
+def _network_interfaces(neighbour_arn: str) -> list[dict[str, Any]]:
+    """Let Lambda connect the function to a VPC with the role's rights, and not the function's own code.
+
+    Which interfaces these will be is not known before: all of the region of `neighbour_arn`. Subnets may be another
+    account's, which shares them.
+
+    Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC". Two of the
+    actions know no resources; the code's calls are told by lambda:SourceFunctionArn, which Lambda's own do not have.
+    """
+    partition, _service, region = neighbour_arn.split(":")[1:4]
+    return [
+        {
+            "Effect": "Allow",
+            "Action": _MANAGE_INTERFACES,
+            "Resource": [
+                f"arn:{partition}:ec2:{region}:*:{kind}/*" for kind in ("network-interface", "security-group", "subnet")
+            ],
+        },
+        {"Effect": "Allow", "Action": _DESCRIBE_INTERFACES, "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "Action": [*_MANAGE_INTERFACES, *_DESCRIBE_INTERFACES],
+            "Resource": "*",
+            "Condition": {"Null": {"lambda:SourceFunctionArn": "false"}},
+        },
+    ]
 
 
 def tls_only(bucket_arn: str) -> str:

@@ -4,6 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.settings_account import AccountSettings
 
 
 class PrivateBucket(pulumi.ComponentResource):
@@ -25,20 +26,24 @@ class PrivateBucket(pulumi.ComponentResource):
         bucket_name: str | None = None,
         force_destroy: bool = False,
         protect: bool = False,
+        account: AccountSettings | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`kind`: the class's name in the type token. `bucket_name`: fixed, else Pulumi adds random characters.
 
         `force_destroy`: destroying the stack deletes the objects too. `protect`: neither the bucket
-        nor what makes it safe can be destroyed before the protection is lifted.
+        nor what makes it safe can be destroyed before the protection is lifted. With a KMS key in `account` the key
+        encrypts the objects.
         """
         super().__init__(f"sklearn-on-lambda:infra:{kind}", name, None, opts)
         # Pulumi refuses what is protected and destroys the rest: an unprotected setting would go, and the bucket stay.
         child = pulumi.ResourceOptions(parent=self, protect=protect)
+        account = account or AccountSettings()
         self.bucket = aws.s3.Bucket(
             f"{name}-bucket",
             bucket=bucket_name,
             force_destroy=force_destroy,
+            tags=account.resource_tags,
             opts=child,
         )
         ownership = aws.s3.BucketOwnershipControls(
@@ -59,7 +64,7 @@ class PrivateBucket(pulumi.ComponentResource):
         encryption = aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-encryption",
             bucket=self.bucket.id,
-            rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+            rules=[_encryption(account.kms_key)],
             opts=child,
         )
         versioning = aws.s3.BucketVersioning(
@@ -77,3 +82,16 @@ class PrivateBucket(pulumi.ComponentResource):
         )
         self.name = self.bucket.id
         self.ready = [ownership, access, encryption, versioning, policy]
+
+
+def _encryption(kms_key: str | None) -> aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict:
+    """Encrypt with S3's own keys, or with a KMS key that is asked once per bucket and not per object.
+
+    Source: Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys".
+    """
+    if not kms_key:
+        return {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}
+    return {
+        "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": kms_key},
+        "bucket_key_enabled": True,
+    }

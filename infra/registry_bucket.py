@@ -4,14 +4,22 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.private_bucket import PrivateBucket
+from infra.settings_account import AccountSettings
 
 
 class RegistryBucket(PrivateBucket):
     """The bucket of models and tags, protected from `pulumi destroy`."""
 
-    def __init__(self, name: str, *, bucket_name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        bucket_name: str,
+        account: AccountSettings | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         """`bucket_name` is fixed: the other stacks and people name the registry by it."""
-        super().__init__("RegistryBucket", name, bucket_name=bucket_name, protect=True, opts=opts)
+        super().__init__("RegistryBucket", name, bucket_name=bucket_name, protect=True, account=account, opts=opts)
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
             bucket=self.name,

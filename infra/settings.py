@@ -1,13 +1,33 @@
 """A stack's settings: read once from its configuration, checked before anything is built or created."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import pulumi
 
-from model_registry.errors import InvalidNameError, SignatureError
-from model_registry.manifest import check_slug
+from infra.settings_account import AccountSettings
+from infra.settings_api import ApiSettings, Domain, Limits, Usage
+from infra.settings_checks import (
+    KMS_KEY,
+    SettingsError,
+    check_arn,
+    check_choice,
+    check_range,
+    check_region,
+    check_slug,
+    remedy,
+)
+from infra.settings_function import Capacity, Network
+from infra.settings_monitoring import Monitoring
+from infra.settings_rules import check_combinations
+from model_registry.errors import EngineError, InvalidNameError, SignatureError
+from model_registry.manifest import ENGINE_FILES, EngineName
 from model_registry.signature import parse_public_keys
+from model_registry.skops_model import parse_trusted_types
 from model_registry.storage import bucket_name
+
+__all__ = ["REGISTRY_STACK", "RegistrySettings", "Settings", "SettingsError", "read_settings"]
 
 REGISTRY_STACK = "registry"
 """The stack of this name deploys the registry's bucket; every other one serves a model."""
@@ -26,18 +46,12 @@ RETENTION_DAYS = (
 SERVICE_NAME_MAX = 38
 
 
-class SettingsError(pulumi.RunError):
-    """A setting that cannot work; the message names it, its value and the remedy.
-
-    Pulumi prints a RunError as one line, without a traceback.
-    """
-
-
 @dataclass(frozen=True)
 class RegistrySettings:
     """Settings of the stack `registry`."""
 
     registry_bucket: str
+    account: AccountSettings = field(default_factory=AccountSettings)
 
 
 @dataclass(frozen=True)
@@ -55,20 +69,31 @@ class Settings:
     tracing: bool
     stack: str
     public_keys: tuple[str, ...] = ()
+    engine: EngineName = "sklearn"
+    trusted_types: tuple[str, ...] = ()
+    registry_kms_key_arn: str = ""
+    account: AccountSettings = field(default_factory=AccountSettings)
+    capacity: Capacity = field(default_factory=Capacity)
+    network: Network = field(default_factory=Network)
+    api: ApiSettings = field(default_factory=ApiSettings)
+    monitoring: Monitoring = field(default_factory=Monitoring)
 
     def __post_init__(self) -> None:
-        _check_slug("model", self.model)
-        _check_slug("tag", self.tag)
-        _check_slug("stack", self.stack)
-        _check_range("memory", self.memory, MEMORY, "MB")
-        _check_range("timeout", self.timeout, TIMEOUT, "seconds (API Gateway answers 504 after 29)")
-        _check_choice("architecture", self.architecture, ARCHITECTURES)
-        _check_choice("logRetentionDays", self.log_retention_days, RETENTION_DAYS)
+        check_slug("model", self.model)
+        check_slug("tag", self.tag)
+        check_slug("stack", self.stack)
+        check_range("memory", self.memory, MEMORY, "MB")
+        check_range("timeout", self.timeout, TIMEOUT, "seconds (API Gateway answers 504 after 29)")
+        check_choice("architecture", self.architecture, ARCHITECTURES)
+        check_choice("engine", self.engine, tuple(ENGINE_FILES))
+        check_choice("logRetentionDays", self.log_retention_days, RETENTION_DAYS)
+        check_arn("registryKmsKeyArn", self.registry_kms_key_arn, KMS_KEY)
         if len(self.service) > SERVICE_NAME_MAX:
             raise SettingsError(
                 f"model {self.model!r} and stack {self.stack!r} make the name {self.service!r} of {len(self.service)} "
                 f"characters, {SERVICE_NAME_MAX} fit into AWS names: use a shorter stack name"
             )
+        check_combinations(self)
 
     @property
     def service(self) -> str:
@@ -85,9 +110,11 @@ def read_settings() -> Settings | RegistrySettings:
         bucket = bucket_name(bucket)
     except InvalidNameError as error:
         raise SettingsError(f"registryBucket: {error}") from error
+    account = _account(config)
     if stack == REGISTRY_STACK:
-        return RegistrySettings(bucket)
-    return Settings(
+        return RegistrySettings(bucket, account)
+    api = _api(config)
+    settings = Settings(
         registry_bucket=bucket,
         model=config.require("model"),
         tag=config.get("tag") or stack,
@@ -99,7 +126,81 @@ def read_settings() -> Settings | RegistrySettings:
         tracing=config.require_bool("tracing"),
         stack=stack,
         public_keys=_public_keys(config.get("publicKey") or ""),
+        engine=cast("EngineName", config.get("engine") or "sklearn"),
+        trusted_types=_trusted_types(config.get("trustedTypes") or ""),
+        registry_kms_key_arn=config.require("registryKmsKeyArn"),
+        account=account,
+        capacity=Capacity(
+            ephemeral_storage=config.require_int("ephemeralStorage"),
+            reserved_concurrency=config.require_int("reservedConcurrency"),
+            provisioned_concurrency=config.require_int("provisionedConcurrency"),
+            snap_start=config.require_bool("snapStart"),
+        ),
+        network=Network(_texts(config, "subnetIds"), _texts(config, "securityGroupIds")),
+        api=api,
+        monitoring=Monitoring(
+            alarm_topic_arn=config.require("alarmTopicArn"),
+            alarm_duration_ms=config.require_int("alarmDurationMs"),
+            dashboard=config.require_bool("dashboard"),
+        ),
     )
+    region = pulumi.Config("aws").get("region") or ""
+    check_region("certificateArn", api.domain.certificate_arn, region)
+    check_region("alarmTopicArn", settings.monitoring.alarm_topic_arn, region)
+    return settings
+
+
+def _account(config: pulumi.Config) -> AccountSettings:
+    account = AccountSettings(
+        kms_key_arn=config.require("kmsKeyArn"),
+        permissions_boundary_arn=config.require("permissionsBoundaryArn"),
+        tags=_tags(config),
+    )
+    check_region("kmsKeyArn", account.kms_key_arn, pulumi.Config("aws").get("region") or "")
+    return account
+
+
+def _api(config: pulumi.Config) -> ApiSettings:
+    return ApiSettings(
+        authorization=config.require("authorization"),
+        usage=Usage(
+            Limits(config.require_int("usageRate"), config.require_int("usageBurst")),
+            config.require_int("usageQuota"),
+            config.require("usageQuotaPeriod"),
+        ),
+        throttle=Limits(config.require_int("throttleRate"), config.require_int("throttleBurst")),
+        cors_origins=_texts(config, "corsOrigins"),
+        domain=Domain(config.require("domainName"), config.require("certificateArn")),
+        access_log=config.require("accessLog"),
+    )
+
+
+def _texts(config: pulumi.Config, name: str) -> tuple[str, ...]:
+    """Read a list of texts; SettingsError where one is none."""
+    values: list[Any] = config.require_object(name)
+    for value in values:
+        if not isinstance(value, str):
+            raise SettingsError(f"{name} has {value!r}, which is no text: {remedy(name, item=True)}")
+    return tuple(values)
+
+
+def _tags(config: pulumi.Config) -> Mapping[str, str]:
+    """Read the tags. `pulumi config set --path tags.centre 42` writes a whole number, which means its digits."""
+    tags: Mapping[str, Any] = config.require_object("tags")
+    for key, value in tags.items():
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            raise SettingsError(
+                f"tags.{key} is {value!r}, which is no text: "
+                f"`pulumi config set --path 'tags.{key}' VALUE --type string`"
+            )
+    return {key: str(value) for key, value in tags.items()}
+
+
+def _trusted_types(text: str) -> tuple[str, ...]:
+    try:
+        return parse_trusted_types(text)
+    except EngineError as error:
+        raise SettingsError(f"trustedTypes: {error}") from error
 
 
 def _public_keys(text: str) -> tuple[str, ...]:
@@ -107,24 +208,3 @@ def _public_keys(text: str) -> tuple[str, ...]:
         return parse_public_keys(text) if text else ()
     except SignatureError as error:
         raise SettingsError(f"publicKey: {error}") from error
-
-
-def _check_slug(name: str, value: str) -> None:
-    try:
-        check_slug(value, name)
-    except InvalidNameError as error:
-        raise SettingsError(str(error)) from error
-
-
-def _check_range(name: str, value: int, allowed: range, unit: str) -> None:
-    if value not in allowed:
-        raise SettingsError(f"{name} is {value}, it must be from {allowed[0]} to {allowed[-1]} {unit}: {_set(name)}")
-
-
-def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise SettingsError(f"{name} is {value!r}, it must be one of {', '.join(map(str, allowed))}: {_set(name)}")
-
-
-def _set(name: str) -> str:
-    return f"`pulumi config set {name} VALUE`"

@@ -91,9 +91,15 @@ def _declared(key: str, schema: dict[str, Any], stack: str, value: str | None) -
         if kind and not _is(kind, default):
             raise ConfigError(f"Pulumi.yaml has the default {default!r} for {key}, which must be of type {kind!r}.")
         return {key: default if isinstance(default, str) else json.dumps(default)}
-    if kind and not _is(kind, _parsed(kind, value)):
+    parsed = _parsed(kind, value) if kind else value
+    if kind and not _is(kind, parsed):
         raise ConfigError(
             f"Stack {stack!r} has {value!r} for configuration key {key!r}, which must be of type {kind!r}."
+        )
+    items = schema.get("items", {}).get("type")
+    if kind == "array" and items and not all(_is(items, item) for item in parsed):
+        raise ConfigError(
+            f"Stack {stack!r} has {value!r} for configuration key {key!r}, which must be of type 'array<{items}>'."
         )
     return {key: value}
 

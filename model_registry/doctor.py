@@ -12,9 +12,10 @@ from model_registry.errors import FormatError
 from model_registry.manifest import (
     DELETED_FILE,
     DEPRECATED_FILE,
+    ENGINE_FILES,
     MANIFEST_FILE,
     MODEL_FILE,
-    Manifest,
+    Artifact,
     decode_manifest,
     decode_mark,
     decode_policy,
@@ -34,7 +35,8 @@ _OF_MODEL = re.compile(rf"models/(?P<name>{_SLUG})/.*", re.DOTALL)
 _VERSION_FILE = re.compile(rf"models/(?P<name>{_SLUG})/versions/(?P<version>[1-9][0-9]*)/(?P<file>[^/]+)")
 _TAG_FILE = re.compile(rf"models/(?P<name>{_SLUG})/tags/(?P<tag>{_SLUG})\.json")
 _POLICY_FILE = re.compile(rf"models/(?P<name>{_SLUG})/policies/(?P<tag>{_SLUG})\.json")
-_FILES = frozenset({MODEL_FILE, MANIFEST_FILE, DEPRECATED_FILE, DELETED_FILE, SIGNATURE_FILE})
+_OWN_FILES = frozenset({MANIFEST_FILE, DEPRECATED_FILE, DELETED_FILE, SIGNATURE_FILE})
+_FILES = _OWN_FILES | set(ENGINE_FILES.values())
 _RESTORE = "restore the object from the bucket's versions"
 
 
@@ -170,17 +172,18 @@ def _committed(
     else:
         if manifest is None:
             return  # deleted since it was listed
-        known |= {manifest.artifact.file}
+        artifacts = [manifest.engine(engine).artifact for engine in manifest.engine_names]
+        known = _OWN_FILES | {artifact.file for artifact in artifacts}
         if manifest.reference != str(ref):
             yield Finding("error", key, f"the manifest of {ref} says that it is {manifest.reference}", _RESTORE)
-        yield from _artifact(storage, ref, manifest, files, check_bytes=check_bytes)
+        for artifact in artifacts:
+            yield from _artifact(storage, ref, artifact, files, check_bytes=check_bytes)
     yield from _foreign_files(ref, files, known)
 
 
 def _artifact(
-    storage: Storage, ref: VersionRef, manifest: Manifest, files: dict[str, datetime], *, check_bytes: bool
+    storage: Storage, ref: VersionRef, artifact: Artifact, files: dict[str, datetime], *, check_bytes: bool
 ) -> Iterator[Finding]:
-    artifact = manifest.artifact
     key = version_key(ref.name, ref.version, artifact.file)
     restore = f"do not load it; {_RESTORE}, or publish again"
     if artifact.file not in files:

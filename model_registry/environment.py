@@ -67,6 +67,31 @@ def from_lock(path: Path, roots: Iterable[str]) -> dict[str, str]:
     return {name: pinned[name] for name in installed}
 
 
+def with_packages(environment: Environment, names: Iterable[str], *, lock: Path | None = None) -> Environment:
+    """The environment with these distributions added, in the versions installed or, with `lock`, in those of that file.
+
+    PublishError where one is not installed, or the lock file pins it otherwise or not at all: what was tried at
+    publishing is what must run.
+    """
+    pinned = None if lock is None else read_lock(lock)
+    added = {}
+    for name in names:
+        try:
+            added[name] = metadata.version(name)
+        except metadata.PackageNotFoundError as error:
+            raise PublishError(f"this engine needs the package {name}, which is not installed: install it") from error
+        if pinned is not None and not (name in pinned and _same_version(pinned[name], added[name])):
+            raise PublishError(
+                f"{lock} pins {name} to {pinned.get(name, 'nothing')}, this engine needs it and was tried with "
+                f"{added[name]}: lock that"
+            )
+    return Environment(
+        python=environment.python,
+        machine=environment.machine,
+        packages=dict(sorted({**environment.packages, **added}.items())),
+    )
+
+
 def read_lock(path: Path) -> dict[str, str]:
     """The pins of a lock file that hold for the running Python, by normalised name.
 

@@ -8,6 +8,7 @@ RegistryError
 ├── FormatError             a manifest or tag object that this release cannot read
 ├── SignatureError          a manifest that no trusted key signed, or a key that cannot be used
 ├── PublishError            an object that cannot be published: no estimator, unfitted, not importable elsewhere
+├── EngineError             a form of the model that a version lacks, or that cannot be loaded as it was asked for
 ├── EnvironmentMismatchError  a model that this environment cannot load as it was published
 ├── VerificationError       a version that does not answer as recorded, in an environment made for it
 ├── InvalidGateError        a gate that is not well formed
@@ -52,6 +53,10 @@ class SignatureError(RegistryError):
 
 class PublishError(RegistryError):
     """The object cannot be published as a model."""
+
+
+class EngineError(RegistryError):
+    """The version lacks this form of the model, or it cannot be loaded as it was asked for."""
 
 
 class EnvironmentMismatchError(RegistryError):

@@ -13,12 +13,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from model_registry.errors import FormatError, InvalidNameError
+from model_registry.errors import EngineError, FormatError, InvalidNameError
 
 FORMAT = 1
 """The format that this release writes; it reads this one only, as there is no older."""
 
 MODEL_FILE = "model.joblib"
+SKOPS_FILE = "model.skops"
+ONNX_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 DEPRECATED_FILE = "deprecated.json"
 DELETED_FILE = "deleted.json"
@@ -27,6 +29,10 @@ DELETED_FILE = "deleted.json"
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SLUG_MAX = 32  # S3 bucket names hold 63 characters, of which the stack and what Pulumi adds take the rest.
 
+
+EngineName = Literal["sklearn", "skops", "onnx"]
+ENGINE_FILES: dict[EngineName, str] = {"sklearn": MODEL_FILE, "skops": SKOPS_FILE, "onnx": ONNX_FILE}
+"""The file that each engine loads: every version has the first, the others where it was published with them."""
 
 FeatureType = Literal["number", "integer", "string", "boolean"]
 Label = str | int | float | bool
@@ -91,6 +97,31 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     output: Prediction
 
 
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """How a converted model compared with the estimator when it was published.
+
+    Over so many `rows` all labels were equal, and no probability or value differed by more than `difference`, of
+    `tolerance` allowed; both absolute, in the unit of the answers.
+    """
+
+    rows: int
+    tolerance: float
+    difference: float
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """A form of the model that a function can serve: its file, and what loading that needs.
+
+    `untrusted_types` are those that skops does not trust by itself: for people and for an early refusal, never what
+    decides what is loaded. `replay` is there where the model was converted.
+    """
+
+    artifact: Artifact
+    environment: Environment
+    untrusted_types: tuple[str, ...] = ()
+    replay: Replay | None = None
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What one version of a model is. Immutable; the deployment is derived from it alone."""
 
@@ -107,6 +138,26 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature
     metrics: dict[str, float]
     examples: tuple[Example, ...]
+    engines: dict[str, Engine] = {}
+    """The forms beside the joblib file, by the engine's name; an older release neither writes nor reads them."""
+
+    def engine(self, name: str) -> Engine:
+        """What an engine loads: `sklearn` is the joblib file; EngineError where the version lacks it."""
+        if name == "sklearn":
+            return Engine(artifact=self.artifact, environment=self.environment)
+        if name in self.engines:
+            return self.engines[name]
+        known = (
+            f"publish it again with `--{name}`" if name in ENGINE_FILES else f"take one of {', '.join(ENGINE_FILES)}"
+        )
+        raise EngineError(
+            f"{self.reference} cannot be served by the engine {name!r} (it has {', '.join(self.engine_names)}): {known}"
+        )
+
+    @property
+    def engine_names(self) -> tuple[str, ...]:
+        """The engines that can serve this version, `sklearn` first."""
+        return ("sklearn", *sorted(self.engines))
 
     @property
     def reference(self) -> str:

@@ -64,25 +64,31 @@ def unpickle(data: bytes) -> Any:
         return joblib.load(io.BytesIO(data))
 
 
-def same_prediction(answer: Prediction, recorded: Prediction) -> bool:
-    """Whether an answer is the recorded one, numbers within a relative tolerance of 1e-6."""
+def same_prediction(
+    answer: Prediction, recorded: Prediction, *, absolute_tolerance: float = _ABSOLUTE_TOLERANCE
+) -> bool:
+    """Whether an answer is the recorded one, numbers within a relative tolerance of 1e-6, or the absolute one."""
     return (
         same_value(answer.label, recorded.label)
-        and same_value(answer.value, recorded.value)
-        and same_value(answer.probabilities, recorded.probabilities)
+        and same_value(answer.value, recorded.value, absolute_tolerance)
+        and same_value(answer.probabilities, recorded.probabilities, absolute_tolerance)
     )
 
 
-def same_value(one: Any, recorded: Any) -> bool:
+def same_value(one: Any, recorded: Any, absolute_tolerance: float = _ABSOLUTE_TOLERANCE) -> bool:
     """Whether a label, number, list or mapping is the recorded one. NaN and infinity are recorded as null."""
     if isinstance(one, dict) and isinstance(recorded, dict):
-        return one.keys() == recorded.keys() and all(same_value(one[key], recorded[key]) for key in one)
+        return one.keys() == recorded.keys() and all(
+            same_value(one[key], recorded[key], absolute_tolerance) for key in one
+        )
     if isinstance(one, list) and isinstance(recorded, list):
-        return len(one) == len(recorded) and all(map(same_value, one, recorded))
+        return len(one) == len(recorded) and all(
+            same_value(first, second, absolute_tolerance) for first, second in zip(one, recorded, strict=True)
+        )
     if isinstance(one, float) and not math.isfinite(one):
         return recorded is None or str(one) == str(recorded)  # NaN is unlike itself, its name is not
     if isinstance(one, float) and isinstance(recorded, int | float):
-        return math.isclose(one, recorded, rel_tol=_RELATIVE_TOLERANCE, abs_tol=_ABSOLUTE_TOLERANCE)
+        return math.isclose(one, recorded, rel_tol=_RELATIVE_TOLERANCE, abs_tol=absolute_tolerance)
     return bool(one == recorded)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from model_registry import history, reference
 from model_registry.errors import (
     ConflictError,
+    EngineError,
     FileError,
     IntegrityError,
     InvalidNameError,
@@ -24,6 +25,7 @@ from model_registry.errors import (
 )
 from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.manifest import (
+    ENGINE_FILES,
     MANIFEST_FILE,
     MODEL_FILE,
     Artifact,
@@ -118,22 +120,28 @@ class Registry:
         description: str = "",
         model_bytes: bytes | None = None,
         lock: Path | None = None,
+        engines: Sequence[str] = ("sklearn",),
     ) -> Release:
         """Publish a fitted estimator as the next version of a model.
 
         X_example: a DataFrame, an array of shape (n, features), a list of n objects or n texts; names and types of
         the signature come from it, and its first rows, with the answers to them, become the golden examples.
         `model_bytes` is the joblib file of this estimator where there is one already. `lock` is a requirements file
-        that pins the packages of the environment, which are the installed ones otherwise. Raises PublishError for
-        what cannot be published, InvalidNameError for a bad name; nothing is written then.
+        that pins the packages of the environment, which are the installed ones otherwise. `engines` are the forms that
+        are stored: beside `sklearn`, the joblib file that every version has, `skops`, which must answer the golden
+        examples as the estimator does. Raises PublishError for what cannot be published, InvalidNameError for a bad
+        name; nothing is written then.
         """
         # Imported here: reading a registry needs no scikit-learn.
         from model_registry.estimator import describe, dump
+        from model_registry.forms import further_forms
 
         check_slug(name, "model name")
         checked = _check_metrics(metrics or {})
+        _check_engines(engines)
         described = describe(estimator, X_example, class_names=class_names, feature_names=feature_names, lock=lock)
         data = dump(estimator) if model_bytes is None else model_bytes
+        forms = further_forms(estimator, described, engines, lock=lock)
         created_by = self._who()
 
         def manifest_of(version: int) -> Manifest:
@@ -150,10 +158,12 @@ class Registry:
                 signature=described.signature,
                 metrics=checked,
                 examples=described.examples,
+                engines={form.name: form.engine for form in forms},
             )
 
         sign = None if self._signer is None else self._signer.sign
-        return self._versions.add(name, data, manifest_of, sign=sign)
+        further = {form.engine.artifact.file: form.data for form in forms}
+        return self._versions.add(name, data, manifest_of, further=further, sign=sign)
 
     def copy(self, address: str, target: "Registry") -> Release:
         """Copy a version to another bucket or account: the same number, bytes, digests and signature.
@@ -163,8 +173,12 @@ class Registry:
         release = self.resolve(address)
         ref = VersionRef(release.manifest.name, release.manifest.version)
         data, signature = self._versions.model_bytes(release), self._versions.signature_bytes(ref)
+        further = {
+            engine.artifact.file: self._versions.model_bytes(release, name)
+            for name, engine in release.manifest.engines.items()
+        }
         try:
-            target._versions.put(ref, data, release.manifest_bytes, signature=signature)  # noqa: SLF001  # of the same class
+            target._versions.put(ref, data, release.manifest_bytes, further=further, signature=signature)  # noqa: SLF001  # of the same class
         except ConflictError as error:
             try:
                 there = target.resolve(ref)
@@ -237,48 +251,75 @@ class Registry:
             raise NotFoundError(f"{ref} was not set at {at.isoformat()}: `history {ref}` shows when it was")
         return VersionRef(ref.name, version)
 
-    def read_model(self, release: Release) -> bytes:
-        """The bytes of a version's model, checked against the manifest; IntegrityError where they differ."""
-        return self._versions.model_bytes(release)
+    def read_model(self, release: Release, engine: str = "sklearn") -> bytes:
+        """The bytes of a version's model in an engine's form, checked against the manifest.
 
-    def load(self, address: str | reference.Reference, *, anywhere: bool = False) -> Any:
-        """Load a version's estimator, its digest checked before; this runs the code that its publisher pickled.
+        IntegrityError where they differ, EngineError where the version does not have that form.
+        """
+        return self._versions.model_bytes(release, engine)
 
-        EnvironmentMismatchError, with the differences and the command that mends them, where the running environment
-        is not the one of the manifest. `anywhere` takes one with other packages, but never another scikit-learn than
-        the model was pickled by.
+    def load(
+        self,
+        address: str | reference.Reference,
+        *,
+        engine: str = "sklearn",
+        trusted: Sequence[str] = (),
+        anywhere: bool = False,
+    ) -> Any:
+        """Load a version's estimator, its digest checked before; by default this runs what its publisher pickled.
+
+        With the engine `skops` nothing is unpickled: EngineError where the file holds types that neither skops nor
+        `trusted` (names as `package.module.Type`) trusts. EnvironmentMismatchError, with the differences and the
+        command that mends them, where the running environment is not the one of the manifest. `anywhere` takes one
+        with other packages, but never another scikit-learn than the model was written by.
         """
         # Imported here: reading a registry needs neither.
+        from model_registry import skops_model
         from model_registry.environment import differences, mismatch
         from model_registry.prediction import unpickle
 
+        if engine not in {"sklearn", "skops"}:
+            raise EngineError(f"an estimator is loaded by sklearn or skops, not by {engine!r}: name one of these")
         release = self.resolve(address)
-        needed = release.manifest.environment
-        found = [] if anywhere else differences(needed)
+        form, what = release.manifest.engine(engine), release.manifest.reference
+        found = [] if anywhere else differences(form.environment)
         if found:
-            raise mismatch(release.manifest.reference, needed, "; ".join(found))
-        data = self.read_model(release)
+            raise mismatch(what, form.environment, "; ".join(found))
+        data = self.read_model(release, engine)
         try:
+            if engine == "skops":
+                return skops_model.load(data, trusted, what=f"{form.artifact.file} of {what}")
             return unpickle(data)
         except (ImportError, UserWarning) as error:  # InconsistentVersionWarning is a UserWarning
-            raise mismatch(release.manifest.reference, needed, str(error)) from error
+            raise mismatch(what, form.environment, str(error)) from error
+
+    def untrusted_types(self, release: Release) -> tuple[str, ...]:
+        """The types that somebody must trust to load a version by skops, read from its file without loading it.
+
+        The digest is checked before; EngineError where the version has no such file.
+        """
+        from model_registry.skops_model import untrusted_types
+
+        return untrusted_types(self.read_model(release, "skops"))
 
     def deprecation(self, release: Release) -> Mark | None:
         """Who deprecated a version when and why; None where it is not."""
         return self._versions.deprecation(VersionRef(release.manifest.name, release.manifest.version))
 
-    def download(self, address: str, folder: Path) -> tuple[Path, Path]:
-        """Write a version's model and manifest, both checked, into a folder; returns the two paths."""
+    def download(self, address: str, folder: Path) -> tuple[Path, ...]:
+        """Write a version's model, manifest and further forms, all checked, into a folder; returns the paths so."""
         release = self.resolve(address)
-        data = self.read_model(release)
-        model, manifest = folder / MODEL_FILE, folder / MANIFEST_FILE
+        files = {MODEL_FILE: self.read_model(release), MANIFEST_FILE: release.manifest_bytes}
+        for name, file in ENGINE_FILES.items():
+            if name in release.manifest.engines:
+                files[file] = self.read_model(release, name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            model.write_bytes(data)
-            manifest.write_bytes(release.manifest_bytes)
+            for file, data in files.items():
+                (folder / file).write_bytes(data)
         except OSError as error:
             raise FileError(f"cannot write to {folder} ({error.strerror}): give another folder") from error
-        return model, manifest
+        return tuple(folder / file for file in files)
 
     # -- tags ------------------------------------------------------------------------------------------------
 
@@ -473,6 +514,12 @@ def _tag_ref(address: str | TagRef) -> TagRef:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _check_engines(names: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in ENGINE_FILES]
+    if isinstance(names, str) or unknown:
+        raise PublishError(f"engines are {names!r}: give a list of {', '.join(ENGINE_FILES)}")
 
 
 def _check_metrics(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """The versions of a bucket: immutable, numbered by the registry, committed by their manifest."""
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from model_registry.errors import ConflictError, FormatError, IntegrityError, No
 from model_registry.manifest import (
     DELETED_FILE,
     DEPRECATED_FILE,
+    ENGINE_FILES,
     MANIFEST_FILE,
     MODEL_FILE,
     Manifest,
@@ -40,22 +41,34 @@ class Versions:
         data: bytes,
         manifest_of: Callable[[int], Manifest],
         *,
+        further: Mapping[str, bytes] | None = None,
         sign: Callable[[bytes], bytes] | None = None,
     ) -> Release:
         """Take the next free number by writing the model under it, then commit it by writing its manifest.
 
-        What `sign` gives for the manifest's bytes is written before them: no committed version waits for it.
+        The `further` files, and what `sign` gives for the manifest's bytes, are written before it: no committed
+        version waits for them.
         """
         version = self._take_number(name, data)
         manifest = manifest_of(version)
         encoded = encode(manifest)
+        for file, content in (further or {}).items():
+            self._storage.create(version_key(name, version, file), content, token=uuid.uuid4().hex)
         if sign is not None:
             self._storage.create(version_key(name, version, SIGNATURE_FILE), sign(encoded), token=uuid.uuid4().hex)
         # The folder is ours since the model was written, so a conflict can only be our own write, its answer lost.
         self._storage.create(version_key(name, version, MANIFEST_FILE), encoded, token=uuid.uuid4().hex)
         return Release(manifest, encoded)
 
-    def put(self, ref: VersionRef, data: bytes, manifest_bytes: bytes, *, signature: bytes | None = None) -> None:
+    def put(
+        self,
+        ref: VersionRef,
+        data: bytes,
+        manifest_bytes: bytes,
+        *,
+        further: Mapping[str, bytes] | None = None,
+        signature: bytes | None = None,
+    ) -> None:
         """Write a version under a given number, as a copy does; ConflictError where that number is taken.
 
         A copy that was cut off before the manifest is being finished where what is there is the same.
@@ -64,11 +77,12 @@ class Versions:
         if self._storage.read(version_key(ref.name, ref.version, DELETED_FILE)) is not None:
             raise ConflictError(f"{self._storage.location} had a version {ref}, which was deleted: publish there anew")
         is_new = self._create_same(version_key(ref.name, ref.version, MODEL_FILE), data)
-        if signature is not None:
-            # The same model may have been published under this number with another manifest.
-            if not is_new and self._storage.read(manifest) is not None:
-                raise ConflictError(f"{self._storage.location} has a version {ref} already, nothing was written")
-            self._create_same(version_key(ref.name, ref.version, SIGNATURE_FILE), signature)
+        beside = {**(further or {}), **({} if signature is None else {SIGNATURE_FILE: signature})}
+        # The same model may have been published under this number with another manifest.
+        if beside and not is_new and self._storage.read(manifest) is not None:
+            raise ConflictError(f"{self._storage.location} has a version {ref} already, nothing was written")
+        for file, content in beside.items():
+            self._create_same(version_key(ref.name, ref.version, file), content)
         self._storage.create(manifest, manifest_bytes, token=uuid.uuid4().hex)
 
     def read(self, ref: VersionRef, *, trusted_keys: Sequence[str] = ()) -> Release:
@@ -98,17 +112,21 @@ class Versions:
         stored = self._storage.read(version_key(ref.name, ref.version, SIGNATURE_FILE))
         return None if stored is None else stored.data
 
-    def model_bytes(self, release: Release) -> bytes:
-        """The bytes of a version's model, checked against the manifest; IntegrityError where they differ."""
+    def model_bytes(self, release: Release, engine: str = "sklearn") -> bytes:
+        """The bytes of a version's model in an engine's form, checked against the manifest.
+
+        IntegrityError where they differ, EngineError where the version does not have that form.
+        """
         manifest = release.manifest
-        stored = self._storage.read(version_key(manifest.name, manifest.version, manifest.artifact.file))
+        artifact = manifest.engine(engine).artifact
+        stored = self._storage.read(version_key(manifest.name, manifest.version, artifact.file))
         if stored is None:
-            raise IntegrityError(f"{manifest.reference} has lost its {manifest.artifact.file}: publish it again")
+            raise IntegrityError(f"{manifest.reference} has lost its {artifact.file}: publish it again")
         found = digest(stored.data)
-        if found != manifest.artifact.sha256:
+        if found != artifact.sha256:
             raise IntegrityError(
-                f"{manifest.artifact.file} of {manifest.reference} has SHA-256 {found}, its manifest says "
-                f"{manifest.artifact.sha256}: do not load it; restore the object or publish again"
+                f"{artifact.file} of {manifest.reference} has SHA-256 {found}, its manifest says "
+                f"{artifact.sha256}: do not load it; restore the object or publish again"
             )
         return stored.data
 
@@ -176,7 +194,7 @@ class Versions:
             raise ConflictError(
                 f"{manifest.reference} is tagged {', '.join(tags)}, nothing was deleted: move or remove the tag first"
             )
-        self._remove_signature(VersionRef(manifest.name, manifest.version))
+        self._remove_beside(VersionRef(manifest.name, manifest.version))
         self._storage.delete(model)
 
     def aborted(self, name: str, *, before: datetime) -> list[VersionRef]:
@@ -194,12 +212,14 @@ class Versions:
 
     def remove_aborted(self, ref: VersionRef) -> None:
         """Remove what a cut-off publish, or a cut-off deletion, left."""
-        self._remove_signature(ref)
+        self._remove_beside(ref)
         self._storage.delete(version_key(ref.name, ref.version, MODEL_FILE))
 
-    def _remove_signature(self, ref: VersionRef) -> None:
+    def _remove_beside(self, ref: VersionRef) -> None:
         # Before the model, by which a removal that was cut off is found again.
-        self._storage.delete(version_key(ref.name, ref.version, SIGNATURE_FILE))
+        for file in (*ENGINE_FILES.values(), SIGNATURE_FILE):
+            if file != MODEL_FILE:
+                self._storage.delete(version_key(ref.name, ref.version, file))
 
     def _create_same(self, key: str, data: bytes) -> bool:
         """Whether the object was written now; ConflictError where there is another one."""

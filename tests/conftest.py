@@ -1,6 +1,7 @@
 """What the tests of more than one room share: a real local AWS, a bucket, a registry, the guide's model."""
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ ACTOR = "the tests"
 # A time limit for one example would measure the machine; CI repeats the same examples, people get new ones each time.
 hypothesis.settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("project")
+
+# A shell starts what it puts in the background with Ctrl-C ignored; what tests interrupt must not inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

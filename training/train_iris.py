@@ -3,6 +3,7 @@
 python -m training.train_iris --bucket s3://NAME
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -48,7 +49,9 @@ def train(estimator: ClassifierMixin | None = None) -> Trained:
     return Trained(fitted, accuracy, examples)
 
 
-def publish(registry: Registry, trained: Trained, description: str) -> Release:
+def publish(
+    registry: Registry, trained: Trained, description: str, *, engines: Sequence[str] = ("sklearn",)
+) -> Release:
     """Publish as the next version of `iris`, its classes named setosa, versicolor and virginica."""
     return registry.publish(
         trained.estimator,
@@ -57,6 +60,7 @@ def publish(registry: Registry, trained: Trained, description: str) -> Release:
         class_names=load_iris().target_names.tolist(),
         metrics={"accuracy": trained.accuracy},
         description=description,
+        engines=engines,
     )
 
 

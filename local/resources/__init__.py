@@ -6,11 +6,20 @@ The functions know boto3 and the properties of pulumi-aws, and nothing of Pulumi
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from local.resources import functions, gateway, iam, logs, s3
+from local.resources import cloudwatch, concurrency, domains, functions, gateway, iam, logs, s3, tags
 from local.resources.base import ResourceType
 
 RESOURCES: Mapping[str, ResourceType] = MappingProxyType(
-    s3.RESOURCES | iam.RESOURCES | logs.RESOURCES | functions.RESOURCES | gateway.RESOURCES
+    tags.followed(
+        s3.RESOURCES
+        | iam.RESOURCES
+        | logs.RESOURCES
+        | functions.RESOURCES
+        | gateway.RESOURCES
+        | cloudwatch.RESOURCES
+        | concurrency.RESOURCES
+        | domains.RESOURCES
+    )
 )
 
 __all__ = ["RESOURCES", "ResourceType"]

@@ -58,6 +58,7 @@ _CONFIGURATION: Mapping[str, Field] = {
     "snapStart": ("SnapStart", pascal),
     "timeout": "Timeout",
     "tracingConfig": ("TracingConfig", pascal),
+    "vpcConfig": ("VpcConfig", pascal),
 }
 _ONCE: Mapping[str, Field] = {"architectures": "Architectures", "packageType": "PackageType", "tags": "Tags"}
 
@@ -66,11 +67,13 @@ _DEFAULTS: Properties = {
     "Description": "",
     "Environment": {"Variables": {}},
     "EphemeralStorage": {"Size": 512},
+    "KMSKeyArn": "",
     "Layers": [],
     "MemorySize": 128,
     "SnapStart": {"ApplyOn": "None"},
     "Timeout": 3,
     "TracingConfig": {"Mode": "PassThrough"},
+    "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
 }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.ministack import LocalAws
-from local.resources.base import Field, Properties, ResourceType, call, request, tag_list, unless_gone
+from local.resources.base import Field, Properties, ResourceType, call, request, tag_list
 
 
 def _document(policy: Any) -> str:
@@ -24,7 +24,6 @@ _ROLE: Mapping[str, Field] = {
 
 
 _NAMED: Mapping[str, Field] = {"id": "RoleName"}
-_unbound = call("iam", "delete_role_permissions_boundary", _NAMED)
 
 
 def _create_role(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
@@ -42,8 +41,8 @@ def _update_role(aws: LocalAws, name: str, inputs: Properties) -> Properties:
     )
     if inputs.get("permissionsBoundary"):
         iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=inputs["permissionsBoundary"])
-    else:
-        unless_gone(_unbound, aws, name, inputs)
+    elif iam.get_role(RoleName=name)["Role"].get("PermissionsBoundary"):
+        iam.delete_role_permissions_boundary(RoleName=name)
     return _role(iam.get_role(RoleName=name)["Role"])
 
 

@@ -36,6 +36,9 @@ def publish(
     lock: Annotated[
         Path | None, typer.Option(help="A requirements file that pins the packages; default: those installed.")
     ] = None,
+    skops: Annotated[
+        bool, typer.Option("--skops", help="Store it as model.skops too, which is loaded without unpickling.")
+    ] = False,
     signing_key: Annotated[
         Path | None,
         typer.Option(
@@ -65,6 +68,7 @@ def publish(
                 description=description,
                 model_bytes=data,
                 lock=lock,
+                engines=["sklearn", *(["skops"] if skops else [])],
             )
         if as_json:
             print_json(release_data(release))

@@ -25,7 +25,9 @@ from model_registry.cli.common import (
 )
 from model_registry.comparison import Comparison
 from model_registry.errors import InvalidNameError
-from model_registry.manifest import Move
+from model_registry.manifest import Artifact, Move
+from model_registry.registry import Registry
+from model_registry.release import Release
 
 
 @app.command("list")
@@ -77,7 +79,8 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
             "labels": ", ".join(map(str, manifest.signature.labels or ())),
             "python": manifest.environment.python,
             "packages": ", ".join(f"{name} {version}" for name, version in manifest.environment.packages.items()),
-            "model.joblib": f"{manifest.artifact.size:,} bytes, sha256 {manifest.artifact.sha256}",
+            "model.joblib": _size(manifest.artifact),
+            **_engines(registry, release),
             "manifest.json": f"sha256 {release.manifest_sha256}",
         }
         print_table(
@@ -153,14 +156,29 @@ def download(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a version's model.joblib and manifest.json, digests checked, to a folder."""
+    """Write a version's model.joblib, manifest.json and further forms, digests checked, to a folder."""
     with known_errors():
         with talk.status(f"downloading {address}"):
             paths = open_registry(bucket, profile).download(address, folder)
         if as_json:
-            print_json({"model": str(paths[0]), "manifest": str(paths[1])})
+            further = {path.suffix.removeprefix("."): str(path) for path in paths[2:]}
+            print_json({"model": str(paths[0]), "manifest": str(paths[1]), **further})
         else:
             print(*paths, sep="\n")
+
+
+def _size(artifact: Artifact) -> str:
+    return f"{artifact.size:,} bytes, sha256 {artifact.sha256}"
+
+
+def _engines(registry: Registry, release: Release) -> dict[str, str]:
+    """What there is beside the joblib file; the types of a skops file are read from the file itself."""
+    rows: dict[str, str] = {}
+    for name, engine in release.manifest.engines.items():
+        rows[engine.artifact.file] = _size(engine.artifact)
+        if name == "skops":
+            rows["types to trust"] = ", ".join(registry.untrusted_types(release)) or "none"
+    return rows
 
 
 def _differences(found: Comparison) -> Iterator[dict[str, str]]:

@@ -22,6 +22,7 @@ class Bad(NamedTuple):
 
 
 _TYPE = "must be of type"
+_SUBNET, _TOPIC = "subnet-0a1b2c3d", "arn:aws:sns:us-east-1:000000000000:alarms"
 
 # At least one line for each key of Pulumi.yaml: a test compares the two.
 BAD = [
@@ -36,6 +37,32 @@ BAD = [
     Bad("logRetentionDays", 2, "1, 3, 5, 7"),
     Bad("tracing", "perhaps", _TYPE),
     Bad("publicKey", "ed25519:AAAA", "ed25519"),
+    Bad("engine", "pickle", "sklearn, skops"),
+    Bad("trustedTypes", "numpy.ndarray", "engine is sklearn"),
+    Bad("ephemeralStorage", 511, "512 to 10240"),
+    Bad("reservedConcurrency", -2, "from -1"),
+    Bad("provisionedConcurrency", 5, "reservedConcurrency only 3", {"reservedConcurrency": 3}),
+    Bad("snapStart", value=True, word="one or the other", others={"provisionedConcurrency": 1}),
+    Bad("subnetIds", [_SUBNET], "securityGroupIds is empty"),
+    Bad("securityGroupIds", ["default"], "sg-0a1b2c3d", {"subnetIds": [_SUBNET]}),
+    Bad("authorization", "oauth", "none, iam"),
+    Bad("usageRate", 1, "apiKey is false", {"usageBurst": 1}),
+    Bad("usageBurst", 1, "usageRate is 0", {"apiKey": True}),
+    Bad("usageQuota", 1, "apiKey is false"),
+    Bad("usageQuotaPeriod", "YEAR", "DAY, WEEK, MONTH"),
+    Bad("throttleRate", 1, "throttleBurst is 0"),
+    Bad("throttleBurst", 1, "throttleRate is 0"),
+    Bad("corsOrigins", ["app.example.com"], "app.example.com"),
+    Bad("domainName", "iris.example.com", "certificateArn is empty"),
+    Bad("certificateArn", "mine", "the ARN of", {"domainName": "iris.example.com"}),
+    Bad("accessLog", "$context.status", "requestId"),
+    Bad("kmsKeyArn", "mine", "the ARN of"),
+    Bad("registryKmsKeyArn", "mine", "the ARN of"),
+    Bad("permissionsBoundaryArn", "mine", "the ARN of"),
+    Bad("tags", {"aws:owner": "me"}, "aws:owner"),
+    Bad("alarmTopicArn", "mine", "the ARN of"),
+    Bad("alarmDurationMs", 30_000, "ends each call before", {"alarmTopicArn": _TOPIC}),
+    Bad("dashboard", "perhaps", _TYPE),
 ]
 
 

@@ -20,13 +20,14 @@ from handler.model import LoadError, Pin, ServedModel, load
 from infra.function_code import code_files
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
-from model_registry.errors import AccessDeniedError, BucketNotFoundError, FormatError
+from model_registry.errors import AccessDeniedError, BucketNotFoundError, EngineError, FormatError
 from model_registry.manifest import Artifact, Manifest, Prediction, digest, encode
 from model_registry.signing import Signer, generate_key
 from tests.handler.conftest import gateway, strict
 
 PROJECT = Path(__file__).parents[2]
 X = np.arange(12.0).reshape(6, 2)
+TREE = "sklearn.tree._tree.Tree"
 
 
 @pytest.fixture
@@ -119,6 +120,48 @@ def test_a_missing_object_is_named(aws: LocalAws, pin: Pin, file: str) -> None:
     aws.client("s3").delete_object(Bucket=pin.bucket, Key=f"models/made/versions/1/{file}")
     with pytest.raises(LoadError, match=f"s3://{pin.bucket}/models/made/versions/1/{file} does not exist"):
         load(pin)
+
+
+@pytest.fixture
+def formed(bucket: str, registry: Registry) -> Pin:
+    """The model published with skops, and pinned for it; its joblib file is gone."""
+    estimator = RandomForestClassifier(5, random_state=0).fit(X, [0, 0, 0, 1, 1, 1])
+    release = registry.publish(estimator, name="made", X_example=X, engines=["sklearn", "skops"])
+    Storage.open(bucket).delete("models/made/versions/1/model.joblib")
+    return Pin(bucket, "made", 1, release.manifest_sha256, (), "skops", (TREE,))
+
+
+def test_with_skops_the_pickle_is_not_even_fetched(formed: Pin) -> None:
+    served = load(formed)
+    assert [served.predictor.predict([row])[0].label for row in ((0.0, 1.0), (10.0, 11.0))] == [0, 1]
+    with pytest.raises(LoadError, match=r"model\.joblib does not exist"):
+        load(replace(formed, engine="sklearn"))
+
+
+def test_with_skops_types_that_the_stack_does_not_trust_are_not_loaded(formed: Pin) -> None:
+    with pytest.raises(EngineError, match=rf"model\.skops of made/1 holds types that are not trusted: {TREE}"):
+        load(replace(formed, trusted_types=()))
+
+
+def test_a_changed_skops_file_is_not_loaded(aws: LocalAws, formed: Pin) -> None:
+    put(aws, formed, "model.skops", b"another")
+    with pytest.raises(LoadError, match=r"model\.skops of made/1 has SHA-256 .* is pinned: it is not loaded"):
+        load(formed)
+
+
+def test_an_engine_that_the_version_lacks_is_named(pin: Pin) -> None:
+    with pytest.raises(LoadError, match=r"versions/1/model\.skops does not exist"):
+        load(replace(pin, engine="skops"))
+
+
+def test_the_engine_and_trusted_types_are_read_from_the_environment() -> None:
+    variables = {"MODEL_BUCKET": "b", "MODEL_NAME": "n", "MODEL_VERSION": "3", "MODEL_MANIFEST_SHA256": "d"}
+    found = Pin.from_environment({**variables, "MODEL_ENGINE": "skops", "MODEL_TRUSTED_TYPES": "a.B,c.D"})
+    assert found == Pin("b", "n", 3, "d", (), "skops", ("a.B", "c.D"))
+    with pytest.raises(LoadError, match="MODEL_ENGINE is 'pickle', this release has sklearn, skops, onnx"):
+        Pin.from_environment({**variables, "MODEL_ENGINE": "pickle"})
+    with pytest.raises(LoadError, match="MODEL_TRUSTED_TYPES: 'Tree' is no name of a type"):
+        Pin.from_environment({**variables, "MODEL_TRUSTED_TYPES": "Tree"})
 
 
 def test_a_missing_bucket_is_named(pin: Pin) -> None:
@@ -326,7 +369,8 @@ def test_the_function_s_own_files_import_nothing_but_what_it_ships(tmp_path: Pat
     tops = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
     assert {"handler", "model_registry", "msgspec", "obstore"} <= tops <= ALLOWED
     registry = {module.partition(".")[2] for module in modules if module.startswith("model_registry.")}
-    assert registry == {"errors", "manifest", "schema", "prediction", "signature", "storage"}
+    light = {"engines", "errors", "manifest", "schema", "prediction", "signature", "skops_model", "storage"}
+    assert registry == light
 
 
 def test_the_entry_point_loads_what_the_environment_names(pin: Pin) -> None:

@@ -65,7 +65,8 @@ def record(program: Callable[[], object], *, stack: str = "dev", config: Mapping
     monitor = mocks.MockMonitor(recording)
     settings.set_root_resource(None)  # type: ignore[arg-type]  # the signature forgets that None clears it
     pulumi.runtime.set_mocks(recording, project="sklearn-on-lambda", stack=stack, monitor=monitor)
-    pulumi.runtime.set_all_config({f"sklearn-on-lambda:{key}": value for key, value in (config or {}).items()})
+    keys = {key: key if ":" in key else f"sklearn-on-lambda:{key}" for key in config or {}}
+    pulumi.runtime.set_all_config({keys[key]: value for key, value in (config or {}).items()})
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]  # pulumi does not annotate it
     def run() -> pulumi.Output[Any]:

@@ -4,12 +4,23 @@ import pytest
 
 from infra.api import ApiArgs, ModelApi
 from infra.function import FunctionArgs, ModelFunction
+from infra.settings_account import AccountSettings
+from infra.settings_api import ApiSettings, Limits, Usage
 from model_registry.manifest import Feature, Signature
 from tests.infra.examples import IRIS, release
 from tests.infra.recording import Recording, record
 
+PAGE, OTHER = "https://app.example.com", "http://localhost:8080"
 
-def declare(signature: Signature = IRIS, *, api_key: bool = False, tracing: bool = True) -> Recording:
+
+def declare(
+    signature: Signature = IRIS,
+    *,
+    api_key: bool = False,
+    tracing: bool = True,
+    settings: ApiSettings | None = None,
+    account: AccountSettings | None = None,
+) -> Recording:
     def program() -> None:
         function = ModelFunction(
             "iris-dev",
@@ -33,6 +44,8 @@ def declare(signature: Signature = IRIS, *, api_key: bool = False, tracing: bool
                 api_key=api_key,
                 log_retention_days=7,
                 tracing=tracing,
+                settings=settings or ApiSettings(),
+                account=account or AccountSettings(),
             ),
         )
 
@@ -107,6 +120,10 @@ def test_the_deployment_is_made_anew_when_and_only_when_the_api_changes(api: Rec
     assert declare(tracing=False).one("Deployment").inputs["triggers"] == trigger
     assert declare(wider).one("Deployment").inputs["triggers"] != trigger
     assert declare(api_key=True).one("Deployment").inputs["triggers"] != trigger
+    assert declare(settings=ApiSettings(authorization="iam")).one("Deployment").inputs["triggers"] != trigger
+    assert declare(settings=ApiSettings(cors_origins=(PAGE,))).one("Deployment").inputs["triggers"] != trigger
+    limited = ApiSettings(throttle=Limits(5, 5), access_log="off")
+    assert declare(settings=limited).one("Deployment").inputs["triggers"] == trigger
 
 
 def test_the_gateway_answers_with_problem_documents_too(api: Recording) -> None:
@@ -115,3 +132,76 @@ def test_the_gateway_answers_with_problem_documents_too(api: Recording) -> None:
     for response in responses.values():
         header = response["responseParameters"]["gatewayresponse.header.Content-Type"]
         assert header == "'application/problem+json'"
+
+
+def test_with_iam_every_method_asks_for_a_signature() -> None:
+    recording = declare(settings=ApiSettings(authorization="iam"))
+    assert {method.inputs["authorization"] for method in recording.all("Method")} == {"AWS_IAM"}
+    assert {method.inputs["authorization"] for method in declare().all("Method")} == {"NONE"}
+
+
+def test_a_preflight_asks_for_nothing_even_where_all_else_does() -> None:
+    """Browsers send neither key nor signature with one."""
+    recording = declare(api_key=True, settings=ApiSettings(authorization="iam", cors_origins=(PAGE,)))
+    options = [method.inputs for method in recording.all("Method") if method.inputs["httpMethod"] == "OPTIONS"]
+    assert len(options) == len(recording.all("Resource")) == 4
+    for method in options:
+        assert method["authorization"] == "NONE"
+        assert not method.get("apiKeyRequired")
+
+
+def test_the_gateway_answers_preflights_of_one_origin_and_the_function_those_of_several() -> None:
+    one, several = (declare(settings=ApiSettings(cors_origins=origins)) for origins in ((PAGE,), (PAGE, OTHER)))
+    for recording, kind in ((one, "MOCK"), (several, "AWS_PROXY")):
+        integrations = [i.inputs for i in recording.all("Integration") if i.inputs["httpMethod"] == "OPTIONS"]
+        assert [integration["type"] for integration in integrations] == [kind] * 4
+    header = "method.response.header.Access-Control-Allow-Origin"
+    assert {r.inputs["responseParameters"][header] for r in one.all("IntegrationResponse")} == {f"'{PAGE}'"}
+    assert {r.inputs["responseParameters"][header] for r in one.all("MethodResponse")} == {True}
+    assert not several.all("IntegrationResponse")
+
+
+@pytest.mark.parametrize(("origins", "allowed"), [((PAGE,), PAGE), (("*",), "*"), ((PAGE, OTHER), "*")])
+def test_a_page_may_read_the_gateways_errors(origins: tuple[str, ...], allowed: str) -> None:
+    for response in declare(settings=ApiSettings(cors_origins=origins)).all("Response"):
+        parameters = response.inputs["responseParameters"]
+        assert parameters["gatewayresponse.header.Access-Control-Allow-Origin"] == f"'{allowed}'"
+
+
+def test_without_origins_there_is_no_trace_of_cors(api: Recording) -> None:
+    assert "OPTIONS" not in {method.inputs["httpMethod"] for method in api.all("Method")}
+    for response in api.all("Response"):
+        assert list(response.inputs["responseParameters"]) == ["gatewayresponse.header.Content-Type"]
+
+
+def test_the_plan_has_the_limits_of_the_key_and_none_by_default() -> None:
+    usage = Usage(Limits(5, 10), quota=100, period="DAY")
+    plan = declare(api_key=True, settings=ApiSettings(usage=usage)).one("UsagePlan").inputs
+    assert plan["throttleSettings"] == {"rateLimit": 5, "burstLimit": 10}
+    assert plan["quotaSettings"] == {"limit": 100, "period": "DAY"}
+    plain = declare(api_key=True).one("UsagePlan").inputs
+    assert not {"throttleSettings", "quotaSettings"} & plain.keys()
+
+
+def test_throttling_is_for_every_method_of_the_stage(api: Recording) -> None:
+    throttled = declare(settings=ApiSettings(throttle=Limits(5, 10))).one("MethodSettings").inputs
+    assert (throttled["methodPath"], throttled["stageName"]) == ("*/*", "dev")
+    assert throttled["settings"] == {"throttlingRateLimit": 5, "throttlingBurstLimit": 10}
+    assert not api.all("MethodSettings")
+
+
+def test_the_access_log_has_its_format_or_is_off() -> None:
+    own = declare(settings=ApiSettings(access_log="$context.requestId")).one("Stage").inputs
+    assert own["accessLogSettings"]["format"] == "$context.requestId"
+    off = declare(settings=ApiSettings(access_log="off"))
+    assert "accessLogSettings" not in off.one("Stage").inputs
+    assert [group.name for group in off.all("LogGroup")] == ["iris-dev-logs"]
+
+
+def test_tags_and_key_are_on_all_that_takes_them() -> None:
+    key = "arn:aws:kms:eu-central-1:123456789012:key/0a1b"
+    recording = declare(api_key=True, account=AccountSettings(key, tags={"team": "a"}))
+    for kind in ("RestApi", "Stage", "ApiKey", "UsagePlan"):
+        assert recording.one(kind).inputs["tags"] == {"team": "a"}
+    (access,) = [group for group in recording.all("LogGroup") if group.name == "iris-dev-api-access-logs"]
+    assert (access.inputs["kmsKeyId"], access.inputs["tags"]) == (key, {"team": "a"})

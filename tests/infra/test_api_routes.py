@@ -1,17 +1,18 @@
 import json
+from typing import Any
 
 import pytest
 from jsonschema import Draft4Validator
 
-from infra.api_routes import ACCESS_LOG_FORMAT, ERROR_RESPONSES, body_schema, deployment_digest, routes
+from infra.api_routes import ERROR_RESPONSES, body_schema, deployment_digest, routes
 from model_registry.manifest import Feature, Signature
 from tests.infra.examples import IRIS
 
 OTHER = Signature(features=(*IRIS.features, Feature(name="color", type="string")), labels=IRIS.labels)
 
 
-def digest(signature: Signature = IRIS, integration: str = "arn:one", *, api_key: bool = False) -> str:
-    return deployment_digest(signature=signature, integration=integration, api_key=api_key)
+def digest(signature: Signature = IRIS, integration: str = "arn:one", *, api_key: bool = False, **settings: Any) -> str:
+    return deployment_digest(signature=signature, integration=integration, api_key=api_key, **settings)
 
 
 def test_get_requires_every_feature_in_the_query_string() -> None:
@@ -56,8 +57,15 @@ def test_the_digest_stays_when_nothing_changes() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [digest(OTHER), digest(integration="arn:two"), digest(api_key=True)],
-    ids=["signature", "integration", "api key"],
+    [
+        digest(OTHER),
+        digest(integration="arn:two"),
+        digest(api_key=True),
+        digest(authorization="iam"),
+        digest(cors_origins=("*",)),
+        digest(cors_origins=("https://a.example", "https://b.example")),
+    ],
+    ids=["signature", "integration", "api key", "authorization", "origin", "origins"],
 )
 def test_the_digest_changes_with_what_a_deployment_publishes(changed: str) -> None:
     assert changed != digest()
@@ -77,7 +85,8 @@ def test_error_responses_are_problem_documents_once_the_gateway_has_filled_them_
         assert problem.get("status") == response.status
 
 
-def test_the_access_log_has_no_query_strings_and_no_addresses() -> None:
-    assert json.loads(ACCESS_LOG_FORMAT)["resource"] == "$context.resourcePath"
-    for personal in ("identity", "path}", "querystring", "$context.path", "userAgent"):
-        assert personal not in ACCESS_LOG_FORMAT
+def test_another_list_of_several_origins_is_the_functions_matter() -> None:
+    """The gateway publishes the same; the function's environment has the list."""
+    origins = ("https://a.example", "https://b.example")
+    assert digest(cors_origins=origins) == digest(cors_origins=(*origins, "https://c.example"))
+    assert digest(cors_origins=origins[:1]) != digest(cors_origins=origins[1:])

@@ -3,6 +3,7 @@ import pytest
 from infra.api_logging import ApiGatewayLogging
 from infra.artifact_bucket import ArtifactBucket
 from infra.registry_bucket import RegistryBucket
+from infra.settings_account import AccountSettings
 from tests.infra.recording import Recording, record
 
 
@@ -48,3 +49,23 @@ def test_api_gateway_may_write_access_logs_before_it_is_told_to() -> None:
     assert "apigateway.amazonaws.com" in recording.one("Role").inputs["assumeRolePolicy"]
     assert recording.one("RolePolicyAttachment").inputs["policyArn"].endswith("AmazonAPIGatewayPushToCloudWatchLogs")
     assert recording.one("Account").inputs["cloudwatchRoleArn"]
+
+
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/0a1b"
+ACCOUNT = AccountSettings(KEY, "arn:aws:iam::123456789012:policy/boundary", {"team": "a"})
+
+
+def test_with_a_key_a_bucket_is_encrypted_with_it_and_has_the_tags() -> None:
+    for recording in (
+        record(lambda: RegistryBucket("models", bucket_name="models-of-ours", account=ACCOUNT)),
+        record(lambda: ArtifactBucket("models", account=ACCOUNT)),
+    ):
+        rule = recording.one("BucketServerSideEncryptionConfiguration").inputs["rules"][0]
+        default = {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY}
+        assert rule == {"applyServerSideEncryptionByDefault": default, "bucketKeyEnabled": True}
+        assert recording.one("Bucket").inputs["tags"] == {"team": "a"}
+
+
+def test_the_role_of_api_gateway_is_bounded_and_tagged_too() -> None:
+    role = record(lambda: ApiGatewayLogging("logging", account=ACCOUNT)).one("Role").inputs
+    assert (role["permissionsBoundary"], role["tags"]) == (ACCOUNT.permissions_boundary_arn, {"team": "a"})

@@ -4,12 +4,18 @@ from collections import Counter
 
 import pytest
 
+from infra.alarms import ModelAlarms
 from infra.api import ApiArgs, ModelApi
 from infra.api_logging import ApiGatewayLogging
 from infra.artifact_bucket import ArtifactBucket
+from infra.custom_domain import CustomDomain
+from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
 from infra.layer import DependencyLayer
 from infra.registry_bucket import RegistryBucket
+from infra.settings_api import ApiSettings, Domain, Limits
+from infra.settings_function import Capacity
+from infra.settings_monitoring import Monitoring
 from tests.infra.examples import IRIS, layer, release
 from tests.infra.recording import Recording, record
 
@@ -35,12 +41,25 @@ def everything() -> None:
             architecture="x86_64",
             log_retention_days=7,
             tracing=True,
+            capacity=Capacity(provisioned_concurrency=1),
         ),
     )
     ModelApi(
         "iris-dev-api",
-        ApiArgs(signature=IRIS, function=function, stage="dev", api_key=True, log_retention_days=7, tracing=True),
+        ApiArgs(
+            signature=IRIS,
+            function=function,
+            stage="dev",
+            api_key=True,
+            log_retention_days=7,
+            tracing=True,
+            settings=ApiSettings(throttle=Limits(1, 1), cors_origins=("*",)),
+        ),
     )
+    api_name, function_name = "rest", function.function_name
+    CustomDomain("iris-dev-domain", domain=Domain("iris.example.com"), rest_api="rest", stage="dev")
+    ModelAlarms("iris-dev-alarms", monitoring=Monitoring(), function_name=function_name, api_name=api_name, stage="dev")
+    ModelDashboard("iris-dev-dashboard", function_arn=function.function_arn, api_name=api_name, stage="dev")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +70,7 @@ def all_components() -> Recording:
 def test_every_resource_is_the_child_of_a_component(all_components: Recording) -> None:
     """The mock monitor writes the chain of parent types into the URN."""
     components = [r for r in all_components.resources if r.is_component]
-    assert len(components) == 6
+    assert len(components) == 9
     for urn in all_components.urns:
         chain = urn.split("::")[2].split("$")
         assert any(kind.startswith("sklearn-on-lambda:infra:") for kind in chain), urn

@@ -39,3 +39,11 @@ def test_lines_for_a_closed_api_have_a_place_for_the_key() -> None:
     manifest = release().manifest
     assert "x-api-key: YOUR-KEY" in str(get_line("https://api.example", manifest, api_key=True))
     assert "x-api-key: YOUR-KEY" in post_line("https://api.example", manifest, api_key=True)
+
+
+def test_lines_for_iam_sign_with_the_callers_own_credentials() -> None:
+    """The shell fills them in: none stands in the outputs."""
+    manifest = release().manifest
+    for line in (str(get_line("https://api.example", manifest, signed=True)), post_line("u", manifest, signed=True)):
+        assert '--aws-sigv4 "aws:amz:$AWS_REGION:execute-api"' in line
+        assert '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"' in line

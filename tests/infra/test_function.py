@@ -1,19 +1,30 @@
 import json
+from typing import Any
 
+import msgspec
 import pulumi
 import pytest
 
 from infra.function import FunctionArgs, ModelFunction
 from infra.function_code import PROJECT, code_files, requirements
+from infra.settings_account import AccountSettings
+from infra.settings_function import Capacity, Network
+from model_registry.manifest import Engine, Environment, encode
+from model_registry.release import Release
 from tests.infra.examples import release
 from tests.infra.recording import Recording, record
 
+IRIS = release()
+SKOPS = Engine(artifact=IRIS.manifest.artifact, environment=IRIS.manifest.environment)
+ONNX = Engine(artifact=IRIS.manifest.artifact, environment=Environment(python="3.13", machine="x86_64", packages={}))
+MANIFEST = msgspec.structs.replace(IRIS.manifest, engines={"skops": SKOPS, "onnx": ONNX})
+RELEASE = Release(MANIFEST, encode(MANIFEST))
 LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:packages:1"
 
 
-def declare(*, memory: int = 1024, tracing: bool = True, public_keys: tuple[str, ...] = ()) -> Recording:
+def declare(*, memory: int = 1024, tracing: bool = True, **more: Any) -> Recording:
     args = FunctionArgs(
-        release=release(),
+        release=RELEASE,
         registry_bucket="models-of-ours",
         layer_arn=LAYER,
         memory=memory,
@@ -21,7 +32,7 @@ def declare(*, memory: int = 1024, tracing: bool = True, public_keys: tuple[str,
         architecture="arm64",
         log_retention_days=7,
         tracing=tracing,
-        public_keys=public_keys,
+        **more,
     )
     return record(lambda: ModelFunction("iris-dev", args))
 
@@ -35,13 +46,26 @@ def test_the_function_is_pinned_to_a_version_and_its_digest(function: Recording)
     variables = function.one("Function").inputs["environment"]["variables"]
     assert variables["MODEL_BUCKET"] == "models-of-ours"
     assert (variables["MODEL_NAME"], variables["MODEL_VERSION"]) == ("iris", "3")
-    assert variables["MODEL_MANIFEST_SHA256"] == release().manifest_sha256
+    assert variables["MODEL_MANIFEST_SHA256"] == RELEASE.manifest_sha256
 
 
 def test_the_function_knows_the_keys_that_the_stack_trusts_and_no_empty_ones(function: Recording) -> None:
     assert "MODEL_PUBLIC_KEY" not in function.one("Function").inputs["environment"]["variables"]
     variables = declare(public_keys=("ed25519:a", "ed25519:b")).one("Function").inputs["environment"]["variables"]
     assert variables["MODEL_PUBLIC_KEY"] == "ed25519:a,ed25519:b"
+
+
+def test_the_function_knows_its_engine_and_the_types_that_the_stack_trusts(function: Recording) -> None:
+    variables = function.one("Function").inputs["environment"]["variables"]
+    assert not {"MODEL_ENGINE", "MODEL_TRUSTED_TYPES"} & variables.keys(), "a stack of before stays as it is"
+    made = declare(engine="skops", trusted_types=("a.B", "c.D")).one("Function").inputs
+    variables = made["environment"]["variables"]
+    assert (variables["MODEL_ENGINE"], variables["MODEL_TRUSTED_TYPES"]) == ("skops", "a.B,c.D")
+    assert made["runtime"] == "python3.12"
+
+
+def test_the_runtime_of_an_engine_that_unpickles_nothing_is_its_own() -> None:
+    assert declare(engine="onnx").one("Function").inputs["runtime"] == "python3.13"
 
 
 def test_the_runtime_follows_the_python_of_the_manifest(function: Recording) -> None:
@@ -96,3 +120,59 @@ def test_the_handlers_packages_are_pinned_as_in_the_lock() -> None:
     assert set(signing) - set(pins) == {"cffi", "cryptography", "pycparser"}
     for name, version in signing.items():
         assert f"\n{name}=={version} " in lock
+
+
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/0a1b"
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+
+
+def test_by_default_nothing_is_reserved_provisioned_or_in_a_vpc(function: Recording) -> None:
+    inputs = function.one("Function").inputs
+    assert inputs["ephemeralStorage"] == {"size": 512}
+    assert inputs["reservedConcurrentExecutions"] == -1
+    assert not {"snapStart", "vpcConfig", "kmsKeyArn", "tags"} & inputs.keys()
+    assert not function.all("ProvisionedConcurrencyConfig")
+    assert "ALLOWED_ORIGINS" not in inputs["environment"]["variables"]
+
+
+def test_provisioned_concurrency_is_on_the_alias_that_the_api_calls() -> None:
+    recording = declare(capacity=Capacity(2048, reserved_concurrency=10, provisioned_concurrency=3))
+    provisioned = recording.one("ProvisionedConcurrencyConfig").inputs
+    assert (provisioned["qualifier"], provisioned["provisionedConcurrentExecutions"]) == ("live", 3)
+    inputs = recording.one("Function").inputs
+    assert (inputs["ephemeralStorage"], inputs["reservedConcurrentExecutions"]) == ({"size": 2048}, 10)
+
+
+def test_snap_start_is_for_published_versions() -> None:
+    inputs = declare(capacity=Capacity(snap_start=True)).one("Function").inputs
+    assert inputs["snapStart"] == {"applyOn": "PublishedVersions"}
+    assert inputs["publish"] is True
+
+
+def test_in_a_vpc_the_role_may_have_network_interfaces() -> None:
+    recording = declare(network=Network(("subnet-0a1b2c3d",), ("sg-0a1b2c3d",)))
+    expected = {"subnetIds": ["subnet-0a1b2c3d"], "securityGroupIds": ["sg-0a1b2c3d"]}
+    assert recording.one("Function").inputs["vpcConfig"] == expected
+    assert "ec2:CreateNetworkInterface" in recording.one("RolePolicy").inputs["policy"]
+
+
+def test_key_tags_and_boundary_are_on_all_that_takes_them() -> None:
+    recording = declare(account=AccountSettings(KEY, BOUNDARY, {"team": "a"}))
+    assert recording.one("Function").inputs["kmsKeyArn"] == KEY
+    assert recording.one("LogGroup").inputs["kmsKeyId"] == KEY
+    assert recording.one("Role").inputs["permissionsBoundary"] == BOUNDARY
+    for kind in ("Function", "LogGroup", "Role"):
+        assert recording.one(kind).inputs["tags"] == {"team": "a"}
+
+
+@pytest.mark.parametrize("registry_key", ["", KEY.replace("0a1b", "2c3d")])
+def test_the_role_decrypts_with_the_registrys_key_which_is_the_stacks_own_unless_said(registry_key: str) -> None:
+    recording = declare(account=AccountSettings(KEY), registry_kms_key_arn=registry_key)
+    statements = json.loads(recording.one("RolePolicy").inputs["policy"])["Statement"]
+    assert [s["Resource"] for s in statements if s["Action"] == "kms:Decrypt"] == [registry_key or KEY]
+
+
+def test_the_handler_is_told_the_origins() -> None:
+    origins = ("https://app.example.com", "http://localhost:8080")
+    variables = declare(cors_origins=origins).one("Function").inputs["environment"]["variables"]
+    assert variables["ALLOWED_ORIGINS"] == ",".join(origins)

@@ -3,7 +3,7 @@ from typing import Any
 
 from infra import policies
 
-POLICY = {
+POLICY: dict[str, Any] = {
     "models_arn": "arn:aws:s3:::bucket/models/iris/versions/",
     "log_group_arn": "arn:aws:logs:eu-central-1:123456789012:log-group:iris",
 }
@@ -57,3 +57,24 @@ def test_a_role_is_taken_by_the_named_service_only() -> None:
     (statement,) = statements(policies.trust("lambda.amazonaws.com"))
     assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
     assert statement["Action"] == "sts:AssumeRole"
+
+
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/0a1b"
+
+
+def test_with_a_key_the_function_may_decrypt_what_s3_reads_and_nothing_else() -> None:
+    document = policies.function_policy(**POLICY, tracing=False, models_key_arn=KEY)
+    (decrypt,) = [s for s in statements(document) if s["Action"] == "kms:Decrypt"]
+    assert decrypt["Resource"] == KEY
+    assert decrypt["Condition"] == {"StringLike": {"kms:ViaService": "s3.eu-central-1.amazonaws.com*"}}
+    assert actions(document) - actions(policies.function_policy(**POLICY, tracing=False)) == {"kms:Decrypt"}
+
+
+def test_in_a_vpc_lambda_may_connect_the_function_and_its_code_may_not() -> None:
+    document = policies.function_policy(**POLICY, tracing=False, in_vpc=True)
+    manage, describe, deny = statements(document)[-3:]
+    assert "arn:aws:ec2:eu-central-1:*:network-interface/*" in manage["Resource"]
+    assert describe["Action"] == ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+    assert (describe["Effect"], deny["Effect"]) == ("Allow", "Deny")
+    assert sorted(deny["Action"]) == sorted([*manage["Action"], *describe["Action"]])
+    assert deny["Condition"] == {"Null": {"lambda:SourceFunctionArn": "false"}}

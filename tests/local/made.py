@@ -52,6 +52,9 @@ RESPONSE, DEPLOYMENT = f"{GATEWAY}response:Response", f"{GATEWAY}deployment:Depl
 STAGE, SETTINGS = f"{GATEWAY}stage:Stage", f"{GATEWAY}methodSettings:MethodSettings"
 ACCOUNT, KEY = f"{GATEWAY}account:Account", f"{GATEWAY}apiKey:ApiKey"
 PLAN, PLAN_KEY = f"{GATEWAY}usagePlan:UsagePlan", f"{GATEWAY}usagePlanKey:UsagePlanKey"
+DOMAIN, MAPPING = f"{GATEWAY}domainName:DomainName", f"{GATEWAY}basePathMapping:BasePathMapping"
+ALARM, DASHBOARD = "aws:cloudwatch/metricAlarm:MetricAlarm", "aws:cloudwatch/dashboard:Dashboard"
+PROVISIONED = f"{LAMBDA}provisionedConcurrencyConfig:ProvisionedConcurrencyConfig"
 
 
 class Made:

@@ -29,7 +29,7 @@ def write(folder: Path, stack: str, project: str = PROJECT) -> Path:
 
 def test_defaults_the_stacks_file_and_overrides_come_in_this_order(tmp_path: Path) -> None:
     """Everything is text, collections are JSON, and a bare key is the project's own."""
-    write(tmp_path, "config:\n  probe:bucket: b\n  memory: 512\n  origins: [1, true]\n  aws:profile: p\n")
+    write(tmp_path, "config:\n  probe:bucket: b\n  memory: 512\n  origins: [a, '1']\n  aws:profile: p\n")
     read = read_configuration(tmp_path, "dev", {"memory": "1024", "other:key": "v"})
     assert read.project == "probe"
     assert read.values == {
@@ -40,7 +40,7 @@ def test_defaults_the_stacks_file_and_overrides_come_in_this_order(tmp_path: Pat
         "probe:memory": "1024",
         "probe:open": "true",
         "probe:tags": '{"b": 1, "a": "x"}',
-        "probe:origins": "[1, true]",
+        "probe:origins": '["a", "1"]',
         "probe:bucket": "b",
         "probe:token": "t",
     }
@@ -63,6 +63,7 @@ def test_a_scalar_is_taken_as_it_is_written(tmp_path: Path) -> None:
         ("config: {bucket: b, memory: true}", "'true' .* of type 'integer'"),
         ("config: {bucket: b, open: 1}", "'1' .* of type 'boolean'"),
         ("config: {bucket: b, origins: {a: 1}}", "of type 'array'"),
+        ("config: {bucket: b, origins: [a, 1]}", "of type 'array<string>'"),
         ("config: {bucket: b, tags: text}", "of type 'object'"),
         ("config: {bucket: {secure: v1:abc}}", "bucket in .* is encrypted"),
         ("config: [", "is not valid YAML"),

@@ -28,7 +28,7 @@ def manifest(served: Deployed) -> Manifest:
 
 def test_row_01_a_layer_that_import_sklearn_works_from(served: Deployed, manifest: Manifest, tmp_path: Path) -> None:
     """The deployed zip alone, unpacked under python/lib/python3.X/site-packages, gives sklearn."""
-    built = model_layer(manifest, "x86_64")
+    built = model_layer(manifest, manifest.engine("sklearn"), "x86_64")
     assert f"layers/{built.key}.zip" in _keys(served, served.outputs["artifactBucket"])
     zipfile.ZipFile(built.path).extractall(tmp_path)
     packages = tmp_path / f"python/lib/python{manifest.environment.python}/site-packages"

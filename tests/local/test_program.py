@@ -102,8 +102,29 @@ def test_a_layer_over_the_limit(
     assert "100.0 MB" in message or "100,000,000" in message
 
 
+@pytest.mark.parametrize("engine", ["skops", "onnx"])
+def test_an_engine_that_the_version_was_not_published_for(
+    refusal: Refusal, registry: Registry, trained_iris: Trained, engine: str
+) -> None:
+    publish(registry, trained_iris, "")
+    registry.tag("iris/1", "dev")
+    message = refusal(engine=engine)
+    assert f"iris/1 cannot be served by the engine '{engine}' (it has sklearn)" in message
+    assert f"publish it again with `--{engine}`" in message
+
+
 @pytest.mark.parametrize(
-    ("key", "value"), [("memory", "128"), ("timeout", "30"), ("architecture", "mips"), ("logRetentionDays", "2")]
+    ("key", "value"),
+    [
+        ("engine", "pytorch"),
+        ("memory", "128"),
+        ("timeout", "30"),
+        ("architecture", "mips"),
+        ("logRetentionDays", "2"),
+        ("provisionedConcurrency", "-1"),
+        ("domainName", "iris.example.com"),
+        ("kmsKeyArn", "alias/models"),
+    ],
 )
 def test_a_setting_that_cannot_work(refusal: Refusal, key: str, value: str) -> None:
     message = refusal(**{key: value})

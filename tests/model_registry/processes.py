@@ -2,11 +2,21 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from model_registry.manifest import Artifact, Environment, Feature, Manifest, Signature, digest
+from model_registry.manifest import (
+    ENGINE_FILES,
+    Artifact,
+    Engine,
+    EngineName,
+    Environment,
+    Feature,
+    Manifest,
+    Signature,
+    digest,
+)
 from model_registry.release import Release
 from model_registry.storage import Storage
 from model_registry.versions import Versions
@@ -45,8 +55,9 @@ def _enter(target: Callable[..., object], environment: dict[str, str], arguments
     target(*arguments)
 
 
-def manifest(name: str, version: int, data: bytes) -> Manifest:
+def manifest(name: str, version: int, data: bytes, further: Mapping[EngineName, bytes] | None = None) -> Manifest:
     """A manifest for bytes that are no real model: what is tested here never loads them."""
+    environment = Environment(python="3.11", machine="x86_64", packages={})
     return Manifest(
         name=name,
         version=version,
@@ -54,14 +65,24 @@ def manifest(name: str, version: int, data: bytes) -> Manifest:
         created_by="the tests",
         estimator="tests.Model",
         parameters={},
-        artifact=Artifact(file="model.joblib", sha256=digest(data), size=len(data)),
-        environment=Environment(python="3.11", machine="x86_64", packages={}),
+        artifact=artifact("model.joblib", data),
+        environment=environment,
         signature=Signature(features=(Feature(name="x", type="number"),)),
         metrics={},
         examples=(),
+        engines={
+            engine: Engine(artifact=artifact(ENGINE_FILES[engine], content), environment=environment)
+            for engine, content in (further or {}).items()
+        },
     )
 
 
-def add(storage: Storage, name: str, data: bytes) -> Release:
+def artifact(file: str, data: bytes) -> Artifact:
+    """What a manifest says of a file."""
+    return Artifact(file=file, sha256=digest(data), size=len(data))
+
+
+def add(storage: Storage, name: str, data: bytes, further: Mapping[EngineName, bytes] | None = None) -> Release:
     """Publish bytes as the next version of a model, as `Registry.publish` does once it has described the model."""
-    return Versions(storage).add(name, data, lambda version: manifest(name, version, data))
+    files = {ENGINE_FILES[engine]: content for engine, content in (further or {}).items()}
+    return Versions(storage).add(name, data, lambda version: manifest(name, version, data, further), further=files)

@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 import pytest
 import typer.main
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner, Result
 
@@ -75,6 +76,22 @@ def test_publish_keeps_the_file_s_bytes_and_all_options(bucket: str, files: Path
     assert manifest["metrics"] == {"accuracy": 0.9, "f1": 1.0}
     assert (manifest["description"], manifest["created_by"]) == ("A sentence.", "me")
     assert data("show", "iris/1", "-b", bucket) == {**manifest, "deprecated": None}
+
+
+@pytest.mark.usefixtures("files")
+def test_a_model_published_with_skops_shows_its_types_and_is_downloaded_with_it(bucket: str, files: Path) -> None:
+    forest = RandomForestClassifier(3, random_state=0).fit(X, [0, 0, 0, 1, 1, 1])
+    joblib.dump(forest, files / "forest.joblib")
+    options = ["-b", bucket, "-x", "rows.json", "--by", "me", "--skops"]
+    for name, file, types in (("iris", "model", "none"), ("wood", "forest", "sklearn.tree._tree.Tree")):
+        assert run("publish", f"{file}.joblib", "-n", name, *options).exit_code == 0
+        shown = run("show", f"{name}/1", "-b", bucket).stdout
+        assert [line.split("│")[2].strip() for line in shown.splitlines() if "types to trust" in line] == [types]
+        assert "model.skops" in shown
+    found = data("download", "wood/1", "-b", bucket, "--to", "all")
+    assert list(found) == ["model", "manifest", "skops"]
+    artifact = data("show", "wood/1", "-b", bucket)["engines"]["skops"]["artifact"]
+    assert digest((files / "all" / "model.skops").read_bytes()) == artifact["sha256"]
 
 
 @pytest.mark.usefixtures("published")

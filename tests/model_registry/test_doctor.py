@@ -14,6 +14,8 @@ from model_registry.reference import VersionRef
 from model_registry.versions import Versions
 from tests.model_registry.processes import add
 
+FORMED = (4, 6)
+"""The versions with further forms; 4 is deleted."""
 MARK = Mark(by="the tests", at=datetime.now(UTC), reason="why")
 
 
@@ -22,7 +24,7 @@ def healthy(storage: Storage, registry: Registry) -> None:
     """Two models with everything that a sound registry has, keys that begin alike among them."""
     for name in ("iris", "iris-2"):
         for number in range(1, 12):
-            add(storage, name, f"{name} {number}".encode())
+            add(storage, name, f"{name} {number}".encode(), {"skops": b"s", "onnx": b"o"} if number in FORMED else None)
         registry.tag(f"{name}/1", "prod")
         registry.tag(f"{name}/11", "prod")
         registry.tag(f"{name}/2", "old")
@@ -77,8 +79,8 @@ FAULTS: dict[str, tuple[Callable[[Storage], object], tuple[str, str, str, str]]]
         ("error", file(5, "manifest.json"), "iris/5: the manifest has format 99", "use the release that wrote it"),
     ),
     "manifest copied over another's": (
-        lambda s: copy_version(s, 6, 5),
-        ("error", file(5, "manifest.json"), "the manifest of iris/5 says that it is iris/6", "restore the object"),
+        lambda s: copy_version(s, 7, 5),
+        ("error", file(5, "manifest.json"), "the manifest of iris/5 says that it is iris/7", "restore the object"),
     ),
     "damaged policy": (
         lambda s: s.create("models/iris/policies/prod.json", b"{"),
@@ -116,6 +118,22 @@ FAULTS: dict[str, tuple[Callable[[Storage], object], tuple[str, str, str, str]]]
     "other size": (
         lambda s: overwrite(s, file(5, "model.joblib"), b"iris 50"),
         ("error", file(5, "model.joblib"), "model.joblib of iris/5 has 7 bytes, its manifest says 6", "do not load it"),
+    ),
+    "lost further form": (
+        lambda s: s.delete(file(6, "model.skops")),
+        ("error", file(6, "model.skops"), "iris/6 has lost its model.skops", "restore the object from the bucket's"),
+    ),
+    "other bytes of a further form": (
+        lambda s: overwrite(s, file(6, "model.onnx"), b"x"),
+        ("error", file(6, "model.onnx"), "model.onnx of iris/6 has SHA-256 ", "do not load it"),
+    ),
+    "other size of a further form": (
+        lambda s: overwrite(s, file(6, "model.skops"), b"ss"),
+        ("error", file(6, "model.skops"), "model.skops of iris/6 has 2 bytes, its manifest says 1", "do not load it"),
+    ),
+    "further form that no manifest names": (
+        lambda s: s.create(file(5, "model.skops"), b"s"),
+        ("note", file(5, "model.skops"), "is no object of the registry", "keep it in another bucket"),
     ),
     "cut-off publish": (
         lambda s: s.create(file(12, "model.joblib"), b"1"),
@@ -213,8 +231,9 @@ def test_without_the_bytes_only_a_lost_model_shows(storage: Storage) -> None:
 
 
 def test_the_remedy_gc_is_one(storage: Storage, registry: Registry) -> None:
-    storage.create(file(12, "model.joblib"), b"1")
-    storage.create(file(4, "model.joblib"), b"1")
+    for name in ("model.joblib", "model.skops", "model.onnx"):
+        storage.create(file(12, name), b"1")
+        storage.create(file(4, name), b"1")
     assert len(list(findings(storage))) == 2
     assert [str(ref) for ref in registry.gc(older_than=timedelta(0))] == ["iris/4", "iris/12"]
     assert list(findings(storage)) == []

@@ -20,12 +20,17 @@ ESTIMATOR = GaussianNB().fit(X, [0, 0, 0, 1, 1, 1])
 
 VERBS: dict[str, tuple[int, Callable[[Registry, Registry], object]]] = {
     "publish": (2, lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X)),
+    "publish with skops": (
+        3,
+        lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X, engines=["sklearn", "skops"]),
+    ),
     "tag, new": (1, lambda registry, _: registry.tag("iris/2", "new")),
     "tag, moved": (1, lambda registry, _: registry.tag("iris/2", "prod")),
     "rollback": (1, lambda registry, _: registry.rollback("iris@dev")),
     "untag": (1, lambda registry, _: registry.untag("iris@prod")),
     "deprecate": (1, lambda registry, _: registry.deprecate("iris/2", reason="old")),
     "copy": (2, lambda registry, target: registry.copy("iris/1", target)),
+    "copy with further forms": (4, lambda registry, target: registry.copy("iris/2", target)),
 }
 """Each with the number of objects that it writes; run on what `case` makes, a copy goes to an empty registry."""
 WRITES = [(verb, write) for verb, (writes, _) in VERBS.items() for write in range(1, writes + 1)]
@@ -46,7 +51,7 @@ class Case:
         self.storage = Storage.open(self.buckets[0])
         self.registry = Registry(self.storage, actor=ACTOR)
         add(self.storage, "iris", b"1")
-        add(self.storage, "iris", b"2")
+        add(self.storage, "iris", b"2", {"skops": b"2s", "onnx": b"2o"})
         for version, tag in ((1, "prod"), (1, "dev"), (2, "dev")):
             self.registry.tag(f"iris/{version}", tag)
         with monkeypatch.context() as patch:
@@ -111,7 +116,7 @@ def test_a_write_whose_answer_is_lost_succeeds_once(case: Case, verb: str, write
     assert sum(once.values()) == VERBS[verb][0]
     assert set(once.values()) == {1}, "each object was written once"
     before = facts(case)
-    if verb not in {"publish", "rollback", "deprecate"}:
+    if verb not in {"publish", "publish with skops", "rollback", "deprecate"}:
         case.run(verb)
         assert facts(case) == before, "run again, there is nothing to do"
 
@@ -129,9 +134,10 @@ def test_a_write_after_which_the_service_is_gone_is_an_error_and_not_done_twice_
     case.proxy.loses = lambda _method, _path: False
     done = case.written() - case.before
     assert sum(done.values()) == write, "it was written, though nobody heard of it"
-    if verb == "publish":
+    if verb.startswith("publish"):
         case.run(verb)
-        assert case.registry.model("iris").versions == ((1, 2, 4) if write == 1 else (1, 2, 3, 4))
+        committed = write == VERBS[verb][0]
+        assert case.registry.model("iris").versions == ((1, 2, 3, 4) if committed else (1, 2, 4))
     elif verb == "deprecate":
         with pytest.raises(ConflictError, match="exists already"):
             case.run(verb)

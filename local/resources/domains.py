@@ -1,0 +1,97 @@
+"""API Gateway's domain names: MiniStack leads requests by their `Host` to the mapped stage, over plain HTTP."""
+
+from collections.abc import Mapping
+
+from local.ministack import REGION, LocalAws
+from local.resources.base import Field, Properties, ResourceType, call, request
+
+_DOMAIN: Mapping[str, Field] = {
+    "domainName": "domainName",
+    # The provider has one type as a string where the service has a list.
+    "endpointConfiguration": ("endpointConfiguration", lambda value: value | {"types": [value["types"]]}),
+    "regionalCertificateArn": "regionalCertificateArn",
+    "regionalCertificateName": "regionalCertificateName",
+    "securityPolicy": "securityPolicy",
+    "tags": "tags",
+}
+_MAPPING: Mapping[str, Field] = {
+    "domainName": "domainName",
+    "basePath": "basePath",
+    "restApi": "restApiId",
+    "stageName": "stage",
+}
+_ROOT = "(none)"  # the service's word for no base path
+
+
+def _create_domain(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
+    domain = aws.client("apigateway").create_domain_name(**request(_DOMAIN, inputs))
+    return domain["domainName"], {
+        "arn": f"arn:aws:apigateway:{REGION}::/domainnames/{domain['domainName']}",
+        "regionalDomainName": domain["regionalDomainName"],
+        "regionalZoneId": domain["regionalHostedZoneId"],
+    }
+
+
+def _update_domain(aws: LocalAws, name: str, inputs: Properties) -> Properties:
+    """Create it again with its mappings: MiniStack does not change a domain, and takes one that is there."""
+    gateway = aws.client("apigateway")
+    mappings = gateway.get_base_path_mappings(domainName=name).get("items", [])
+    outputs = _create_domain(aws, inputs)[1]
+    for mapping in mappings:
+        gateway.create_base_path_mapping(domainName=name, **mapping)
+    return outputs
+
+
+def _delete_domain(aws: LocalAws, name: str, _inputs: Properties) -> None:
+    gateway = aws.client("apigateway")
+    try:
+        gateway.delete_domain_name(domainName=name)
+    except gateway.exceptions.NotFoundException:
+        return
+
+
+def _create_mapping(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
+    mapping = aws.client("apigateway").create_base_path_mapping(**request(_MAPPING, inputs))
+    return f"{inputs['domainName']}/{inputs.get('basePath', '')}", {"basePath": _path(mapping["basePath"])}
+
+
+def _update_mapping(aws: LocalAws, identity: str, inputs: Properties) -> Properties:
+    _delete_mapping(aws, identity, inputs)
+    return _create_mapping(aws, inputs)[1]
+
+
+def _delete_mapping(aws: LocalAws, _identity: str, inputs: Properties) -> None:
+    gateway = aws.client("apigateway")
+    try:
+        gateway.delete_base_path_mapping(domainName=inputs["domainName"], basePath=inputs.get("basePath") or _ROOT)
+    except gateway.exceptions.NotFoundException:
+        return
+
+
+def _read_mapping(aws: LocalAws, _identity: str, inputs: Properties) -> bool:
+    mappings = aws.client("apigateway").get_base_path_mappings(domainName=inputs["domainName"]).get("items", [])
+    return any(_path(mapping["basePath"]) == inputs.get("basePath", "") for mapping in mappings)
+
+
+def _path(base_path: str) -> str:
+    return "" if base_path == _ROOT else base_path
+
+
+RESOURCES = {
+    "aws:apigateway/domainName:DomainName": ResourceType(
+        _create_domain,
+        frozenset(_DOMAIN),
+        _update_domain,
+        identity=frozenset({"domainName"}),
+        delete=_delete_domain,
+        read=call("apigateway", "get_domain_name", {"id": "domainName"}),
+    ),
+    "aws:apigateway/basePathMapping:BasePathMapping": ResourceType(
+        _create_mapping,
+        frozenset(_MAPPING),
+        _update_mapping,
+        identity=frozenset({"domainName", "basePath"}),
+        delete=_delete_mapping,
+        read=_read_mapping,
+    ),
+}
