@@ -19,6 +19,7 @@ COMMON = frozenset({"region", "tagsAll"})
 
 GONE = frozenset(
     {
+        *("ProvisionedConcurrencyConfigNotFoundException", "ResourceNotFound"),
         *("404", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "NotFoundException", "ResourceNotFoundException"),
         *("NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration", "NoSuchLifecycleConfiguration"),
         *("OwnershipControlsNotFoundError", "ServerSideEncryptionConfigurationNotFoundError"),

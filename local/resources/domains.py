@@ -42,14 +42,6 @@ def _update_domain(aws: LocalAws, name: str, inputs: Properties) -> Properties:
     return outputs
 
 
-def _delete_domain(aws: LocalAws, name: str, _inputs: Properties) -> None:
-    gateway = aws.client("apigateway")
-    try:
-        gateway.delete_domain_name(domainName=name)
-    except gateway.exceptions.NotFoundException:
-        return
-
-
 def _create_mapping(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     mapping = aws.client("apigateway").create_base_path_mapping(**request(_MAPPING, inputs))
     return f"{inputs['domainName']}/{inputs.get('basePath', '')}", {"basePath": _path(mapping["basePath"])}
@@ -61,11 +53,8 @@ def _update_mapping(aws: LocalAws, identity: str, inputs: Properties) -> Propert
 
 
 def _delete_mapping(aws: LocalAws, _identity: str, inputs: Properties) -> None:
-    gateway = aws.client("apigateway")
-    try:
-        gateway.delete_base_path_mapping(domainName=inputs["domainName"], basePath=inputs.get("basePath") or _ROOT)
-    except gateway.exceptions.NotFoundException:
-        return
+    base_path = inputs.get("basePath") or _ROOT
+    aws.client("apigateway").delete_base_path_mapping(domainName=inputs["domainName"], basePath=base_path)
 
 
 def _read_mapping(aws: LocalAws, _identity: str, inputs: Properties) -> bool:
@@ -83,7 +72,7 @@ RESOURCES = {
         frozenset(_DOMAIN),
         _update_domain,
         identity=frozenset({"domainName"}),
-        delete=_delete_domain,
+        delete=call("apigateway", "delete_domain_name", {"id": "domainName"}),
         read=call("apigateway", "get_domain_name", {"id": "domainName"}),
     ),
     "aws:apigateway/basePathMapping:BasePathMapping": ResourceType(

@@ -61,7 +61,7 @@ BAD = [
     Bad("permissionsBoundaryArn", "mine", "the ARN of"),
     Bad("tags", {"aws:owner": "me"}, "aws:owner"),
     Bad("alarmTopicArn", "mine", "the ARN of"),
-    Bad("alarmDurationMs", 30_000, "ends each call before", {"alarmTopicArn": _TOPIC}),
+    Bad("alarmDurationMs", 9_000, "ends each call before", {"alarmTopicArn": _TOPIC, "timeout": 9}),
     Bad("dashboard", "perhaps", _TYPE),
 ]
 
