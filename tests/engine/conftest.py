@@ -58,13 +58,13 @@ def project(engine: Path, cloud: LocalAws, tmp_path_factory: pytest.TempPathFact
 def stack(project: Project, tmp_path: Path) -> Any:
     """Make a stack that serves from the shared registry."""
 
-    def make(name: str, **config: str) -> EngineStack:
+    def make(name: str, **config: Any) -> EngineStack:
         return new_stack(project, tmp_path, name, **config)
 
     return make
 
 
-def new_stack(project: Project, state: Path, name: str, **config: str) -> EngineStack:
+def new_stack(project: Project, state: Path, name: str, **config: Any) -> EngineStack:
     """Make a stack of the shared registry; nothing is deployed yet."""
     return EngineStack(project.aws, name, state, {"registryBucket": BUCKET, **config}, project=project).init()
 

@@ -6,6 +6,8 @@ from typing import Any
 from local.ministack import LocalAws
 
 Inventory = dict[str, list[str]]
+ONE_STACK = {"REST APIs": 1, "buckets": 1, "functions": 1, "layer versions": 1, "log groups": 2, "roles": 1}
+"""What a stack with default settings adds to an account."""
 
 
 def _listed(service: str, method: str, items: str, name: str) -> Callable[[LocalAws], list[str]]:

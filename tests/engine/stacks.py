@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from local.iris import PROJECT
 from local.ministack import LocalAws
 from tests.local.stacks import Deployed
@@ -90,6 +92,10 @@ def _environment(tools: Path, home: Path, state: Path) -> dict[str, str]:
     }
 
 
+def _full(key: str) -> str:
+    return f"sklearn-on-lambda:{key}"
+
+
 @dataclass
 class EngineStack(Deployed):
     """A stack under the engine; `actions` has the last operation on each resource of the last command."""
@@ -99,19 +105,31 @@ class EngineStack(Deployed):
     """What the last command said."""
 
     def init(self) -> "EngineStack":
-        """Make the stack and set its configuration."""
-        self.project.pulumi("stack", "init", self.name)
+        """Make the stack with its configuration."""
         self.set(**self.config)
+        self.project.pulumi("stack", "init", self.name)
         return self
 
-    def set(self, **config: str) -> None:
-        """Set keys of the configuration."""
-        pairs = [argument for key, value in config.items() for argument in ("--plaintext", f"{key}={value}")]
-        self.project.pulumi("config", "set-all", "--stack", self.name, *pairs)
+    def set(self, **config: object) -> None:
+        """Set keys in the stack's file, as people do who keep it under version control."""
+        settings = self.settings()
+        settings["config"] = (settings.get("config") or {}) | {_full(key): value for key, value in config.items()}
+        self.file.write_text(yaml.safe_dump(settings))
 
     def unset(self, *keys: str) -> None:
-        """Give keys of the configuration their defaults again."""
-        self.project.pulumi("config", "rm-all", "--stack", self.name, *keys)
+        """Give keys their defaults again."""
+        settings = self.settings()
+        settings["config"] = {key: value for key, value in settings["config"].items() if key not in map(_full, keys)}
+        self.file.write_text(yaml.safe_dump(settings))
+
+    @property
+    def file(self) -> Path:
+        """The stack's file."""
+        return self.project.folder / f"Pulumi.{self.name}.yaml"
+
+    def settings(self) -> dict[str, Any]:
+        """What is in the stack's file."""
+        return yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
 
     def preview(self, *arguments: str) -> "EngineStack":
         """Show what an update would do."""

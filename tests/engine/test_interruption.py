@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from model_registry import Registry
-from tests.engine.inventory import added, inventory
+from tests.engine.inventory import ONE_STACK, added, inventory
 from tests.engine.provider import FAIL_VARIABLE, HANG_MARKER_VARIABLE, HANG_VARIABLE
 from tests.engine.stacks import EngineError, EngineStack, Project
 from training.train_iris import GUIDE_EVENT
 
 NewStack = Callable[..., EngineStack]
 ALIAS = "aws:lambda/alias:Alias"
-ONE_STACK = {"REST APIs": 1, "buckets": 1, "functions": 1, "layer versions": 1, "log groups": 2, "roles": 1}
 
 
 @pytest.fixture(autouse=True)

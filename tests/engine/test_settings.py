@@ -1,7 +1,7 @@
 """Every setting's bad values are refused by `pulumi preview`, with the key, before anything is created."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -78,8 +78,7 @@ def refusing(project: Project, models: Registry, tmp_path_factory: pytest.TempPa
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad.key}={bad.value}")
 def test_a_bad_value_is_refused_at_preview(refusing: EngineStack, bad: Bad, tmp_path: Path) -> None:
-    file = refusing.project.folder / f"Pulumi.{refusing.name}.yaml"
-    settings: dict[str, Any] = yaml.safe_load(file.read_text())
+    settings = refusing.settings()
     values = {f"sklearn-on-lambda:{key}": value for key, value in {**bad.others, bad.key: bad.value}.items()}
     changed = tmp_path / "Pulumi.changed.yaml"
     changed.write_text(yaml.safe_dump({**settings, "config": settings["config"] | values}))

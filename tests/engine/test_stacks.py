@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from local.iris import call
 from model_registry import Registry
 from tests.engine.conftest import publish_with
-from tests.engine.inventory import added, inventory
+from tests.engine.inventory import ONE_STACK, added, inventory
 from tests.engine.stacks import EngineError, EngineStack, Project
 from training.train_iris import GUIDE_EVENT, Trained, publish, train
 
@@ -153,33 +153,59 @@ def test_two_stacks_follow_their_own_tags_of_one_registry(
     assert dev.post(GUIDE_EVENT).status == 200
 
 
-def test_a_closed_api_wants_its_key_which_is_secret_everywhere_and_destroy_leaves_nothing(
-    stack: NewStack, models: Registry, project: Project
+@pytest.fixture(scope="module")
+def closed_settings(project: Project) -> dict[str, object]:
+    """Nearly every setting, and what it takes in the account."""
+    aws = project.aws
+    return {
+        "apiKey": True,
+        "usageRate": 50,
+        "usageBurst": 100,
+        "usageQuota": 1000,
+        "throttleRate": 80,
+        "throttleBurst": 160,
+        "corsOrigins": ["https://app.example.com"],
+        "domainName": "closed.example.com",
+        "certificateArn": aws.client("acm").request_certificate(DomainName="closed.example.com")["CertificateArn"],
+        "kmsKeyArn": aws.client("kms").create_key()["KeyMetadata"]["Arn"],
+        "subnetIds": ["subnet-00000001"],
+        "securityGroupIds": ["sg-00000001"],
+        "reservedConcurrency": 5,
+        "provisionedConcurrency": 1,
+        "ephemeralStorage": 1024,
+        "tags": {"team": "forecasting"},
+        "alarmTopicArn": aws.client("sns").create_topic(Name="alarms")["TopicArn"],
+        "dashboard": True,
+    }
+
+
+def test_settings_come_and_go_secrets_stay_secret_and_destroy_leaves_nothing(
+    stack: NewStack, models: Registry, project: Project, closed_settings: dict[str, object]
 ) -> None:
     """The key's value is neither in the state, nor in an output, nor in what the commands say."""
     models.tag("iris/1", "dev")
     before = inventory(project.aws)
-    closed = stack("closed", tag="dev", apiKey="true").up()
+    closed = stack("closed", tag="dev", **closed_settings).up()
     key = project.aws.client("apigateway").get_api_key(apiKey=closed.outputs["apiKeyId"], includeValue=True)["value"]
     assert closed.post(GUIDE_EVENT).status == 403
     assert call(closed.outputs["invokeUrl"], GUIDE_EVENT, {"x-api-key": key}).status == 200
 
     said = [closed.output, closed.preview().output, project.pulumi("stack", "--stack", "closed", "--show-ids")]
+    assert set(closed.counts()) == {"same"}
     assert key not in "".join(said)
     assert key not in str(closed.outputs)
     assert key not in str(closed.export())
     shown = project.pulumi("stack", "export", "--stack", "closed", "--show-secrets")
     assert key in shown  # the value is there, encrypted: this test can fail
 
-    assert added(before, inventory(project.aws)) == {
-        "API keys": 1,
-        "REST APIs": 1,
-        "buckets": 1,
-        "functions": 1,
-        "layer versions": 1,
-        "log groups": 2,
-        "roles": 1,
-        "usage plans": 1,
-    }
+    extra = {"API keys": 1, "usage plans": 1, "dashboards": 1, "domain names": 1}
+    found = added(before, inventory(project.aws))
+    assert found.pop("alarms") > 0
+    assert found == ONE_STACK | extra
+
+    closed.unset(*closed_settings)
+    closed.up()
+    assert added(before, inventory(project.aws)) == ONE_STACK
+    assert closed.post(GUIDE_EVENT).status == 200
     closed.destroy()
     assert inventory(project.aws) == before
