@@ -3,10 +3,10 @@
 import json
 import shlex
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from model_registry.manifest import Manifest
-from model_registry.schema import has_query_form
+from model_registry.schema import why_no_query_form
 
 _KEY_HEADER = " -H 'x-api-key: YOUR-KEY'"
 # The shell fills in the caller's own credentials, which `aws configure export-credentials --format env` prints.
@@ -16,14 +16,16 @@ _SIGNED = (
 )
 
 
-def get_line(url: str, manifest: Manifest, *, api_key: bool = False, signed: bool = False) -> str | None:
-    """GET with the example as query string; None where the model has no query form."""
-    if not has_query_form(manifest.signature):
-        return None
+def get_line(url: str, manifest: Manifest, *, api_key: bool = False, signed: bool = False) -> str:
+    """GET with the example as query string; a shell's comment that says why where the model has no query form."""
+    reason = why_no_query_form(manifest.signature)
+    if reason is not None:
+        return f"# There is no GET, as {reason}: take curlPost."
     present = {name: value for name, value in _example(manifest).items() if value is not None}
-    query = urlencode(
-        {name: json.dumps(value) if not isinstance(value, str) else value for name, value in present.items()}
-    )
+    texts = {name: json.dumps(value) if not isinstance(value, str) else value for name, value in present.items()}
+    # Older versions of curl (7.88 among them) sign a query string as it stands, and AWS its canonical form: sorted,
+    # with %20 for a space (IAM User Guide, "Create a signed AWS API request").
+    query = urlencode(sorted(texts.items()) if signed else texts, quote_via=quote if signed else quote_plus)
     return f"curl{_options(api_key=api_key, signed=signed)} {shlex.quote(f'{url}?{query}')}"
 
 

@@ -105,6 +105,9 @@ class ModelFunction(pulumi.ComponentResource):
                     "MODEL_MANIFEST_SHA256": args.release.manifest_sha256,
                     # One row needs no threads; starting them costs 140 ms of CPU at import (docs/benchmarks.md).
                     "OPENBLAS_NUM_THREADS": "1",
+                    # Gradient boosting and neighbours use OpenMP, whose threads wait for each other in a busy loop: on
+                    # a share of a processor, which most functions have, an answer then takes many times as long.
+                    "OMP_NUM_THREADS": "1",
                     **({"MODEL_ENGINE": args.engine} if args.engine != "sklearn" else {}),
                     **({"MODEL_TRUSTED_TYPES": ",".join(args.trusted_types)} if args.trusted_types else {}),
                     **({"MODEL_PUBLIC_KEY": ",".join(args.public_keys)} if args.public_keys else {}),

@@ -8,7 +8,16 @@ ENTRY_POINT = "handler.function.handler"
 
 # The part of the registry that runs inside the function; the rest would only make it larger.
 _REGISTRY_MODULES = (
-    *("__init__", "engines", "errors", "manifest", "prediction", "schema", "signature", "skops_model", "storage"),
+    "__init__",
+    "engines",
+    "errors",
+    "fast_prediction",
+    "manifest",
+    "prediction",
+    "schema",
+    "signature",
+    "skops_model",
+    "storage",
 )
 
 

@@ -46,7 +46,7 @@ def up(
                 ministack.stop(state)
             raise
         print(f"{outputs['modelName']}/{outputs['modelVersion']} answers at {outputs['invokeUrl']}\n")
-        print(*(line for line in (outputs["curlGet"], outputs["curlPost"]) if line), sep="\n")
+        print(outputs["curlGet"], outputs["curlPost"], sep="\n")
         print(f'\nRegistry: eval "$({sys.executable} -m local env)" && {sys.executable} -m model_registry list')
         print("Stop it with: make stop")
 

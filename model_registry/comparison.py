@@ -83,6 +83,10 @@ def signature_changes(old: Signature, new: Signature) -> Iterator[SignatureChang
     if old.output != new.output:
         yield _breaking(f"answers have a {new.output}, before a {old.output}")
     yield from _label_changes(old.labels, new.labels)
+    # As JSON, for the reason that _label_changes has; that there are none any more shows in the probabilities.
+    before, after = (msgspec.json.encode(signature.output_labels) for signature in (old, new))
+    if b"null" not in {before, after} and before != after:
+        yield _breaking("the labels of the outputs are others")
     if old.probabilities and not new.probabilities:
         yield _breaking("answers have no probabilities any more")
     if new.probabilities and not old.probabilities:

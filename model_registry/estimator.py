@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from model_registry.environment import environment_of
 from model_registry.errors import PublishError
 from model_registry.manifest import Environment, Example, Feature, FeatureType, Label, Signature
-from model_registry.prediction import Predictor, harmless_warnings_ignored, same_value, unpickle
+from model_registry.prediction import Predictor, harmless_warnings_ignored, same_value, to_container, unpickle
 from model_registry.schema import Inputs, Row, label_names
 
 EXAMPLES = 3
@@ -229,15 +229,14 @@ def _signature(
         features=table.features,
         container="list" if table.is_list else "array",
         output="value" if is_regressor(estimator) else "label",
-        labels=_labels(estimator, class_names),
-        probabilities=False,
     )
     _check_field_names(array)
     # pandas costs a layer about 60 MB: it is asked for only where an array does not give the same answers.
     forms = [array, msgspec.structs.replace(array, container="dataframe")] if table.is_frame else [array]
     for form in forms[:-1]:
         with suppress(PublishError):
-            if same_value(_answers(estimator, form, table.rows), own_answers):
+            answers = _answers(estimator, form, table.rows)
+            if same_value(answers, own_answers):
                 break
     else:
         form = forms[-1]
@@ -247,14 +246,22 @@ def _signature(
                 f"the {type(estimator).__name__} answers {answers} when X_example travels as JSON, {own_answers} as it "
                 "was given: give columns as numbers, strings or booleans, as callers will send them"
             )
-    has_probabilities = array.labels is not None and hasattr(estimator, "predict_proba")
-    return msgspec.structs.replace(form, probabilities=has_probabilities)
+    is_several = isinstance(answers[0], list)
+    labels = _labels(estimator, class_names, is_several=is_several)
+    output_labels = _output_labels(estimator, form, table.rows) if is_several else None
+    has_probabilities = labels is not None and hasattr(estimator, "predict_proba")
+    return msgspec.structs.replace(
+        form,
+        labels=labels,
+        probabilities=has_probabilities or output_labels is not None,
+        output_labels=output_labels,
+    )
 
 
 def _answers(estimator: Any, signature: Signature, rows: Sequence[Row]) -> list[Any]:
     """The estimator's own answers, not its class names, to rows in the form that the signature says."""
-    unnamed = msgspec.structs.replace(signature, labels=None)
-    return [answer.value if answer.label is None else answer.label for answer in _predict(estimator, unnamed, rows)]
+    answers = _predict(estimator, signature, rows)
+    return [answer.value if answer.label is None else answer.label for answer in answers]
 
 
 def _check_field_names(signature: Signature) -> None:
@@ -266,9 +273,9 @@ def _check_field_names(signature: Signature) -> None:
         raise PublishError(f"a column of X_example cannot be the name of a request's field ({error})") from error
 
 
-def _labels(estimator: Any, class_names: Sequence[Label] | None) -> tuple[Label, ...] | None:
+def _labels(estimator: Any, class_names: Sequence[Label] | None, *, is_several: bool) -> tuple[Label, ...] | None:
     classes = getattr(estimator, "classes_", None)
-    if not isinstance(classes, np.ndarray) or classes.ndim != 1:
+    if is_several or not isinstance(classes, np.ndarray) or classes.ndim != 1:
         if class_names is not None:
             raise PublishError(
                 f"class names were given, but this {type(estimator).__name__} has no single list of classes: "
@@ -283,6 +290,24 @@ def _labels(estimator: Any, class_names: Sequence[Label] | None) -> tuple[Label,
     if len(set(labels)) != len(labels) or len(set(label_names(labels))) != len(labels):
         raise PublishError(f"class names {list(labels)} are not distinct: give each class its own")
     return labels
+
+
+def _output_labels(estimator: Any, signature: Signature, rows: Sequence[Row]) -> tuple[tuple[Label, ...], ...] | None:
+    """The classes of each output, where the estimator has a table of probabilities for each.
+
+    None where it has one table for all (a chain, a classifier of label indicators), whose columns no rule names.
+    """
+    classes = getattr(estimator, "classes_", None)
+    if not (isinstance(classes, list) and hasattr(estimator, "predict_proba")):
+        return None
+    try:
+        with harmless_warnings_ignored():
+            tables = estimator.predict_proba(to_container(rows, signature))
+    except Exception as error:
+        raise _unpredictable(estimator, error) from error
+    if not isinstance(tables, list) or [table.shape[1] for table in tables] != [len(each) for each in classes]:
+        return None
+    return tuple(tuple(each.tolist()) for each in classes)
 
 
 def _predict(estimator: Any, signature: Signature, rows: Sequence[Row]) -> list[Any]:

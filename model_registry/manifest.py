@@ -54,6 +54,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     `container` says what `predict` is given for n rows: an `array` of shape (n, features), a `dataframe` with
     the features as columns, or a `list` of n values (text models, which have one feature).
     `labels` are the names of the classes in the order of the estimator's `classes_`; absent where it has none.
+    `output_labels` are there instead where a classifier of several outputs has probabilities: the classes of each.
     """
 
     features: tuple[Feature, ...]
@@ -61,6 +62,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     output: Literal["label", "value"] = "label"
     labels: tuple[Label, ...] | None = None
     probabilities: bool = False
+    output_labels: tuple[tuple[Label, ...], ...] | None = None
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,15 +81,17 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     packages: dict[str, str]
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The answer for one row: `label` of a classifier (or clusterer), `value` of a regressor.
 
-    A multi-output model gives a list. `probabilities` maps each label, as text, to a number from 0 to 1.
+    `probabilities` maps each label, as text, to a number from 0 to 1. A model of several outputs gives lists: of
+    labels or values, and of mappings. It holds plain values, so no cycle: the garbage collector need not look at the
+    thousands of a batch (`gc=False`).
     """
 
     label: Label | list[Any] | None = None
     value: float | list[Any] | None = None
-    probabilities: dict[str, float] | None = None
+    probabilities: dict[str, float] | list[dict[str, float]] | None = None
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):

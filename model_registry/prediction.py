@@ -7,26 +7,38 @@ is served are made by the same code. Light: numpy is imported by the model anywa
 import io
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from model_registry.manifest import Prediction, Signature
+from model_registry.fast_prediction import FastEstimator
+from model_registry.manifest import Feature, Prediction, Signature
 from model_registry.schema import Row, label_names
 
 # Answers of two machines differ in the last bits (vector units, OpenBLAS kernels); a wrong model differs in more.
 _RELATIVE_TOLERANCE = 1e-6
 _ABSOLUTE_TOLERANCE = 1e-9
 
+_HARMLESS = "|".join(  # noqa: FLY002  # with a reason for each
+    [
+        # Publishing proves that an array and a DataFrame give the same answers.
+        "X does not have valid feature names",
+        "X has feature names, but",
+        # A number too large for float32: scikit-learn raises ValueError right after numpy warned.
+        "overflow encountered in cast",
+    ]
+)
+
 
 class Predictor:
     """A loaded estimator together with its signature."""
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
-        self._estimator = estimator
+        self._outputs = FastEstimator(estimator, probabilities=signature.probabilities)
         self._signature = signature
         self._label_of = _label_table(estimator, signature)
-        self._probability_keys = label_names(signature.labels or ())
+        self._keys = label_names(signature.labels or ())
+        self._output_keys = [label_names(labels) for labels in signature.output_labels or ()]
 
     def predict(self, rows: Sequence[Row]) -> list[Prediction]:
         """Answer n rows with n predictions, in order.
@@ -35,20 +47,29 @@ class Predictor:
         """
         inputs = to_container(rows, self._signature)
         with harmless_warnings_ignored():
-            outputs = self._estimator.predict(inputs).tolist()
-            if self._signature.output == "value":
-                return [Prediction(value=value) for value in outputs]
-            labels = [self._label(output) for output in outputs]
-            if not self._signature.probabilities:
-                return [Prediction(label=label) for label in labels]
-            table = self._estimator.predict_proba(inputs).tolist()
+            outputs, table = self._outputs(inputs)
+        answers = outputs.tolist()
+        if self._signature.output == "value":
+            return [Prediction(value=value) for value in answers]
+        if self._label_of is not None:
+            answers = [self._label_of[answer] for answer in answers]
+        if table is None:
+            return [Prediction(label=label) for label in answers]
         return [
-            Prediction(label=label, probabilities=dict(zip(self._probability_keys, row, strict=True)))
-            for label, row in zip(labels, table, strict=True)
+            Prediction(label=label, probabilities=probabilities)
+            for label, probabilities in zip(answers, self._named(table), strict=True)
         ]
 
-    def _label(self, output: Any) -> Any:
-        return output if self._label_of is None else self._label_of[output]
+    def _named(self, table: Any) -> Iterable[Any]:
+        """Probabilities of n rows with their labels: n mappings, or n lists of a mapping for each output."""
+        if not self._output_keys:
+            return _mappings(self._keys, table)
+        by_output = [_mappings(keys, each) for keys, each in zip(self._output_keys, table, strict=True)]
+        return map(list, zip(*by_output, strict=True))
+
+
+def _mappings(keys: Sequence[str], table: Any) -> list[dict[str, float]]:
+    return [dict(zip(keys, row, strict=True)) for row in table.tolist()]
 
 
 def unpickle(data: bytes) -> Any:
@@ -96,11 +117,7 @@ def same_value(one: Any, recorded: Any, absolute_tolerance: float = _ABSOLUTE_TO
 def harmless_warnings_ignored() -> Iterator[None]:
     """Leave out what scikit-learn and numpy say about inputs that are checked otherwise."""
     with warnings.catch_warnings():
-        # Publishing proves that an array and a DataFrame give the same answers.
-        warnings.filterwarnings("ignore", message="X does not have valid feature names")
-        warnings.filterwarnings("ignore", message="X has feature names, but")
-        # A number too large for float32: scikit-learn raises ValueError right after numpy warned.
-        warnings.filterwarnings("ignore", message="overflow encountered in cast", category=RuntimeWarning)
+        warnings.filterwarnings("ignore", message=_HARMLESS)  # one filter for all: it is set for each request
         yield
 
 
@@ -119,11 +136,20 @@ def to_container(rows: Sequence[Row], signature: Signature) -> Any:
 def _dataframe(rows: Sequence[Row], signature: Signature) -> Any:
     import pandas as pd  # in the layer only where the manifest names it
 
-    names = [feature.name for feature in signature.features]
-    frame = pd.DataFrame(list(rows), columns=names)
-    # Without a missing value to show it, pandas would give a column of None the type object.
-    numbers = {feature.name: "float64" for feature in signature.features if feature.type == "number"}
-    return frame.astype(numbers)
+    # By the signature, not by what this request holds: a column of None alone would be of another type.
+    columns = zip(signature.features, zip(*rows, strict=True), strict=True)
+    return pd.DataFrame({feature.name: pd.Series(values, dtype=_dtype(feature)) for feature, values in columns})
+
+
+def _dtype(feature: Feature) -> Any:
+    """The type of a column that holds such values and, where the feature is nullable, misses some."""
+    import pandas as pd
+
+    if feature.type == "string":
+        return pd.Series([""]).dtype  # what pandas takes for texts: object before pandas 3, str from there on
+    if feature.type == "number" or (feature.type == "integer" and feature.nullable):
+        return "float64"
+    return "object" if feature.nullable else None  # None: as pandas takes them, int64 or bool
 
 
 def _label_table(estimator: Any, signature: Signature) -> dict[Any, Any] | None:

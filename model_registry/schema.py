@@ -4,6 +4,7 @@ One msgspec struct per model is the source of the gateway's JSON schema, the han
 document. Light: the function imports this module.
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ class Inputs:
 
     def __init__(self, signature: Signature) -> None:
         self._features = signature.features
+        self._names = {feature.name for feature in signature.features}
         # Feature names need not be Python identifiers ("sepal length (cm)"), so fields are numbered and renamed.
         fields = {f"f{index}": feature for index, feature in enumerate(signature.features)}
         self.instance = msgspec.defstruct(
@@ -45,6 +47,7 @@ class Inputs:
             forbid_unknown_fields=True,
             frozen=True,
             kw_only=True,  # a field that may be left out can stand before one that may not
+            gc=False,  # plain values only: see Prediction
         )
         self.batch = msgspec.defstruct(
             "Batch",
@@ -140,7 +143,7 @@ class Inputs:
         return tuple(row)
 
     def _is_feature(self, name: str) -> bool:
-        return any(feature.name == name for feature in self._features)
+        return name in self._names
 
 
 def request_schema(signature: Signature) -> dict[str, Any]:
@@ -159,8 +162,18 @@ def request_schema(signature: Signature) -> dict[str, Any]:
 
 def has_query_form(signature: Signature) -> bool:
     """Whether the model can be asked by GET: few features, with names that API Gateway takes as parameters."""
+    return why_no_query_form(signature) is None
+
+
+def why_no_query_form(signature: Signature) -> str | None:
+    """Why the model cannot be asked by GET, as a clause; None where it can."""
     names = [feature.name for feature in signature.features]
-    return len(names) <= _QUERY_FEATURES and all(_QUERY_NAME.fullmatch(name) for name in names)
+    if len(names) > _QUERY_FEATURES:
+        return f"the model has {len(names)} features, and a query string takes {_QUERY_FEATURES} at most"
+    for name in names:
+        if not _QUERY_NAME.fullmatch(name):
+            return f"API Gateway takes no query string parameter that is called {json.dumps(name)}"
+    return None
 
 
 def feature_schema(feature: Feature) -> dict[str, Any]:
@@ -172,17 +185,25 @@ def answer_schema(signature: Signature) -> dict[str, Any]:
     """The JSON schema of one prediction."""
     if signature.output == "value":
         return {"type": "object", "properties": {"value": {}}, "required": ["value"]}
-    label: dict[str, Any] = {} if signature.labels is None else {"enum": list(signature.labels)}
-    properties: dict[str, Any] = {"label": label}
-    if signature.probabilities:
-        number = {"type": "number", "minimum": 0, "maximum": 1}
-        names = label_names(signature.labels or ())
-        properties["probabilities"] = {
-            "type": "object",
-            "properties": dict.fromkeys(names, number),
-            "required": names,
-        }
+    properties: dict[str, Any] = {}
+    if signature.output_labels is not None:
+        properties["label"] = _fixed_list([{"enum": list(labels)} for labels in signature.output_labels])
+        properties["probabilities"] = _fixed_list([_probabilities(labels) for labels in signature.output_labels])
+    else:
+        properties["label"] = {} if signature.labels is None else {"enum": list(signature.labels)}
+        if signature.probabilities:
+            properties["probabilities"] = _probabilities(signature.labels or ())
     return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _probabilities(labels: Sequence[Label]) -> dict[str, Any]:
+    names = label_names(labels)
+    number = {"type": "number", "minimum": 0, "maximum": 1}
+    return {"type": "object", "properties": dict.fromkeys(names, number), "required": names}
+
+
+def _fixed_list(items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
 
 
 def label_names(labels: Sequence[Label]) -> list[str]:

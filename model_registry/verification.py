@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-_SHIPPED = ("__init__", "engines", "errors", "manifest", "prediction", "replay", "schema", "skops_model")
+_SHIPPED = (
+    "__init__",
+    "engines",
+    "errors",
+    "fast_prediction",
+    "manifest",
+    "prediction",
+    "replay",
+    "schema",
+    "skops_model",
+)
 # What these modules import; a model that pins it decides which.
 _OUR_PACKAGE, _OUR_REQUIREMENT = "msgspec", "msgspec>=0.19"
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from model_registry.replay import main; main(*sys.argv[2:])"

@@ -47,6 +47,7 @@ def test_the_function_is_pinned_to_a_version_and_its_digest(function: Recording)
     assert variables["MODEL_BUCKET"] == "models-of-ours"
     assert (variables["MODEL_NAME"], variables["MODEL_VERSION"]) == ("iris", "3")
     assert variables["MODEL_MANIFEST_SHA256"] == RELEASE.manifest_sha256
+    assert variables["OMP_NUM_THREADS"] == variables["OPENBLAS_NUM_THREADS"] == "1"
 
 
 def test_the_function_knows_the_keys_that_the_stack_trusts_and_no_empty_ones(function: Recording) -> None:

@@ -6,6 +6,8 @@ for these the test can say that the service was told, and not that it acts.
 """
 
 import json
+import os
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -153,7 +155,23 @@ def test_only_a_signed_request_with_the_key_is_answered(aws: LocalAws, closed: D
     answer = signed(may, url, GUIDE_EVENT, {"x-api-key": key})
     assert answer.status == 200, answer.body
     assert json.loads(answer.body)["label"] == "virginica"
-    assert "--aws-sigv4" in closed.outputs["curlPost"]
+
+
+def test_the_curl_line_of_the_outputs_signs_with_the_credentials_of_the_shell(aws: LocalAws, closed: Deployed) -> None:
+    """As it stands, but for the key, whose value is no output."""
+    key = aws.client("apigateway").get_api_key(apiKey=closed.outputs["apiKeyId"], includeValue=True)["value"]
+    user = make_user(aws, "execute-api:Invoke")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": user.access_key,
+        "AWS_SECRET_ACCESS_KEY": user.secret_key,
+        "NO_PROXY": "*",
+    }
+    for line in (closed.outputs["curlPost"], closed.outputs["curlGet"]):
+        command = line.replace("YOUR-KEY", key)
+        done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout).get("model") == "iris", (command, done.stdout)
 
 
 def test_a_page_is_told_what_it_may_and_what_was_wrong(closed: Deployed) -> None:

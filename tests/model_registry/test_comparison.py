@@ -101,6 +101,15 @@ def test_a_renamed_feature_is_one_removed_and_one_added() -> None:
     ]
 
 
+def test_labels_of_several_outputs_that_are_others_are_breaking() -> None:
+    old, new = (changed(labels=None, output_labels=labels) for labels in (((0, 1), ("a", "b")), ((0, 1), ("a", "c"))))
+    assert breaking_changes(old, new) == ["the labels of the outputs are others"]
+    assert breaking_changes(old, changed(labels=None, output_labels=((False, True), ("a", "b")))) != []
+    assert breaking_changes(old, changed(labels=None, probabilities=False)) == [
+        "answers have no probabilities any more"
+    ]
+
+
 def test_labels_that_python_takes_for_equal_are_others_in_json() -> None:
     assert breaking_changes(changed(labels=(0, 1)), changed(labels=(False, True))) == [
         "label 0 was removed",

@@ -17,7 +17,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.multioutput import MultiOutputClassifier
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
@@ -55,6 +56,7 @@ CASES: dict[str, tuple[Callable[[], Any], Any]] = {
     "regressor": (lambda: LinearRegression().fit(X, X[:, 0]), X),
     "several outputs": (lambda: LinearRegression().fit(X, X[:, :2]), X),
     "several labels": (lambda: MultiOutputClassifier(LogisticRegression()).fit(X, np.c_[y, 1 - y]), X),
+    "several indicators": (lambda: OneVsRestClassifier(LogisticRegression()).fit(X, np.c_[y, 1 - y]), X),
     "clusters": (lambda: KMeans(2, n_init=1, random_state=0).fit(X), X),
 }
 
@@ -76,10 +78,12 @@ def test_the_golden_examples_are_what_the_estimator_itself_predicts(case: tuple[
     expected = estimator.predict(example[:3]).tolist()
     assert [o.value if described.signature.output == "value" else o.label for o in outputs] == expected
     if described.signature.probabilities:
-        table = estimator.predict_proba(example[:3])
-        assert [list((o.probabilities or {}).values()) for o in outputs] == table.tolist()
-        keys = label_names(estimator.classes_.tolist())
-        assert {tuple(o.probabilities or ()) for o in outputs} == {tuple(keys)}
+        table, classes = estimator.predict_proba(example[:3]), estimator.classes_
+        is_several = isinstance(table, list)
+        found = [o.probabilities if isinstance(o.probabilities, list) else [o.probabilities or {}] for o in outputs]
+        for k, (each, labels) in enumerate(zip(table, classes, strict=True) if is_several else [(table, classes)]):
+            assert [list(row[k].values()) for row in found] == each.tolist()
+            assert {tuple(row[k]) for row in found} == {tuple(label_names(labels.tolist()))}
 
 
 def test_the_file_answers_the_examples_as_recorded(case: tuple[Any, Any]) -> None:
@@ -107,7 +111,8 @@ def test_the_packages_are_all_that_unpickling_needs_as_installed(case: tuple[Any
         ("mixed columns", "dataframe", "label", (0, 1), True),
         ("text", "list", "label", ("b", "g"), True),
         ("regressor", "array", "value", None, False),
-        ("several labels", "array", "label", None, False),
+        ("several labels", "array", "label", None, True),
+        ("several indicators", "array", "label", None, False),
         ("clusters", "array", "label", None, False),
     ],
 )
@@ -125,6 +130,15 @@ def test_the_signature_says_what_goes_in_and_comes_out(
         labels,
         probabilities,
     )
+
+
+def test_the_labels_of_several_outputs_are_those_of_each() -> None:
+    """One table of probabilities for all outputs, as a classifier of indicators has, names nobody's labels."""
+    targets = np.c_[words, np.roll(words, 1)]
+    forest = RandomForestClassifier(5, random_state=0).fit(X, targets)
+    assert describe(forest, X).signature.output_labels == (("no", "yes"), ("no", "yes"))
+    chain = ClassifierChain(LogisticRegression()).fit(X, np.c_[y, 1 - y])
+    assert describe(chain, X).signature.output_labels is None
 
 
 def test_feature_names_and_types_come_from_the_columns() -> None:
@@ -208,6 +222,12 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, dict[str, Any], str]] = {
     "few class names": (lambda: GaussianNB().fit(X, y), X, {"class_names": ["a"]}, "1 class names for the 2 classes"),
     "same class names": (lambda: GaussianNB().fit(X, y), X, {"class_names": ["a", "a"]}, "not distinct"),
     "same as text": (lambda: GaussianNB().fit(X, y), X, {"class_names": [1, "1"]}, "not distinct"),
+    "class names of several outputs": (
+        lambda: fitted("several indicators"),
+        X,
+        {"class_names": ["a", "b"]},
+        "OneVsRestClassifier has no single list of classes",
+    ),
     "classes of a regressor": (
         lambda: LinearRegression().fit(X, y),
         X,

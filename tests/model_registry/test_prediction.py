@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from model_registry.manifest import Feature, FeatureType, Prediction, Signature
 from model_registry.prediction import Predictor, to_container
@@ -35,6 +37,34 @@ def test_a_dataframe_has_the_features_as_columns_and_numbers_as_floats() -> None
     )
     expected = pd.DataFrame({"f0": ["x", "y"], "f1": [np.nan, np.nan], "f2": [1, 2]})
     pd.testing.assert_frame_equal(made, expected)
+
+
+@pytest.mark.parametrize("kind", ["number", "integer", "string", "boolean"])
+def test_a_column_of_a_dataframe_is_of_one_type_whatever_a_request_leaves_out(kind: FeatureType) -> None:
+    """An encoder or imputer that was fitted on one type answers otherwise, or not at all, to another."""
+    value = {"number": 1.5, "integer": 1, "string": "x", "boolean": True}[kind]
+    nullable = Signature(features=(Feature(name="f", type=kind, nullable=True),), container="dataframe")
+    requests: list[list[tuple[Any]]] = [[(value,)], [(None,)], [(value,), (None,)]]
+    made = [to_container(rows, nullable)["f"] for rows in requests]
+    assert len({column.dtype for column in made}) == 1
+    assert [column.isna().tolist() for column in made] == [[False], [True], [False, True]]
+
+
+def test_a_missing_text_is_the_category_that_was_fitted_also_when_it_comes_alone() -> None:
+    frame = pd.DataFrame({"f": ["x", None, "y", None]})
+    estimator = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(frame, [0, 1, 0, 1])
+    form = Signature(features=(Feature(name="f", type="string", nullable=True),), container="dataframe", labels=(0, 1))
+    predictor = Predictor(estimator, form)
+    assert [predictor.predict([row])[0].label for row in [("x",), (None,)]] == [0, 1]
+
+
+def test_several_outputs_have_a_list_of_labels_and_the_probabilities_of_each() -> None:
+    targets = np.c_[np.array(["a", "b"])[y], np.array(["p", "q"])[1 - y]]
+    estimator = RandomForestClassifier(5, random_state=0).fit(X, targets)
+    several = signature("number", "number", probabilities=True, output_labels=(("a", "b"), ("p", "q")))
+    first, last = Predictor(estimator, several).predict([(0.0, 1.0), (10.0, 11.0)])
+    assert first == Prediction(label=["a", "q"], probabilities=[{"a": 1.0, "b": 0.0}, {"p": 0.0, "q": 1.0}])
+    assert last == Prediction(label=["b", "p"], probabilities=[{"a": 0.0, "b": 1.0}, {"p": 1.0, "q": 0.0}])
 
 
 def test_a_list_holds_the_one_feature_s_values() -> None:
@@ -71,4 +101,5 @@ def test_answers_hold_plain_python_values() -> None:
     (found,) = predictor.predict([(0.0, 1.0)])
     assert found == Prediction(label=0, probabilities={"0": 1.0, "1": 0.0})
     assert type(found.label) is int
-    assert {type(each) for each in (found.probabilities or {}).values()} == {float}
+    assert isinstance(found.probabilities, dict)
+    assert {type(each) for each in found.probabilities.values()} == {float}

@@ -4,7 +4,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from model_registry.errors import InputError
@@ -55,6 +55,11 @@ def requests(draw: st.DrawFn) -> tuple[Signature, Any]:
     return signature, {"instances": [instance() for _ in range(draw(st.integers(0, 3)))]}
 
 
+def held(feature: Feature, value: Any) -> Any:
+    """A number is held as a float, which rounds integers beyond 2**53."""
+    return float(value) if feature.type == "number" and value is not None else value
+
+
 def problems(inputs: Inputs, body: bytes | str) -> list[dict[str, str]]:
     with pytest.raises(InputError) as caught:
         inputs.read_body(body)
@@ -70,13 +75,16 @@ def look_up(document: Any, pointer: str) -> Any:
 
 
 @given(requests())
+@example((Signature(features=(Feature(name="a", type="number"),)), {"a": 2**53 + 1}))
 def test_the_function_accepts_exactly_what_the_gateway_s_schema_accepts(request_: tuple[Signature, Any]) -> None:
     signature, document = request_
     inputs, body = Inputs(signature), json.dumps(document)
     if jsonschema.Draft4Validator(request_schema(signature)).is_valid(document):
         rows, is_batch = inputs.read_body(body)
         instances = document["instances"] if is_batch else [document]
-        assert rows == [tuple(item.get(feature.name) for feature in signature.features) for item in instances]
+        assert rows == [
+            tuple(held(feature, item.get(feature.name)) for feature in signature.features) for item in instances
+        ]
     else:
         assert problems(inputs, body)
 
@@ -250,6 +258,22 @@ def test_the_answer_s_schema_fits_the_three_kinds_of_answers() -> None:
     for schema, right, wrong in cases:
         jsonschema.Draft202012Validator(schema).validate(right)
         assert not jsonschema.Draft202012Validator(schema).is_valid(wrong)
+
+
+def test_the_answer_s_schema_names_the_labels_of_each_of_several_outputs() -> None:
+    features = (Feature(name="a", type="number"),)
+    several = Signature(features=features, probabilities=True, output_labels=(("x", "y"), (0, 1)))
+    schema = jsonschema.Draft202012Validator(answer_schema(several))
+    right: dict[str, Any] = {"label": ["x", 1], "probabilities": [{"x": 1.0, "y": 0.0}, {"0": 0.25, "1": 0.75}]}
+    schema.validate(right)
+    for wrong in (
+        {**right, "label": [1, "x"]},
+        {**right, "label": ["x"]},
+        {**right, "label": ["x", 1, 1]},
+        {**right, "probabilities": right["probabilities"][::-1]},
+        {"label": ["x", 1]},
+    ):
+        assert not schema.is_valid(wrong)
 
 
 def test_a_feature_that_may_be_missing_may_be_left_out_of_body_query_and_batch_alike() -> None:
