@@ -27,8 +27,8 @@ def test_each_line_of_the_walk_does_what_the_readme_says(engine: Path, cloud: Lo
     project = make_project(tmp_path, engine, cloud)
     lines = walk()
     done = subprocess.run(
-        ["bash", "-e"],
-        input="".join(f"{line}\nprintf '{_MARK}'\n" for line in lines),
+        ["bash", "-ec", "".join(f"{line}\nprintf '{_MARK}'\n" for line in lines)],
+        stdin=subprocess.DEVNULL,
         cwd=project.folder,
         env={**project.environment, "PULUMI_SKIP_CONFIRMATIONS": "true"},
         stdout=subprocess.PIPE,
