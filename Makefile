@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve stop test bench check fix lock clean
+.PHONY: help demo serve stop test bench profile check fix lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: $(READY) ## Run every test, with branch coverage
 
 bench: $(READY) ## Measure the registry against MLflow and modelstore; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.registry
+
+profile: $(READY) ## Draw where the time of a cold start goes; writes .local/profile
+	@$(BIN)/python -m benchmarks.profile
 
 check: $(READY) ## Lint, formatting and types; changes nothing
 	@$(BIN)/ruff check .

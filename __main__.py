@@ -10,7 +10,7 @@ from infra.curl import get_line, post_line
 from infra.custom_domain import CustomDomain
 from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
-from infra.inputs import model_layer, resolve_release, served_engine
+from infra.inputs import announce_change, model_layer, resolve_release, served_engine
 from infra.layer import DependencyLayer
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
@@ -30,6 +30,7 @@ def deploy_model(settings: Settings) -> None:
     manifest = release.manifest
     engine = served_engine(settings, manifest)
     check_python(settings, engine.environment.python)
+    announce_change(settings, release)
     built = model_layer(manifest, engine, settings.architecture, signing=bool(settings.public_keys))
     name = settings.service
 
@@ -96,6 +97,8 @@ def deploy_model(settings: Settings) -> None:
     pulumi.export("curlPost", invoke_url.apply(lambda url: post_line(url, manifest, **access)))
     pulumi.export("modelName", manifest.name)
     pulumi.export("modelVersion", manifest.version)
+    pulumi.export("modelManifestSha256", release.manifest_sha256)
+    pulumi.export("modelEngine", settings.engine)
     pulumi.export("functionName", function.function_name)
     pulumi.export("layerArn", layer.arn)
     pulumi.export("registryBucket", settings.registry_bucket)

@@ -2,12 +2,13 @@
 
 import base64
 import json
+import os
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
+from handler.metrics import COLD_START, LOAD_FAILURE, RESTORE, counted, embedded, timed
 from handler.model import LoadError, ServedModel
 from handler.openapi import document
 from handler.responses import Problem, Response, answer, body_of, problem_json, refusal
@@ -24,11 +25,20 @@ class App:
     def __init__(self, load_model: Callable[[], ServedModel]) -> None:
         self._load = load_model
         self._served: ServedModel | None = None
+        self._starting = True
 
-    def start(self) -> None:
-        """Load the model now; a failure is logged and tried again at the next request."""
-        with suppress(Problem):  # logged there; callers get 503
-            self._model()
+    def start(self, *, must_load: bool = False) -> None:
+        """Load the model now. A failure is logged and tried again at the next request, or raised if it `must_load`."""
+        try:
+            self._loaded()
+        except Exception:
+            if must_load:
+                raise
+
+    def restored(self) -> None:
+        """Log that this environment is a copy of the one that loaded the model."""
+        manifest = self._model().manifest
+        _log("restored", counted(RESTORE), model=manifest.name, version=manifest.version)
 
     def __call__(self, event: Event, context: object) -> Response:  # noqa: ARG002  # Lambda passes it
         """Answer an API Gateway proxy event, or a bare event with the features."""
@@ -56,18 +66,33 @@ class App:
             return _direct_refusal(_failed())
 
     def _model(self) -> ServedModel:
+        try:
+            return self._loaded()
+        except Exception as error:  # logged there; whatever it was, nothing is served
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE, "The model is not available; the function's log says why."
+            ) from error
+
+    def _loaded(self) -> ServedModel:
         if self._served is None:
+            start = counted(COLD_START) if self._starting else {}
+            self._starting = False
             try:
                 self._served = self._load()
-            except (LoadError, RegistryError) as error:
-                _log("model_load_failed", reason=str(error))
-                raise _unavailable() from error
-            except Exception as error:  # unpickling can raise anything; whatever it was, nothing is served
-                _log("model_load_failed", reason=str(error), traceback=traceback.format_exc())
-                raise _unavailable() from error
+            except Exception as error:  # unpickling can raise anything
+                known = isinstance(error, LoadError | RegistryError)
+                more = {} if known else {"traceback": traceback.format_exc()}
+                _log("model_load_failed", start | counted(LOAD_FAILURE), reason=str(error), **more)
+                raise
             manifest = self._served.manifest
             milliseconds = {**self._served.milliseconds, "total": round(sum(self._served.milliseconds.values()), 1)}
-            _log("model_loaded", model=manifest.name, version=manifest.version, milliseconds=milliseconds)
+            _log(
+                "model_loaded",
+                start | timed(milliseconds),
+                model=manifest.name,
+                version=manifest.version,
+                milliseconds=milliseconds,
+            )
         return self._served
 
 
@@ -185,15 +210,13 @@ def _body(event: Event) -> bytes | str:
         raise Problem(HTTPStatus.BAD_REQUEST, "The body is not valid base64.") from error
 
 
-def _unavailable() -> Problem:
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The model is not available; the function's log says why.")
-
-
 def _failed() -> Problem:
     """Log the exception in flight; what the caller gets says nothing of it."""
     _log("request_failed", traceback=traceback.format_exc())
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The prediction failed; the function's log says why.")
 
 
-def _log(event: str, **fields: Any) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)  # noqa: T201  # stdout is the function's log
+def _log(event: str, metrics: Mapping[str, tuple[float, str]] | None = None, **fields: Any) -> None:
+    """Write one JSON line; `metrics` has a value and a unit of each metric that CloudWatch is to take from it."""
+    line = {"event": event, **fields, **(embedded(metrics, os.environ) if metrics else {})}
+    print(json.dumps(line), flush=True)  # noqa: T201  # stdout is the function's log

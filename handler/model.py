@@ -7,8 +7,8 @@ have signed the manifest.
 
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Thread
 
 from model_registry import engines
 from model_registry.errors import EngineError, SignatureError
@@ -25,7 +25,16 @@ from model_registry.manifest import (
 from model_registry.schema import Inputs
 from model_registry.signature import SIGNATURE_FILE, parse_public_keys, verify
 from model_registry.skops_model import parse_trusted_types
-from model_registry.storage import Storage
+from model_registry.storage import Storage, Stored
+
+INIT_SECONDS = 8.0
+"""How long the init phase may fetch, which Lambda ends after 10 s: a failure must be logged before it does.
+
+Source: "Understanding the Lambda execution environment lifecycle" in the AWS Lambda developer guide.
+"""
+
+REQUEST_SECONDS = 20.0
+"""How long a request may fetch, for which API Gateway waits 29 s, and an init phase that is not limited to 10 s."""
 
 
 class LoadError(Exception):
@@ -81,22 +90,28 @@ class ServedModel:
     milliseconds: Mapping[str, float]
 
 
-def load(pin: Pin, storage: Storage | None = None) -> ServedModel:
-    """Fetch, verify, load and check the pinned model; raises LoadError or RegistryError, and serves nothing then."""
-    clock = _Clock()
-    with ThreadPoolExecutor(max_workers=3) as pool:
-        # obstore releases the GIL: the downloads run beside the imports.
-        store = storage or Storage.in_function(pin.bucket)
-        manifest_bytes = pool.submit(_fetch, store, pin, MANIFEST_FILE)
-        model_bytes = pool.submit(_fetch, store, pin, ENGINE_FILES[pin.engine])
-        signature = pool.submit(_fetch, store, pin, SIGNATURE_FILE) if pin.public_keys else None
-        engines.import_libraries(pin.engine)  # while the download runs
-        clock.lap("import")
-        if signature is not None:
-            _check_signature(manifest_bytes.result(), signature.result(), pin)
-        manifest = _verified_manifest(manifest_bytes.result(), pin)
-        data = model_bytes.result()
-        clock.lap("fetch")
+def load(
+    pin: Pin, storage: Storage | None = None, *, since: float | None = None, seconds: float = REQUEST_SECONDS
+) -> ServedModel:
+    """Fetch, verify, load and check the pinned model; raises LoadError or RegistryError, and serves nothing then.
+
+    `since` is when the start began (`time.perf_counter`), where that was before this call. What is not fetched within
+    `seconds` counts as failed.
+    """
+    clock = _Clock(since)
+    deadline = time.perf_counter() + seconds
+    # obstore releases the GIL: the downloads run beside the imports, and beside one another.
+    store = storage or Storage.in_function(pin.bucket, seconds=seconds)
+    model_bytes = _Download(store, pin, ENGINE_FILES[pin.engine])
+    manifest_bytes = _Download(store, pin, MANIFEST_FILE)
+    signature = _Download(store, pin, SIGNATURE_FILE) if pin.public_keys else None
+    engines.import_libraries(pin.engine)  # while the download runs
+    clock.lap("import")
+    if signature is not None:
+        _check_signature(manifest_bytes.result(deadline), signature.result(deadline), pin)
+    manifest = _verified_manifest(manifest_bytes.result(deadline), pin)
+    data = model_bytes.result(deadline)
+    clock.lap("fetch")
     artifact = manifest.engine(pin.engine).artifact
     _check(data, artifact.sha256, f"{artifact.file} of {manifest.reference}")
     clock.lap("verify")
@@ -108,12 +123,35 @@ def load(pin: Pin, storage: Storage | None = None) -> ServedModel:
     return ServedModel(manifest, Inputs(manifest.signature), predictor, clock.laps)
 
 
-def _fetch(store: Storage, pin: Pin, file: str) -> bytes:
-    key = version_key(pin.name, pin.version, file)
-    stored = store.read(key)
-    if stored is None:
-        raise LoadError(f"{store.location}/{key} does not exist")
-    return stored.data
+class _Download:
+    """Fetches one file of the pinned version, beginning at once. Nothing waits for it longer than to a deadline."""
+
+    def __init__(self, store: Storage, pin: Pin, file: str) -> None:
+        self._store = store
+        self._key = version_key(pin.name, pin.version, file)
+        self._stored: Stored | None = None
+        self._error: Exception | None = None
+        self._began = time.perf_counter()
+        self._thread = Thread(target=self._fetch, daemon=True)  # one that hangs does not keep the process
+        self._thread.start()
+
+    def _fetch(self) -> None:
+        try:
+            self._stored = self._store.read(self._key)
+        except Exception as error:  # noqa: BLE001  # it is raised where the result is wanted
+            self._error = error
+
+    def result(self, deadline: float) -> bytes:
+        """The file's bytes; LoadError where there is none, or where it is not there by the deadline."""
+        self._thread.join(max(0.0, deadline - time.perf_counter()))
+        place = f"{self._store.location}/{self._key}"
+        if self._thread.is_alive():
+            raise LoadError(f"{place} was not fetched within {deadline - self._began:.1f} s: S3 was too slow")
+        if self._error is not None:
+            raise self._error
+        if self._stored is None:
+            raise LoadError(f"{place} does not exist")
+        return self._stored.data
 
 
 def _public_keys(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -173,9 +211,9 @@ def _self_check(predictor: engines.Predicts, manifest: Manifest, example: Exampl
 class _Clock:
     """Milliseconds of each phase of the start."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: float | None) -> None:
         self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self._last = time.perf_counter() if since is None else since
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()

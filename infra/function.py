@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.function_code import ENTRY_POINT, code_files
+from infra.function_code import ENTRY_POINT, code_files, variables
 from infra.layer_platform import lambda_runtime
 from infra.settings_account import AccountSettings
 from infra.settings_function import Capacity, Network
@@ -14,8 +14,6 @@ from model_registry.manifest import EngineName, versions_prefix
 from model_registry.release import Release
 
 ALIAS = "live"
-ALLOWED_ORIGINS = "ALLOWED_ORIGINS"
-"""The variable from which the handler takes the origins whose pages may read its answers."""
 
 
 @dataclass(frozen=True)
@@ -98,21 +96,14 @@ class ModelFunction(pulumi.ComponentResource):
             memory_size=args.memory,
             timeout=args.timeout,
             environment={
-                "variables": {
-                    "MODEL_BUCKET": args.registry_bucket,
-                    "MODEL_NAME": manifest.name,
-                    "MODEL_VERSION": str(manifest.version),
-                    "MODEL_MANIFEST_SHA256": args.release.manifest_sha256,
-                    # One row needs no threads; starting them costs 140 ms of CPU at import (docs/benchmarks.md).
-                    "OPENBLAS_NUM_THREADS": "1",
-                    # Gradient boosting and neighbours use OpenMP, whose threads wait for each other in a busy loop: on
-                    # a share of a processor, which most functions have, an answer then takes many times as long.
-                    "OMP_NUM_THREADS": "1",
-                    **({"MODEL_ENGINE": args.engine} if args.engine != "sklearn" else {}),
-                    **({"MODEL_TRUSTED_TYPES": ",".join(args.trusted_types)} if args.trusted_types else {}),
-                    **({"MODEL_PUBLIC_KEY": ",".join(args.public_keys)} if args.public_keys else {}),
-                    **({ALLOWED_ORIGINS: ",".join(args.cors_origins)} if args.cors_origins else {}),
-                }
+                "variables": variables(
+                    args.registry_bucket,
+                    args.release,
+                    engine=args.engine,
+                    trusted_types=args.trusted_types,
+                    public_keys=args.public_keys,
+                    cors_origins=args.cors_origins,
+                )
             },
             tracing_config={"mode": "Active" if args.tracing else "PassThrough"},
             logging_config={"log_format": "Text", "log_group": logs.name},

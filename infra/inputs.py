@@ -3,15 +3,18 @@
 Whatever is wrong with them stops the program here, in one line, before anything is built or created.
 """
 
+from typing import Any
+
 import pulumi
 
 from infra import function_code
 from infra.layer_build import Layer, LayerSpec, build_layer
 from infra.layer_errors import LayerError
+from infra.model_change import Deployed, deployed_version, model_change
 from infra.settings import Settings, SettingsError
-from model_registry.errors import EngineError, RegistryError
+from model_registry.errors import EngineError, IntegrityError, RegistryError
 from model_registry.manifest import Engine, Manifest
-from model_registry.reference import TagRef
+from model_registry.reference import TagRef, VersionRef
 from model_registry.registry import Registry
 from model_registry.release import Release
 from model_registry.skops_model import not_trusted
@@ -20,14 +23,60 @@ from model_registry.storage import Storage
 
 def resolve_release(settings: Settings) -> Release:
     """Pin the version that the stack's tag points at now; SettingsError where there is none, or none to trust."""
-    provider = pulumi.Config("aws")
     try:
-        storage = Storage.open(settings.registry_bucket, profile=provider.get("profile"), region=provider.get("region"))
         # A deployment reads the registry and writes nothing, so nobody is to be named.
-        registry = Registry(storage, actor="pulumi", trusted_keys=settings.public_keys)
+        registry = Registry(_storage(settings), actor="pulumi", trusted_keys=settings.public_keys)
         return registry.resolve(TagRef(settings.model, settings.tag))
     except RegistryError as error:
         raise SettingsError(str(error)) from error
+
+
+def announce_change(settings: Settings, release: Release) -> None:
+    """Print what the deployment changes about the model; SettingsError where that breaks callers and is not allowed.
+
+    What is deployed now are the outputs of the stack's last successful update, which the engine gives at preview too
+    (docs/decisions/0006). A deployed version whose manifest is gone is compared with nothing, and stops nothing.
+    """
+    deployed = deployed_version(_own_outputs())
+    old = None
+    if deployed and deployed.name == release.manifest.name:
+        try:
+            old = _manifest_of(settings, deployed)
+        except RegistryError as error:
+            pulumi.log.warn(
+                f"{deployed.reference}, which is deployed, cannot be compared with {release.manifest.reference}, which "
+                f"may break callers: {error}"
+            )
+    change = model_change(settings.tag, release, settings.engine, deployed, old)
+    pulumi.log.info(change.text)
+    if change.breaking and deployed and not settings.allow_breaking:
+        raise SettingsError(
+            f"{release.manifest.reference} breaks callers of {deployed.reference}: {'; '.join(change.breaking)}. Tag a "
+            "version with the same signature, or allow it: `pulumi config set allowBreaking true`"
+        )
+
+
+def _own_outputs() -> dict[str, Any]:
+    """Read the outputs of this stack's last successful update; empty before the first.
+
+    The engine's own function, by which StackReference reads, gives them at once and copies them nowhere.
+    """
+    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
+    return dict(found["outputs"])
+
+
+def _manifest_of(settings: Settings, deployed: Deployed) -> Manifest:
+    """Read the manifest of the deployed version, which needs no signature: its digest is the stack's own."""
+    release = Registry(_storage(settings), actor="pulumi").resolve(VersionRef(deployed.name, deployed.version))
+    if not deployed.is_version_of(release):
+        raise IntegrityError(f"the manifest of {deployed.reference} in {settings.registry_bucket} is another one")
+    return release.manifest
+
+
+def _storage(settings: Settings) -> Storage:
+    provider = pulumi.Config("aws")
+    return Storage.open(settings.registry_bucket, profile=provider.get("profile"), region=provider.get("region"))
 
 
 def served_engine(settings: Settings, manifest: Manifest) -> Engine:

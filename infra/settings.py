@@ -68,6 +68,7 @@ class Settings:
     log_retention_days: int
     tracing: bool
     stack: str
+    allow_breaking: bool = False
     public_keys: tuple[str, ...] = ()
     engine: EngineName = "sklearn"
     trusted_types: tuple[str, ...] = ()
@@ -125,6 +126,7 @@ def read_settings() -> Settings | RegistrySettings:
         log_retention_days=config.require_int("logRetentionDays"),
         tracing=config.require_bool("tracing"),
         stack=stack,
+        allow_breaking=config.require_bool("allowBreaking"),
         public_keys=_public_keys(config.get("publicKey") or ""),
         engine=cast("EngineName", config.get("engine") or "sklearn"),
         trusted_types=_trusted_types(config.get("trustedTypes") or ""),

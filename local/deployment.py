@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+from botocore.exceptions import ParamValidationError
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.proto import resource_pb2
 
 from local.configuration import Configuration, read_configuration
-from local.errors import LocalError, UnsupportedError
+from local.errors import ApiModelError, LocalError, UnsupportedError
 from local.ministack import LocalAws
 from local.resources import RESOURCES
 from local.resources.base import Properties, whole
@@ -33,6 +34,7 @@ from local.stack_state import Deployed, StackState
 
 OnResource = Callable[[str, str, str], None]
 OnLog = Callable[[str], None]
+ORGANIZATION = "organization"  # what the engine calls the only one of a backend that has none
 SECRET = "[secret]"  # noqa: S105 - what is shown in place of one
 
 
@@ -66,17 +68,20 @@ def deploy(
     project = project.resolve()
     configuration = read_configuration(project, stack, config)
     deployed = StackState(state.resolve() / "stacks" / f"{stack}.json", aws)
-    resources = _Resources(aws, deployed, on_resource or (lambda _type, _name, _action: None))
+    own_name = f"{ORGANIZATION}/{configuration.project}/{stack}"
+    resources = _Resources(aws, deployed, own_name, on_resource or (lambda _type, _name, _action: None))
 
     # Pulumi keeps its root, settings and configuration in context variables and leaves event loops open: a context
     # and a thread of its own give every deployment a clean start and leave nothing to the caller.
     with aws.activated(), _inside(project), ThreadPoolExecutor(1, thread_name_prefix="pulumi") as thread:
         try:
             context = contextvars.Context()
-            return thread.submit(context.run, _run, project, stack, configuration, resources, on_log).result()
+            outputs = thread.submit(context.run, _run, project, stack, configuration, resources, on_log).result()
         except KeyboardInterrupt:
             resources.stopped = True
             raise
+    deployed.put_outputs(outputs)
+    return outputs
 
 
 def _run(
@@ -103,7 +108,7 @@ def _run(
             preview=False,
             logger=logger,
             monitor=_Monitor(resources),
-            organization="organization",
+            organization=ORGANIZATION,
         )
         try:
             mocks.test(program)()  # type: ignore[no-untyped-call]  # Pulumi leaves it without types
@@ -134,9 +139,10 @@ async def _plain(outputs: Mapping[str, Any]) -> dict[str, Any]:
 class _Resources(mocks.Mocks):
     """Creates what the program declares, keeping note of it in the stack's state."""
 
-    def __init__(self, aws: LocalAws, state: StackState, on_resource: OnResource) -> None:
+    def __init__(self, aws: LocalAws, state: StackState, own_name: str, on_resource: OnResource) -> None:
         self.aws = aws
         self.state = state
+        self.own_name = own_name
         self.on_resource = on_resource
         self.registering = threading.local()
         self.failures: list[tuple[BaseException, BaseException | None]] = []
@@ -151,12 +157,23 @@ class _Resources(mocks.Mocks):
             raise
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
+        if args.token == _STACK_OUTPUTS:
+            return self._stack_outputs(args.args["name"]), []
         if args.token not in CALLS:
             raise UnsupportedError(
                 f"The program calls {args.token}; the local AWS has {', '.join(CALLS)}. Add it to "
                 f"local/resources/calls.py."
             )
         return CALLS[args.token](self.aws), []
+
+    def _stack_outputs(self, name: str) -> dict[Any, Any]:
+        """Answer as the engine does: the outputs of the last deployment that succeeded, empty before the first."""
+        if name != self.own_name:
+            raise UnsupportedError(
+                f"The program reads the outputs of {name}; here it can read its own only, {self.own_name}."
+            )
+        secret = [key for key, value in self.state.outputs.items() if value == SECRET]
+        return {"name": name, "outputs": self.state.outputs, "secretOutputNames": secret}
 
     def _new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, Properties]:
         if args.resource_id:
@@ -187,14 +204,17 @@ class _Resources(mocks.Mocks):
         new = digests(inputs)
         old = self.state.resources.get(urn)
         todo = action(kind, changed(old.inputs, new)) if old else "create"
-        if old and todo == "same":
-            resource = old
-        elif old and kind.update and todo == "update":
-            outputs = old.outputs | kind.update(self.aws, old.id, inputs)
-            resource = Deployed(token, old.id, new, outputs)
-        else:
-            physical, outputs = kind.create(self.aws, inputs)
-            resource = Deployed(token, physical, new, outputs)
+        try:
+            if old and todo == "same":
+                resource = old
+            elif old and kind.update and todo == "update":
+                outputs = old.outputs | kind.update(self.aws, old.id, inputs)
+                resource = Deployed(token, old.id, new, outputs)
+            else:
+                physical, outputs = kind.create(self.aws, inputs)
+                resource = Deployed(token, physical, new, outputs)
+        except (ApiModelError, ParamValidationError) as error:
+            raise ApiModelError(f"{name} ({token}): {error}") from error
         with self._lock:
             if resource is not old:
                 self.state.put(urn, resource)
@@ -231,6 +251,9 @@ class _Monitor(mocks.MockMonitor):
         features = info.supportedFeatures
         reference = resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES
         return resource_pb2.DeploymentInfo(supportedFeatures=[one for one in features if one != reference])
+
+
+_STACK_OUTPUTS = "pulumi:pulumi:readStackOutputs"
 
 
 def _received(value: Any) -> Any:

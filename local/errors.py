@@ -2,6 +2,7 @@
 
 LocalError
 ├── StartError        MiniStack or its environment could not be started
+├── ApiModelError     AWS would refuse the request that a resource makes
 ├── ConfigError       a stack's configuration is missing, or is not what Pulumi.yaml declares
 └── UnsupportedError  the program asks for a resource, an input or a call that the local AWS does not have
 """
@@ -13,6 +14,10 @@ class LocalError(Exception):
 
 class StartError(LocalError):
     """MiniStack or its environment could not be started."""
+
+
+class ApiModelError(LocalError):
+    """AWS would refuse a request; the message names operation, member, value and rule."""
 
 
 class ConfigError(LocalError):

@@ -25,6 +25,7 @@ import boto3
 import psutil
 from botocore.config import Config
 
+from local.api_models import strict
 from local.environment import ministack_python
 from local.errors import StartError
 
@@ -50,7 +51,7 @@ class LocalAws:
     log: Path
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client with the rights of the account's root."""
+        """Return a boto3 client with the rights of the account's root, which refuses what AWS would refuse."""
         return _client(self.url, service)
 
     def environment(self) -> dict[str, str]:
@@ -86,7 +87,7 @@ class LocalAws:
 
 @functools.cache
 def _client(url: str, service: str) -> Any:
-    return boto3.session.Session().client(
+    client = boto3.session.Session().client(
         service,
         endpoint_url=url,
         region_name=REGION,
@@ -94,6 +95,7 @@ def _client(url: str, service: str) -> Any:
         aws_secret_access_key="test",  # noqa: S106 - MiniStack's root, no secret
         config=Config(proxies={}, retries={"max_attempts": 2}, s3={"addressing_style": "path"}),
     )
+    return strict(client)
 
 
 def start(state: Path, *, port: int | None = None, environments: Path = ENVIRONMENTS) -> LocalAws:

@@ -33,17 +33,29 @@ class StackState:
         self.salt = secrets.token_hex(8)
         """Tells the names of this stack's resources from those of another stack of the same name."""
         self.resources: dict[str, Deployed] = {}
+        self.outputs: dict[str, Any] = {}
+        """The outputs of the last deployment that succeeded."""
         if file.exists():
             stored = json.loads(file.read_text())
             if stored["aws"] == self._aws:
                 self.salt = stored["salt"]
                 self.resources = {urn: Deployed(**resource) for urn, resource in stored["resources"].items()}
+                self.outputs = stored.get("outputs", {})  # an earlier release wrote none
 
     def put(self, urn: str, resource: Deployed) -> None:
         """Note a resource, for good: the file is whole at every instant. Only its owner can read it."""
         self.resources[urn] = resource
+        self._write()
+
+    def put_outputs(self, outputs: dict[str, Any]) -> None:
+        """Note what a deployment that succeeded gives; secrets are hidden already."""
+        if outputs != self.outputs:
+            self.outputs = outputs
+            self._write()
+
+    def _write(self) -> None:
         resources = {urn: asdict(one) for urn, one in self.resources.items()}
-        stored = {"aws": self._aws, "salt": self.salt, "resources": resources}
+        stored = {"aws": self._aws, "salt": self.salt, "resources": resources, "outputs": self.outputs}
         self._file.parent.mkdir(parents=True, exist_ok=True)
         handle, writing = tempfile.mkstemp(dir=self._file.parent, prefix=f".{self._file.name}-")
         try:

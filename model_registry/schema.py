@@ -152,6 +152,11 @@ def request_schema(signature: Signature) -> dict[str, Any]:
     references, definitions = msgspec.json.schema_components(
         [inputs.instance, inputs.batch], ref_template="#/definitions/{name}"
     )
+    # msgspec writes an empty list for a model whose features may all be left out; draft 4 refuses that.
+    definitions = {
+        name: {key: value for key, value in definition.items() if (key, value) != ("required", [])}
+        for name, definition in definitions.items()
+    }
     return {
         "$schema": _DRAFT_4,
         "title": "Prediction request",

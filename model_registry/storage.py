@@ -1,11 +1,13 @@
 """The only place that talks to object storage.
 
 obstore does the work: it imports in a few milliseconds, which counts at a function's cold start, releases the GIL
-while it downloads, and knows conditional writes. boto3 is asked for credentials where people use profiles or SSO.
+while it downloads, and knows conditional writes. boto3 is asked for credentials where people use profiles or SSO;
+in a function obstore finds them itself.
 """
 
 import os
 import re
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -43,9 +45,7 @@ REFUSED_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredTo
 _TOKEN = "writer"  # noqa: S105  # no password
 """Name of the user metadata (x-amz-meta-writer) that holds a writer's token."""
 
-# A person's upload of a large model may be slow; a function's start may not.
-_PERSON_TIMEOUTS = {"connect_timeout": "5s", "timeout": "15m"}
-_FUNCTION_TIMEOUTS = {"connect_timeout": "1s", "timeout": "8s"}
+_CONTAINER = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class Storage:
         a bad bucket name and CredentialsError where there are no credentials or no region.
         """
         from botocore.exceptions import BotoCoreError
+        from obstore.auth.boto3 import Boto3CredentialProvider
 
         name = bucket_name(bucket)
         try:
@@ -85,20 +86,33 @@ class Storage:
             )
         if session.region_name is None:
             raise CredentialsError(f"no AWS region to open s3://{name}: set AWS_REGION, or a region in the profile")
-        return cls(_s3(name, session.region_name, _PERSON_TIMEOUTS, session), f"s3://{name}")
+        # A person's upload of a large model may be slow.
+        options = _options(session.region_name, timedelta(seconds=5), timedelta(minutes=15), timedelta(seconds=8))
+        return cls(S3Store(name, **options, credential_provider=Boto3CredentialProvider(session)), f"s3://{name}")
 
     @classmethod
-    def in_function(cls, bucket: str) -> "Storage":
+    def in_function(cls, bucket: str, *, seconds: float) -> "Storage":
         """Open a bucket from inside a Lambda function, with its role.
 
-        Credentials are in the environment, except under SnapStart, where a container endpoint gives them.
+        Credentials are in the environment, except under SnapStart, where a container endpoint gives them and obstore
+        renews them. A try that gets no connection is ended after an eighth of `seconds`, one that gets no byte after a
+        quarter, and both are tried again while there is time; whoever reads still has to keep to `seconds` himself, as
+        the last try may start late.
         """
-        session = None
-        if "AWS_CONTAINER_CREDENTIALS_FULL_URI" in os.environ:
-            import boto3  # part of Lambda's runtime; loaded in this one case only
-
-            session = boto3.Session()
-        return cls(_s3(bucket, os.environ["AWS_REGION"], _FUNCTION_TIMEOUTS, session), f"s3://{bucket}")
+        budget = timedelta(seconds=seconds)
+        options = _options(os.environ["AWS_REGION"], budget / 8, budget, budget / 2)
+        options["client_options"]["read_timeout"] = budget / 4
+        uri = os.environ.get(_CONTAINER)
+        if not uri:
+            return cls(S3Store(bucket, **options), f"s3://{bucket}")
+        # obstore takes the endpoint's token from a file only: one in memory, which is gone with the storage.
+        token = os.memfd_create("token")
+        os.write(token, os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "").encode())
+        options["container_credentials_full_uri"] = uri
+        options["container_authorization_token_file"] = f"/proc/self/fd/{token}"
+        storage = cls(S3Store(bucket, **options), f"s3://{bucket}")
+        weakref.finalize(storage, os.close, token)
+        return storage
 
     def read(self, key: str) -> Stored | None:
         """Return the object, or None where there is none."""
@@ -177,6 +191,9 @@ class Storage:
     def _explained(self, error: Exception, action: str) -> StorageError:
         # S3's own error codes are in the text; obstore has no exceptions for some of them.
         text = str(error)
+        endpoint = os.environ.get(_CONTAINER)
+        if endpoint and endpoint in text:
+            return CredentialsError(f"{self.location}: {endpoint} gives no credentials: {_first_line(error)}")
         if isinstance(error, UnauthenticatedError) or any(code in text for code in REFUSED_CREDENTIALS):
             return CredentialsError(
                 f"{self.location}: the credentials were refused ({action}): refresh them, say by `aws sso login`"
@@ -211,20 +228,16 @@ def bucket_name(text: str) -> str:
     )
 
 
-def _s3(bucket: str, region: str, timeouts: dict[str, str], session: Any) -> S3Store:
+def _options(region: str, connect: timedelta, request: timedelta, retries: timedelta) -> dict[str, Any]:
+    """What every store is given: region, endpoint, and how long to try."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    options: dict[str, Any] = {
+    plain = bool(endpoint and endpoint.startswith("http://"))
+    return {
         "region": region,
-        "client_options": {**timeouts, "allow_http": bool(endpoint and endpoint.startswith("http://"))},
-        "retry_config": {"max_retries": 3, "retry_timeout": timedelta(seconds=8)},
+        "client_options": {"connect_timeout": connect, "timeout": request, "allow_http": plain},
+        "retry_config": {"max_retries": 3, "retry_timeout": retries},
+        **({"endpoint": endpoint} if endpoint else {}),
     }
-    if endpoint:
-        options["endpoint"] = endpoint
-    if session is not None:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-
-        options["credential_provider"] = Boto3CredentialProvider(session)
-    return S3Store(bucket, **options)
 
 
 def _no_bucket(error: Exception) -> bool:

@@ -29,6 +29,7 @@ BAD = [
     Bad("registryBucket", "No_Bucket", "No_Bucket"),
     Bad("model", "Iris Model", "Iris Model"),
     Bad("tag", "the prod", "the prod"),
+    Bad("allowBreaking", "perhaps", _TYPE),
     Bad("memory", 128, "256 to 10240"),
     Bad("memory", "much", _TYPE),
     Bad("timeout", 30, "1 to 29"),

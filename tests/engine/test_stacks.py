@@ -102,23 +102,32 @@ def test_another_memory_changes_the_function_only(dev: EngineStack) -> None:
 
 
 def test_another_signature_is_deployed_anew_and_the_stage_follows(dev: EngineStack, models: Registry) -> None:
-    """The new deployment is made before the stage moves to it, and the old one goes after that."""
+    """It is refused first, as it breaks callers. The old deployment goes once the stage has moved to the new one."""
     extra = train().X_example.assign(color=1.0)
     release = models.publish(LogisticRegression(max_iter=1000).fit(extra, [2, 0, 1]), name="iris", X_example=extra)
     assert dev.get(**GUIDE_EVENT).status == 200
     models.tag(release.manifest.reference, "dev")
-    dev.up()
-    assert dev.changed() == SERVED | {"Deployment", "Stage", "Model", "Method"}
-    assert dev.actions["iris-dev-api-deployment"] == "replace"
-    assert dev.actions["iris-dev-api-stage"] == "update"
-    gateway = dev.aws.client("apigateway")
-    (api,) = (one["id"] for one in gateway.get_rest_apis()["items"] if one["id"] in dev.outputs["invokeUrl"])
-    (deployment,) = gateway.get_deployments(restApiId=api)["items"]
-    assert gateway.get_stage(restApiId=api, stageName="dev")["deploymentId"] == deployment["id"]
+    with pytest.raises(EngineError, match="allowBreaking"):
+        dev.up()
+    assert dev.changed() == set()
+    dev.set(allowBreaking=True)
+    try:
+        dev.up()
+        assert dev.changed() == SERVED | {"Deployment", "Stage", "Model", "Method"}
+        assert dev.actions["iris-dev-api-deployment"] == "replace"
+        assert dev.actions["iris-dev-api-stage"] == "update"
+        gateway = dev.aws.client("apigateway")
+        (api,) = (one["id"] for one in gateway.get_rest_apis()["items"] if one["id"] in dev.outputs["invokeUrl"])
+        (deployment,) = gateway.get_deployments(restApiId=api)["items"]
+        assert gateway.get_stage(restApiId=api, stageName="dev")["deploymentId"] == deployment["id"]
 
-    assert dev.get(**GUIDE_EVENT).body["detail"] == "Missing required request parameters: [color]"
-    assert dev.post(GUIDE_EVENT).body["detail"] == "Invalid request body"
-    assert dev.get(**GUIDE_EVENT, color=1).status == 200
+        assert dev.get(**GUIDE_EVENT).body["detail"] == "Missing required request parameters: [color]"
+        assert dev.post(GUIDE_EVENT).body["detail"] == "Invalid request body"
+        assert dev.get(**GUIDE_EVENT, color=1).status == 200
+    finally:
+        models.rollback("iris@dev")
+        dev.up()
+        dev.unset("allowBreaking")
 
 
 def test_a_layer_that_cannot_be_built_changes_nothing(

@@ -375,7 +375,10 @@ def test_the_function_s_own_files_import_nothing_but_what_it_ships(tmp_path: Pat
 
 def test_the_entry_point_loads_what_the_environment_names(pin: Pin) -> None:
     """As Lambda does: import the module, then call its handler."""
-    code = "import json; from handler.function import handler; print(json.dumps(handler({'x0': 10, 'x1': 11}, None)))"
+    code = (
+        "import gc, json; from handler.function import handler; print(gc.isenabled(), gc.get_freeze_count() > 10_000); "
+        "print(json.dumps(handler({'x0': 10, 'x1': 11}, None)))"
+    )
     environment = {
         **os.environ,
         "MODEL_BUCKET": pin.bucket,
@@ -385,7 +388,9 @@ def test_the_entry_point_loads_what_the_environment_names(pin: Pin) -> None:
     }
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT, env=environment)
-    log, answer = (strict(line) for line in done.stdout.splitlines())
+    line, collector, answered = done.stdout.splitlines()
+    log, answer = strict(line), strict(answered)
+    assert collector == "True True", "the collector is on again, and leaves alone what the start made"
     assert (log["event"], log["version"], done.stderr) == ("model_loaded", 1, "")
     assert answer == {"statusCode": 200, "body": "high"}
 

@@ -50,6 +50,11 @@ def test_the_function_is_pinned_to_a_version_and_its_digest(function: Recording)
     assert variables["OMP_NUM_THREADS"] == variables["OPENBLAS_NUM_THREADS"] == "1"
 
 
+def test_one_row_gets_one_thread(function: Recording) -> None:
+    variables = function.one("Function").inputs["environment"]["variables"]
+    assert (variables["OPENBLAS_NUM_THREADS"], variables["OMP_NUM_THREADS"]) == ("1", "1")
+
+
 def test_the_function_knows_the_keys_that_the_stack_trusts_and_no_empty_ones(function: Recording) -> None:
     assert "MODEL_PUBLIC_KEY" not in function.one("Function").inputs["environment"]["variables"]
     variables = declare(public_keys=("ed25519:a", "ed25519:b")).one("Function").inputs["environment"]["variables"]

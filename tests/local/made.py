@@ -182,5 +182,8 @@ def make_api(made: Made) -> None:
         deployment=made.ids[DEPLOYMENT],
         xrayTracingEnabled=True,
         variables={"one": "1", "two": "2"},
-        accessLogSettings={"destinationArn": "arn:aws:logs:us-east-1:000000000000:log-group:x", "format": "$context"},
+        accessLogSettings={
+            "destinationArn": "arn:aws:logs:us-east-1:000000000000:log-group:x",
+            "format": "$context.requestId",
+        },
     )

@@ -15,7 +15,7 @@ from model_registry import Registry, Storage
 
 @dataclass
 class Deployed:
-    """A stack: its outputs, and what its last deployment did to which resource."""
+    """A stack: its outputs, and what its last deployment did to which resource and said."""
 
     aws: LocalAws
     name: str
@@ -24,11 +24,21 @@ class Deployed:
     outputs: dict[str, Any] = field(default_factory=dict)
     actions: dict[str, str] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
 
     def up(self) -> "Deployed":
         """Deploy, or deploy again."""
         self.actions.clear()
-        self.outputs = deploy(PROJECT, self.name, self.aws, self.state, config=self.config, on_resource=self._note)
+        self.messages.clear()
+        self.outputs = deploy(
+            PROJECT,
+            self.name,
+            self.aws,
+            self.state,
+            config=self.config,
+            on_resource=self._note,
+            on_log=self.messages.append,
+        )
         return self
 
     def changed(self) -> set[str]:

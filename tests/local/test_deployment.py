@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.deployment import SECRET, deploy
-from local.errors import ConfigError, LocalError, UnsupportedError
+from local.errors import ApiModelError, ConfigError, LocalError, UnsupportedError
 from local.ministack import LocalAws
 from local.resources import RESOURCES
 
@@ -272,7 +272,7 @@ def test_ctrl_c_ends_a_deployment_which_the_next_continues(project: Project, uni
 def test_a_failed_deployment_is_continued(project: Project, unique: str) -> None:
     """What was created before the end is known; the rest is created by the next."""
     policy = "p = aws.s3.BucketVersioning('v', bucket=b.bucket, versioning_configuration={'status': '%s'})\n"
-    with pytest.raises(ClientError):
+    with pytest.raises(ApiModelError, match=r"^v \(aws:s3/bucketVersioning:BucketVersioning\): .*'Nonsense'"):
         project.deploy(bucket(unique) + policy % "Nonsense")
     assert project.deploy(bucket(unique) + policy % "Enabled")[1] == {"models": "same", "v": "create"}
 

@@ -73,7 +73,7 @@ def test_another_memory_touches_the_function_only(deploy_stack: Deploy) -> None:
 
 
 def test_another_signature_is_deployed_to_the_stage(models: Registry, deploy_stack: Deploy) -> None:
-    stack = deploy_stack()
+    stack = deploy_stack(allowBreaking="true")
     wide = train()
     extra = wide.X_example.assign(color=1.0)
     fitted = LogisticRegression(max_iter=1000).fit(extra, [2, 0, 1])

@@ -15,6 +15,7 @@ from local.deployment import deploy
 from local.iris import PROJECT, call
 from model_registry.manifest import Manifest, decode_manifest
 from tests.handler.events import NAMES, assert_expected, event_of
+from tests.handler.metrics import metrics_of
 from tests.local.stacks import Deployed
 from training.train_iris import GUIDE_EVENT, Trained
 
@@ -108,6 +109,12 @@ def test_row_12_active_tracing_and_a_cold_start_breakdown_in_the_log(served: Dep
     served.post(GUIDE_EVENT)
     loaded = next(line for line in served.log() if line["event"] == "model_loaded")
     assert set(loaded["milliseconds"]) == {"import", "fetch", "verify", "load", "self_check", "total"}
+    metrics = metrics_of(loaded)
+    assert {"ColdStart", "ImportTime", "FetchTime", "VerifyTime", "LoadTime", "SelfCheckTime", "StartTime"} == set(
+        metrics
+    )
+    assert metrics["StartTime"] == loaded["milliseconds"]["total"] > metrics["ImportTime"]
+    assert loaded["FunctionName"] == served.outputs["functionName"]
 
 
 def _keys(served: Deployed, bucket: str) -> list[str]:

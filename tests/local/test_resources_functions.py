@@ -77,12 +77,15 @@ def test_a_permission_is_on_the_alias_and_is_replaced_in_place(made: Made) -> No
     made.make(ALIAS, name="live", functionName=name, functionVersion="1")
     common = {"function": name, "qualifier": "live", "action": "lambda:InvokeFunction"}
     made.make(
-        PERMISSION, **common, principal="apigateway.amazonaws.com", sourceArn="arn:aws:execute-api:us-east-1:0:a/*"
+        PERMISSION,
+        **common,
+        principal="apigateway.amazonaws.com",
+        sourceArn="arn:aws:execute-api:us-east-1:000000000000:a/*",
     )
-    made.update(PERMISSION, sourceArn="arn:aws:execute-api:us-east-1:0:b/*")
+    made.update(PERMISSION, sourceArn="arn:aws:execute-api:us-east-1:000000000000:b/*")
     policy = json.loads(lambda_.get_policy(FunctionName=name, Qualifier="live")["Policy"])
     assert len(policy["Statement"]) == 1
-    assert "execute-api:us-east-1:0:b/*" in json.dumps(policy["Statement"][0]["Condition"])
+    assert "execute-api:us-east-1:000000000000:b/*" in json.dumps(policy["Statement"][0]["Condition"])
 
 
 def test_code_comes_from_a_folder_a_zip_or_its_members(tmp_path: Path) -> None:

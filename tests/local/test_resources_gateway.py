@@ -49,7 +49,7 @@ def test_an_api_has_each_declared_part(made: Made) -> None:
     assert response["statusCode"] == "422"
     stage = gateway.get_stage(restApiId=api, stageName="dev")
     assert (stage["deploymentId"], stage["tracingEnabled"]) == (made.ids[DEPLOYMENT], True)
-    assert stage["accessLogSettings"]["format"] == "$context"
+    assert stage["accessLogSettings"]["format"] == "$context.requestId"
     assert made.outputs[STAGE]["executionArn"].endswith(f":{api}/dev")
     assert made.outputs[STAGE]["invokeUrl"] == f"{made.aws.url}/_aws/execute-api/{api}/dev"
 

@@ -288,3 +288,11 @@ def test_a_feature_that_may_be_missing_may_be_left_out_of_body_query_and_batch_a
 
 def test_boolean_labels_are_named_as_json_writes_them() -> None:
     assert label_names((False, True, 2, "x")) == ["false", "true", "2", "x"]
+
+
+def test_a_model_whose_features_may_all_be_left_out_has_a_schema_of_draft_4() -> None:
+    """Draft 4 refuses an empty list of required members, and API Gateway with it."""
+    signature = Signature(features=(Feature(name="a", type="number", nullable=True),), output="value")
+    schema = request_schema(signature)
+    jsonschema.Draft4Validator.check_schema(schema)
+    assert jsonschema.Draft4Validator(schema).is_valid({})

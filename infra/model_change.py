@@ -1,0 +1,134 @@
+"""What a deployment changes about the model, as `pulumi preview` and `pulumi up` print it. Pure: no Pulumi."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from model_registry.comparison import Comparison, SignatureChange, compare
+from model_registry.manifest import Environment, Manifest
+from model_registry.release import Release
+
+_MOST_PACKAGES = 3  # named in the line; the layer's own report has all
+_FIRST = "scikit-learn"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The version that the stack's last successful update deployed, and by which engine, as its outputs say.
+
+    `manifest_sha256` is None where a release of this project deployed it that had no such output.
+    """
+
+    name: str
+    version: int
+    manifest_sha256: str | None
+    engine: str = "sklearn"
+
+    @property
+    def reference(self) -> str:
+        """The version's address, `NAME/VERSION`."""
+        return f"{self.name}/{self.version}"
+
+    def is_version_of(self, release: Release) -> bool:
+        """Whether a release is this version, byte for byte."""
+        same = (self.name, self.version) == (release.manifest.name, release.manifest.version)
+        return same and self.manifest_sha256 in (None, release.manifest_sha256)
+
+
+@dataclass(frozen=True)
+class ModelChange:
+    """What is printed, and `breaking`: what callers of the deployed version would notice, a sentence each."""
+
+    text: str
+    breaking: tuple[str, ...] = ()
+
+
+def deployed_version(outputs: Mapping[str, Any]) -> Deployed | None:
+    """Read the stack's outputs; None where it has deployed no model yet."""
+    name, version = outputs.get("modelName"), outputs.get("modelVersion")
+    if name is None or version is None:
+        return None
+    # Numbers arrive as floats. A release of this project that had no such output served by the default engine.
+    engine = outputs.get("modelEngine", Deployed.engine)
+    return Deployed(str(name), int(version), outputs.get("modelManifestSha256"), engine)
+
+
+def model_change(tag: str, new: Release, engine: str, deployed: Deployed | None, old: Manifest | None) -> ModelChange:
+    """Compare the version that the tag names, which has the engine, with the deployed one.
+
+    `old` is the manifest of the deployed version, None where it is not known.
+
+    A stack that is given another model gets another API with another URL, so its callers are gone in any case and
+    nothing counts as breaking.
+    """
+    manifest = new.manifest
+    address = f"{manifest.name}@{tag}"
+    if deployed is None or deployed.name != manifest.name:
+        replaced = [f"replaces {deployed.reference} (the API's URL changes)"] if deployed else []
+        return ModelChange(_line(address, "new", f"version {manifest.version}", *_metrics_of(manifest), *replaced))
+    if deployed.is_version_of(new):
+        same = deployed.engine == engine
+        serving = ["unchanged"] if same else _serving(manifest, deployed.engine, manifest, engine)
+        return ModelChange(_line(address, f"{manifest.version}", *serving))
+    versions = f"{deployed.version} -> {manifest.version}"
+    if old is None:
+        return ModelChange(_line(address, versions, *_metrics_of(manifest), "not compared"))
+    comparison = compare(old, manifest)
+    line = _line(
+        address,
+        versions,
+        *_metrics(comparison),
+        *_estimator(comparison),
+        "signature changed" if comparison.signature else "signature unchanged",
+        *_serving(old, deployed.engine, manifest, engine),
+    )
+    changes = [_sentence(change) for change in comparison.signature]
+    breaking = tuple(change.sentence for change in comparison.signature if change.is_breaking)
+    return ModelChange("\n".join([line, *changes]), breaking)
+
+
+def _line(address: str, *parts: str) -> str:
+    return f"{address}: {', '.join(parts)}"
+
+
+def _sentence(change: SignatureChange) -> str:
+    return f"  {'breaking' if change.is_breaking else 'compatible'}: {change.sentence}"
+
+
+def _metrics_of(manifest: Manifest) -> Iterator[str]:
+    return (f"{name} {_number(value)}" for name, value in sorted(manifest.metrics.items()))
+
+
+def _metrics(comparison: Comparison) -> Iterator[str]:
+    if not comparison.metrics:
+        yield "metrics unchanged"
+    for name, (before, after) in comparison.metrics.items():
+        yield f"{name} {_number(before)} -> {_number(after)}"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.6g}"
+
+
+def _estimator(comparison: Comparison) -> Iterator[str]:
+    if comparison.estimator:
+        before, after = (name.rpartition(".")[2] for name in comparison.estimator)
+        yield f"{before} -> {after}"
+
+
+def _serving(old: Manifest, old_engine: str, new: Manifest, new_engine: str) -> Iterator[str]:
+    if old_engine != new_engine:
+        yield f"engine {old_engine} -> {new_engine}"
+    yield _packages(old.engine(old_engine).environment, new.engine(new_engine).environment)
+
+
+def _packages(old: Environment, new: Environment) -> str:
+    """Every package of an engine's environment goes into the layer, whose bytecode is one of the Python version."""
+    before, after = old.packages, new.packages
+    names = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
+    names.sort(key=lambda name: name != _FIRST)
+    parts = [f"Python {old.python} -> {new.python}"] if old.python != new.python else []
+    parts += [f"{name} {before.get(name, 'none')} -> {after.get(name, 'none')}" for name in names[:_MOST_PACKAGES]]
+    if len(names) > _MOST_PACKAGES:
+        parts.append(f"{len(names) - _MOST_PACKAGES} more")
+    return f"{', '.join(parts)} (layer changes)" if parts else "packages unchanged"

@@ -1,0 +1,164 @@
+"""The start against an S3 that is slow, broken or absent: it ends in time, and says what happened."""
+
+import gc
+import importlib
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+
+from handler import BEGAN, model
+from handler.app import App
+from handler.model import LoadError, Pin, ServedModel, load
+from model_registry.errors import StorageError
+from model_registry.storage import Storage
+from tests.handler.conftest import strict
+
+PIN = Pin("models", "made", 1, "0" * 64)
+SECONDS = 0.8
+"""What the start may fetch for in these tests; in the function it is ten times as much."""
+SLACK = 0.6
+"""For a busy machine."""
+
+Answer = Callable[[socket.socket, threading.Event], None]
+
+HEAD = b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\nETag: "a"\r\nLast-Modified: Wed, 25 Nov 2026 07:28:00 GMT\r\n\r\n'
+
+
+def silent(_connection: socket.socket, ended: threading.Event) -> None:
+    ended.wait()
+
+
+def dropped(_connection: socket.socket, _ended: threading.Event) -> None:
+    """The connection ends without an answer."""
+
+
+def busy(connection: socket.socket, _ended: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+
+
+def half(connection: socket.socket, ended: threading.Event) -> None:
+    connection.sendall(HEAD + b"x" * 500)
+    ended.wait()
+
+
+def dripping(connection: socket.socket, ended: threading.Event) -> None:
+    """A byte now and then: never silent for long, and never done."""
+    connection.sendall(HEAD)
+    while not ended.wait(0.05):
+        connection.sendall(b"x")
+
+
+class Broken:
+    """An S3 that answers every request in one way."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.requests = 0
+        self._answer = answer
+        self._ended = threading.Event()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def close(self) -> None:
+        self._ended.set()
+        self._server.shutdown(socket.SHUT_RDWR)  # wakes accept
+        for thread in self._threads:
+            thread.join()
+        self._server.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                thread = threading.Thread(target=self._serve, args=(connection,))
+                self._threads.append(thread)
+                thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            if connection.recv(65536):
+                self.requests += 1
+                self._answer(connection, self._ended)
+
+
+@pytest.fixture
+def broken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broken]:
+    server = Broken(request.param)
+    for name, value in {
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_ENDPOINT_URL": server.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("broken", [silent, dropped, busy, half, dripping], indirect=True)
+def test_the_start_ends_in_time_whatever_s3_does(broken: Broken) -> None:
+    started = time.perf_counter()
+    with pytest.raises((LoadError, StorageError), match="models/made/versions/1/"):
+        load(PIN, seconds=SECONDS)
+    assert time.perf_counter() - started < SECONDS + SLACK
+    assert broken.requests >= 2, "manifest and model are fetched at the same time"
+
+
+@pytest.mark.parametrize("broken", [silent, dropped, busy], indirect=True)
+def test_what_may_pass_is_tried_again(broken: Broken) -> None:
+    with pytest.raises((LoadError, StorageError)):
+        load(PIN, seconds=SECONDS)
+    assert broken.requests >= 3
+
+
+@pytest.mark.parametrize("broken", [dripping], indirect=True)
+def test_a_download_that_never_ends_is_given_up(broken: Broken, capsys: pytest.CaptureFixture[str]) -> None:
+    """Callers get 503 then, and the log says what was not fetched."""
+    app = App(lambda: load(PIN, seconds=SECONDS))
+    app.start()
+    reason = strict(capsys.readouterr().out)["reason"]
+    assert "s3://models/models/made/versions/1/manifest.json" in reason
+    assert broken.requests == 2
+
+
+@pytest.mark.parametrize("broken", [silent], indirect=True)
+def test_the_deadline_holds_whatever_the_client_does(broken: Broken) -> None:
+    """A client may try for the last time just before the deadline, or wait for a name that is not resolved."""
+    patient = Storage.in_function(PIN.bucket, seconds=60)
+    with pytest.raises(LoadError, match=r"manifest.json was not fetched within 0.2 s: S3 was too slow"):
+        load(PIN, patient, seconds=0.2)
+    assert broken.requests == 2
+
+
+@pytest.mark.parametrize(("initialization", "seconds"), [(None, 8), ("on-demand", 8), ("provisioned-concurrency", 20)])
+def test_the_init_phase_and_requests_fetch_for_as_long_as_lambda_and_the_gateway_wait(
+    initialization: str | None, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10 s and 29 s, of which something is left for loading. A large model that init cannot fetch a request can."""
+    given: list[tuple[float | None, float]] = []
+
+    def fail(_pin: Pin, *, since: float | None, seconds: float) -> ServedModel:
+        given.append((since, seconds))
+        raise LoadError("not now")
+
+    variables = {"MODEL_BUCKET": "b", "MODEL_NAME": "n", "MODEL_VERSION": "3", "MODEL_MANIFEST_SHA256": "d"}
+    if initialization:
+        variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = initialization
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(model, "load", fail)
+    monkeypatch.delitem(sys.modules, "handler.function", raising=False)
+    handler = importlib.import_module("handler.function").handler
+    monkeypatch.delitem(sys.modules, "handler.function")
+    assert handler({}, None)["statusCode"] == 503
+    assert gc.isenabled()
+    assert given == [(BEGAN, seconds), (None, 20)]
