@@ -17,6 +17,7 @@ _REGISTRY_MODULES = (
     "errors",
     "fast_prediction",
     "manifest",
+    "onnx_prediction",
     "prediction",
     "schema",
     "signature",

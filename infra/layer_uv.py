@@ -17,6 +17,7 @@ from pathlib import Path
 
 from infra.layer_errors import InterpreterNotFoundError, UvNotFoundError
 from infra.layer_platform import Runtime
+from model_registry import interpreters
 
 # Each would change which files are installed, or refuse pins that are right.
 _DROPPED = frozenset(
@@ -140,7 +141,7 @@ def find_interpreter(python: str) -> str:
     found = subprocess.run(  # noqa: S603 - uv's own path and a version of the table of runtimes
         [find_uv(), "python", "find", "--no-project", "--no-python-downloads", "--color", "never", python],
         cwd=Path(sys.executable).anchor,
-        env=environment(dict(os.environ)),
+        env=environment({**os.environ, "PATH": interpreters.search_path()}),
         capture_output=True,
         encoding="utf-8",
         errors="replace",

@@ -34,6 +34,8 @@ REGISTRY_STACK = "registry"
 
 # Lambda quotas: 128 to 10,240 MB. Importing scikit-learn takes 125 MB beside the runtime, so 128 cannot hold it.
 MEMORY = range(256, 10_240 + 1)
+# onnxruntime takes 56 MB.
+ONNX_MEMORY = range(128, 10_240 + 1)
 # API Gateway quotas: a REST API waits 29 s for its integration.
 TIMEOUT = range(1, 29 + 1)
 ARCHITECTURES = ("x86_64", "arm64")
@@ -83,7 +85,7 @@ class Settings:
         check_slug("model", self.model)
         check_slug("tag", self.tag)
         check_slug("stack", self.stack)
-        check_range("memory", self.memory, MEMORY, "MB")
+        check_range("memory", self.memory, ONNX_MEMORY if self.engine == "onnx" else MEMORY, "MB")
         check_range("timeout", self.timeout, TIMEOUT, "seconds (API Gateway answers 504 after 29)")
         check_choice("architecture", self.architecture, ARCHITECTURES)
         check_choice("engine", self.engine, tuple(ENGINE_FILES))

@@ -11,30 +11,33 @@ import sys
 import tempfile
 from pathlib import Path
 
+from infra.layer_uv import find_interpreter
 from local.errors import StartError
 
 LOCK = Path(__file__).parent / "requirements.lock"
 
 
-def ministack_python(environments: Path, *, lock: Path = LOCK) -> Path:
+def ministack_python(environments: Path, *, lock: Path = LOCK, python: str | None = None) -> Path:
     """Return the interpreter of the environment in the folder `environments`, built when it is not there.
 
+    `python` is a minor version, for functions whose layer is for another than the running one.
     The folder's name holds a digest of the lock and of the interpreter: a change of either builds another
     environment. It is built beside its place and renamed into it, so it is there whole or not at all.
 
     Raises:
         StartError: uv could not build it; the message ends with uv's own.
+        InterpreterNotFoundError: this machine has no such Python.
 
     """
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    version = python or f"{sys.version_info.major}.{sys.version_info.minor}"
     # A virtual environment's interpreter is a link; the one behind it outlives the virtual environment.
-    interpreter = Path(sys.executable).resolve()
+    interpreter = Path(find_interpreter(version)).resolve()
     digest = hashlib.sha256(lock.read_bytes() + str(interpreter).encode()).hexdigest()
     environment = environments.resolve() / f"env-{version}-{digest[:12]}"
-    python = environment / "bin" / "python"
-    if not python.exists():
+    own = environment / "bin" / "python"
+    if not own.exists():
         _build(environment, interpreter, lock)
-    return python
+    return own
 
 
 def _build(environment: Path, interpreter: Path, lock: Path) -> None:

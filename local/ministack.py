@@ -98,13 +98,16 @@ def _client(url: str, service: str) -> Any:
     return strict(client)
 
 
-def start(state: Path, *, port: int | None = None, environments: Path = ENVIRONMENTS) -> LocalAws:
+def start(
+    state: Path, *, port: int | None = None, environments: Path = ENVIRONMENTS, python: str | None = None
+) -> LocalAws:
     """Start MiniStack, wait until it answers and note it in `<state>/ministack.json`.
 
     Args:
         state: the folder for its log and everything that it writes.
         port: where it listens; by default a free one.
         environments: the folder that holds MiniStack's own Python environment, built at the first start.
+        python: the minor version of the Python that runs it, and so all functions; by default the running one.
 
     Raises:
         StartError: one runs here already, the port is taken, or it did not come up; nothing is left behind.
@@ -119,14 +122,16 @@ def start(state: Path, *, port: int | None = None, environments: Path = ENVIRONM
         stop(state)  # what a killed one left
         if port is not None:
             _refuse_taken(port)
-        python = ministack_python(environments)
-        return _start(state, python, port or _free_port())
+        interpreter = ministack_python(environments, python=python)
+        return _start(state, interpreter, port or _free_port())
 
 
 @contextlib.contextmanager
-def local_aws(state: Path, port: int | None = None, environments: Path = ENVIRONMENTS) -> Iterator[LocalAws]:
+def local_aws(
+    state: Path, port: int | None = None, environments: Path = ENVIRONMENTS, *, python: str | None = None
+) -> Iterator[LocalAws]:
     """Give a MiniStack for the length of the block."""
-    aws = start(state, port=port, environments=environments)
+    aws = start(state, port=port, environments=environments, python=python)
     try:
         yield aws
     finally:

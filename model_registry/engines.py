@@ -9,6 +9,7 @@ from typing import Protocol
 
 from model_registry import skops_model
 from model_registry.manifest import Engine, Manifest, Prediction
+from model_registry.onnx_prediction import OnnxPredictor
 from model_registry.prediction import Predictor, same_prediction, unpickle
 from model_registry.schema import Row
 
@@ -22,7 +23,12 @@ class Predicts(Protocol):
 
 def import_libraries(engine: str) -> None:
     """Import what loading will need, so that this can happen while the model is still being fetched."""
-    import joblib  # noqa: F401  # for the start only
+    if engine == "onnx":
+        import numpy as np  # noqa: F401
+        import onnxruntime  # noqa: F401
+
+        return
+    import joblib  # noqa: F401
     import sklearn.base  # noqa: F401
 
     if engine == "skops":
@@ -31,6 +37,8 @@ def import_libraries(engine: str) -> None:
 
 def load(manifest: Manifest, engine: str, data: bytes, *, trusted_types: Sequence[str] = ()) -> Predicts:
     """Load the bytes of an engine's file; EngineError where they hold types that are not trusted."""
+    if engine == "onnx":
+        return OnnxPredictor(data, manifest.signature)
     if engine == "skops":
         what = f"{manifest.engine(engine).artifact.file} of {manifest.reference}"
         return Predictor(skops_model.load(data, trusted_types, what=what), manifest.signature)

@@ -73,6 +73,16 @@ def describe(
     )
 
 
+def rows_of(estimator: Any, X: Any, signature: Signature, feature_names: Sequence[str] | None = None) -> list[Row]:
+    """More rows, in a form that `describe` takes, as the signature orders them; PublishError where they do not fit."""
+    table = _Table.of(X, feature_names or _fitted_names(estimator))
+    places = {feature.name: index for index, feature in enumerate(table.features)}
+    names = [feature.name for feature in signature.features]
+    if set(places) != set(names):
+        raise PublishError(f"X_train has the columns {list(places)}, X_example has {names}: give the same")
+    return [tuple(row[places[name]] for name in names) for row in table.rows]
+
+
 def check_estimator(estimator: Any) -> None:
     """Raise PublishError unless this is a fitted estimator with `predict`."""
     kind = type(estimator).__name__

@@ -121,6 +121,7 @@ class Registry:
         model_bytes: bytes | None = None,
         lock: Path | None = None,
         engines: Sequence[str] = ("sklearn",),
+        X_train: Any = None,
     ) -> Release:
         """Publish a fitted estimator as the next version of a model.
 
@@ -129,11 +130,12 @@ class Registry:
         `model_bytes` is the joblib file of this estimator where there is one already. `lock` is a requirements file
         that pins the packages of the environment, which are the installed ones otherwise. `engines` are the forms that
         are stored: beside `sklearn`, the joblib file that every version has, `skops`, which must answer the golden
-        examples as the estimator does. Raises PublishError for what cannot be published, InvalidNameError for a bad
-        name; nothing is written then.
+        examples as the estimator does, and `onnx`, which must answer 10,000 rows and more so, among them those of
+        X_example and of X_train, which is given like it. Raises PublishError for what cannot be published,
+        InvalidNameError for a bad name; nothing is written then.
         """
         # Imported here: reading a registry needs no scikit-learn.
-        from model_registry.estimator import describe, dump
+        from model_registry.estimator import describe, dump, rows_of
         from model_registry.forms import further_forms
 
         check_slug(name, "model name")
@@ -141,7 +143,16 @@ class Registry:
         _check_engines(engines)
         described = describe(estimator, X_example, class_names=class_names, feature_names=feature_names, lock=lock)
         data = dump(estimator) if model_bytes is None else model_bytes
-        forms = further_forms(estimator, described, engines, lock=lock)
+        forms = further_forms(
+            *(estimator, described, engines),
+            lambda: [
+                row
+                for X in (X_example, X_train)
+                if X is not None
+                for row in rows_of(estimator, X, described.signature, feature_names)
+            ],
+            lock=lock,
+        )
         created_by = self._who()
 
         def manifest_of(version: int) -> Manifest:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_registry import interpreters
 from model_registry.errors import VerificationError
 from model_registry.manifest import ENGINE_FILES, MANIFEST_FILE, Environment, Manifest
 from model_registry.reference import Reference
@@ -30,6 +31,7 @@ _SHIPPED = (
     "errors",
     "fast_prediction",
     "manifest",
+    "onnx_prediction",
     "prediction",
     "replay",
     "schema",
@@ -128,7 +130,8 @@ def _uv(arguments: Sequence[str], folder: Path, where: str) -> None:
     done = subprocess.run(  # noqa: S603  # uv's own path, and pins behind `--`
         [_find_uv(), "--color", "never", "--no-progress", *arguments],
         cwd=folder.anchor,  # uv looks for a project in this folder and above it: the root has none
-        env={name: value for name, value in os.environ.items() if name not in _DROPPED},
+        env={name: value for name, value in os.environ.items() if name not in _DROPPED}
+        | {"PATH": interpreters.search_path()},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

@@ -39,6 +39,12 @@ def publish(
     skops: Annotated[
         bool, typer.Option("--skops", help="Store it as model.skops too, which is loaded without unpickling.")
     ] = False,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Convert it to ONNX too, which is served without scikit-learn.")
+    ] = False,
+    train: Annotated[
+        Path | None, typer.Option(help="More rows, in the form of --example, on which --onnx is compared.")
+    ] = None,
     signing_key: Annotated[
         Path | None,
         typer.Option(
@@ -54,6 +60,7 @@ def publish(
 
     with known_errors():
         X_example = _read_examples(example)
+        X_train = _read_examples(train) if train else None
         metrics = dict(_metric(text) for text in metric or ())
         with talk.status(f"loading {model}"):
             estimator, data = load_file(model)
@@ -68,7 +75,8 @@ def publish(
                 description=description,
                 model_bytes=data,
                 lock=lock,
-                engines=["sklearn", *(["skops"] if skops else [])],
+                engines=["sklearn", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
+                X_train=X_train,
             )
         if as_json:
             print_json(release_data(release))

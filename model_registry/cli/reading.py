@@ -176,6 +176,10 @@ def _engines(registry: Registry, release: Release) -> dict[str, str]:
     rows: dict[str, str] = {}
     for name, engine in release.manifest.engines.items():
         rows[engine.artifact.file] = _size(engine.artifact)
+        if engine.replay:
+            replay = engine.replay
+            within = f"within {replay.difference:.1g} of {replay.tolerance:.1g} allowed"
+            rows[f"{name} compared"] = f"{replay.rows:,} rows, labels equal, numbers {within}"
         if name == "skops":
             rows["types to trust"] = ", ".join(registry.untrusted_types(release)) or "none"
     return rows

@@ -138,6 +138,50 @@ def test_with_skops_the_pickle_is_not_even_fetched(formed: Pin) -> None:
         load(replace(formed, engine="sklearn"))
 
 
+# As Lambda does, but for the log; then tell what was imported.
+ANSWERER = """
+import json, sys
+from handler.function import handler
+print(json.dumps(handler({"x0": 10, "x1": 11}, None)))
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names))))
+"""
+
+
+def test_with_onnx_the_function_imports_neither_scikit_learn_nor_what_it_needs(
+    bucket: str, registry: Registry, storage: Storage
+) -> None:
+    estimator = RandomForestClassifier(5, random_state=0).fit(X, [0, 0, 0, 1, 1, 1])
+    release = registry.publish(
+        estimator, name="made", X_example=X, class_names=["low", "high"], engines=["sklearn", "onnx"]
+    )
+    storage.delete("models/made/versions/1/model.joblib")
+    environment = {
+        **os.environ,
+        "MODEL_BUCKET": bucket,
+        "MODEL_NAME": "made",
+        "MODEL_VERSION": "1",
+        "MODEL_MANIFEST_SHA256": release.manifest_sha256,
+        "MODEL_ENGINE": "onnx",
+    }
+    command = [sys.executable, "-W", "error", "-c", ANSWERER]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT, env=environment)
+    log, answer, modules = (strict(line) for line in done.stdout.splitlines())
+    assert (log["event"], done.stderr) == ("model_loaded", "")
+    assert answer == {"statusCode": 200, "body": "high"}
+    assert {"numpy", "onnxruntime"} <= set(modules)
+    assert not {"sklearn", "joblib", "scipy", "pandas", "skl2onnx", "onnx", "skops"} & set(modules)
+
+
+def test_a_changed_onnx_file_is_not_loaded(aws: LocalAws, bucket: str, registry: Registry) -> None:
+    estimator = LinearRegression().fit(X, X[:, 0])
+    release = registry.publish(estimator, name="made", X_example=X, engines=["onnx"])
+    pin = Pin(bucket, "made", 1, release.manifest_sha256, engine="onnx")
+    assert load(pin).predictor.predict([(2.0, 3.0)])[0].value == pytest.approx(2.0)
+    put(aws, pin, "model.onnx", b"another")
+    with pytest.raises(LoadError, match=r"model\.onnx of made/1 has SHA-256 .* is pinned: it is not loaded"):
+        load(pin)
+
+
 def test_with_skops_types_that_the_stack_does_not_trust_are_not_loaded(formed: Pin) -> None:
     with pytest.raises(EngineError, match=rf"model\.skops of made/1 holds types that are not trusted: {TREE}"):
         load(replace(formed, trusted_types=()))
@@ -369,8 +413,8 @@ def test_the_function_s_own_files_import_nothing_but_what_it_ships(tmp_path: Pat
     tops = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
     assert {"handler", "model_registry", "msgspec", "obstore"} <= tops <= ALLOWED
     registry = {module.partition(".")[2] for module in modules if module.startswith("model_registry.")}
-    light = {"engines", "errors", "fast_prediction", "manifest", "schema", "prediction", "signature", "skops_model"}
-    assert registry == {*light, "storage"}
+    light = {"engines", "errors", "fast_prediction", "manifest", "onnx_prediction", "schema", "prediction", "signature"}
+    assert registry == {*light, "skops_model", "storage"}
 
 
 def test_the_entry_point_loads_what_the_environment_names(pin: Pin) -> None:

@@ -203,3 +203,11 @@ def test_arns_of_other_partitions_and_of_aws_itself_are_taken() -> None:
     assert read(kmsKeyArn="arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-0a1b")
     assert read(permissionsBoundaryArn="arn:aws:iam::aws:policy/PowerUserAccess")
     assert read(permissionsBoundaryArn="arn:aws-us-gov:iam::123456789012:policy/teams/boundary")
+
+
+def test_the_engine_without_scikit_learn_fits_into_the_smallest_function() -> None:
+    settings = read(engine="onnx", memory="128")
+    assert isinstance(settings, Settings)
+    assert (settings.engine, settings.memory) == ("onnx", 128)
+    with pytest.raises(SettingsError, match="from 128 to 10240 MB"):
+        read(engine="onnx", memory="127")

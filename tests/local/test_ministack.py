@@ -164,7 +164,7 @@ def test_a_failed_start_shows_the_log_and_leaves_nothing(
     fake = tmp_path / "fake-python"
     fake.write_text(f"#!/bin/sh\n{script}\n")
     fake.chmod(0o755)
-    monkeypatch.setattr(ministack, "ministack_python", lambda _environments: fake)
+    monkeypatch.setattr(ministack, "ministack_python", lambda _environments, **_python: fake)
     monkeypatch.setattr(ministack, "START_SECONDS", 1)
     state = tmp_path / "state"
     before = set(psutil.Process().children())

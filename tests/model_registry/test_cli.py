@@ -79,6 +79,16 @@ def test_publish_keeps_the_file_s_bytes_and_all_options(bucket: str, files: Path
 
 
 @pytest.mark.usefixtures("files")
+def test_a_model_published_with_onnx_shows_how_it_compared(bucket: str) -> None:
+    options = ["-b", bucket, "-x", "rows.json", "--train", "rows.json", "--by", "me", "--onnx"]
+    assert run("publish", "model.joblib", "-n", "iris", *options).exit_code == 0
+    shown = run("show", "iris/1", "-b", bucket).stdout
+    replay = data("show", "iris/1", "-b", bucket)["engines"]["onnx"]["replay"]
+    assert f"{replay['rows']:,} rows, labels equal, numbers within" in " ".join(shown.replace("│", " ").split())
+    assert list(data("download", "iris/1", "-b", bucket, "--to", "all")) == ["model", "manifest", "onnx"]
+
+
+@pytest.mark.usefixtures("files")
 def test_a_model_published_with_skops_shows_its_types_and_is_downloaded_with_it(bucket: str, files: Path) -> None:
     forest = RandomForestClassifier(3, random_state=0).fit(X, [0, 0, 0, 1, 1, 1])
     joblib.dump(forest, files / "forest.joblib")

@@ -1,0 +1,19 @@
+"""Where uv may look for Python interpreters."""
+
+import os
+from pathlib import Path
+
+
+def search_path() -> str:
+    """PATH, with the interpreters that pyenv has installed in front, the newest first.
+
+    pyenv puts one program for all its versions on PATH, which refuses the versions that are not switched on, and uv
+    stops at the first program that refuses.
+    """
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    folders = sorted(root.glob("versions/3.*/bin"), key=_version, reverse=True)
+    return os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
+
+
+def _version(folder: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in folder.parent.name.split(".") if part.isdecimal())
