@@ -248,6 +248,11 @@ class ModelApi(pulumi.ComponentResource):
             opts=self._child,
         )
         aws.apigateway.UsagePlanKey(
-            f"{self._name}-plan-key", key_id=key.id, key_type="API_KEY", usage_plan_id=plan.id, opts=self._child
+            f"{self._name}-plan-key",
+            key_id=key.id,
+            key_type="API_KEY",
+            usage_plan_id=plan.id,
+            # It repeats the key's value, and the provider marks it as secret on the key only.
+            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["value"]),
         )
         return key.id

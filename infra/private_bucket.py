@@ -31,18 +31,20 @@ class PrivateBucket(pulumi.ComponentResource):
     ) -> None:
         """`kind`: the class's name in the type token. `bucket_name`: fixed, else Pulumi adds random characters.
 
-        `force_destroy`: destroying the stack deletes the objects too. `protect`: the stack cannot be destroyed
-        before the protection is lifted. With a KMS key in `account` the key encrypts the objects.
+        `force_destroy`: destroying the stack deletes the objects too. `protect`: neither the bucket
+        nor what makes it safe can be destroyed before the protection is lifted. With a KMS key in `account` the key
+        encrypts the objects.
         """
         super().__init__(f"sklearn-on-lambda:infra:{kind}", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        # Pulumi refuses what is protected and destroys the rest: an unprotected setting would go, and the bucket stay.
+        child = pulumi.ResourceOptions(parent=self, protect=protect)
         account = account or AccountSettings()
         self.bucket = aws.s3.Bucket(
             f"{name}-bucket",
             bucket=bucket_name,
             force_destroy=force_destroy,
             tags=account.resource_tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            opts=child,
         )
         ownership = aws.s3.BucketOwnershipControls(
             f"{name}-ownership",
@@ -76,7 +78,7 @@ class PrivateBucket(pulumi.ComponentResource):
             f"{name}-policy",
             bucket=self.bucket.id,
             policy=self.bucket.arn.apply(policies.tls_only),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[access]),
+            opts=pulumi.ResourceOptions(parent=self, protect=protect, depends_on=[access]),
         )
         self.name = self.bucket.id
         self.ready = [ownership, access, encryption, versioning, policy]

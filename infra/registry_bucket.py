@@ -32,6 +32,6 @@ class RegistryBucket(PrivateBucket):
                 }
             ],
             # Rules on versions are refused before versioning is on.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=self.ready),
+            opts=pulumi.ResourceOptions(parent=self, protect=True, depends_on=self.ready),
         )
         self.register_outputs({"name": self.name})

@@ -25,10 +25,12 @@ from pulumi.runtime.proto import resource_pb2
 
 from local.configuration import Configuration, read_configuration
 from local.errors import ApiModelError, LocalError, UnsupportedError
-from local.ministack import REGION, LocalAws
+from local.ministack import LocalAws
 from local.resources import RESOURCES
-from local.resources.base import Properties
-from local.stack_state import Deployed, StackState, fingerprint
+from local.resources.base import Properties, whole
+from local.resources.calls import CALLS
+from local.resources.changes import action, changed, digests
+from local.stack_state import Deployed, StackState
 
 OnResource = Callable[[str, str, str], None]
 OnLog = Callable[[str], None]
@@ -157,11 +159,12 @@ class _Resources(mocks.Mocks):
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         if args.token == _STACK_OUTPUTS:
             return self._stack_outputs(args.args["name"]), []
-        if args.token not in _CALLS:
+        if args.token not in CALLS:
             raise UnsupportedError(
-                f"The program calls {args.token}; the local AWS has {', '.join(_CALLS)}. Add it to local/deployment.py."
+                f"The program calls {args.token}; the local AWS has {', '.join(CALLS)}. Add it to "
+                f"local/resources/calls.py."
             )
-        return _CALLS[args.token](self.aws), []
+        return CALLS[args.token](self.aws), []
 
     def _stack_outputs(self, name: str) -> dict[Any, Any]:
         """Answer as the engine does: the outputs of the last deployment that succeeded, empty before the first."""
@@ -198,25 +201,24 @@ class _Resources(mocks.Mocks):
 
     def _ensure(self, token: str, name: str, urn: str, inputs: Properties) -> Deployed:
         kind = RESOURCES[token]
-        digest = fingerprint(inputs)
-        identity = fingerprint({key: value for key, value in inputs.items() if key in kind.identity})
+        new = digests(inputs)
         old = self.state.resources.get(urn)
+        todo = action(kind, changed(old.inputs, new)) if old else "create"
         try:
-            if old and old.inputs == digest:
-                action, resource = "same", old
-            elif old and old.identity == identity and kind.update:
+            if old and todo == "same":
+                resource = old
+            elif old and kind.update and todo == "update":
                 outputs = old.outputs | kind.update(self.aws, old.id, inputs)
-                action, resource = "update", Deployed(token, old.id, digest, identity, outputs)
+                resource = Deployed(token, old.id, new, outputs)
             else:
                 physical, outputs = kind.create(self.aws, inputs)
-                action = "replace" if old else "create"
-                resource = Deployed(token, physical, digest, identity, outputs)
+                resource = Deployed(token, physical, new, outputs)
         except (ApiModelError, ParamValidationError) as error:
             raise ApiModelError(f"{name} ({token}): {error}") from error
         with self._lock:
             if resource is not old:
                 self.state.put(urn, resource)
-            self.on_resource(token, name, action)
+            self.on_resource(token, name, todo)
         return resource
 
 
@@ -251,29 +253,7 @@ class _Monitor(mocks.MockMonitor):
         return resource_pb2.DeploymentInfo(supportedFeatures=[one for one in features if one != reference])
 
 
-def _caller(aws: LocalAws) -> Properties:
-    caller = aws.client("sts").get_caller_identity()
-    account = caller["Account"]
-    return {"accountId": account, "id": account, "arn": caller["Arn"], "userId": caller["UserId"]}
-
-
 _STACK_OUTPUTS = "pulumi:pulumi:readStackOutputs"
-_CALLS: Mapping[str, Callable[[LocalAws], Properties]] = {
-    "aws:index/getCallerIdentity:getCallerIdentity": _caller,
-    "aws:index/getRegion:getRegion": lambda _aws: {
-        "id": REGION,
-        "name": REGION,
-        "region": REGION,
-        "description": "US East (N. Virginia)",
-        "endpoint": f"ec2.{REGION}.amazonaws.com",
-    },
-    "aws:index/getPartition:getPartition": lambda _aws: {
-        "id": "aws",
-        "partition": "aws",
-        "dnsSuffix": "amazonaws.com",
-        "reverseDnsPrefix": "com.amazonaws",
-    },
-}
 
 
 def _received(value: Any) -> Any:
@@ -284,7 +264,7 @@ def _received(value: Any) -> Any:
         return {key: _received(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_received(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return whole(value)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """What a stack has on the local AWS, in one JSON file that is replaced after every resource."""
 
-import hashlib
 import json
 import os
 import secrets
@@ -9,10 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pulumi import Archive, Asset
-
 from local.ministack import LocalAws
-from local.resources.assets import digest
 
 
 @dataclass(frozen=True)
@@ -21,10 +17,8 @@ class Deployed:
 
     type: str
     id: str
-    inputs: str
-    """Digest of all inputs: when it differs, the resource has changed."""
-    identity: str
-    """Digest of the inputs that make it the one that it is: when it differs, it is another."""
+    inputs: dict[str, str]
+    """Digests of the inputs (local.resources.changes)."""
     outputs: dict[str, Any]
     """The outputs beyond the inputs."""
 
@@ -71,15 +65,3 @@ class StackState:
         except BaseException:
             Path(writing).unlink(missing_ok=True)
             raise
-
-
-def fingerprint(properties: dict[str, Any]) -> str:
-    """Return a digest of properties, in which an asset counts by its bytes and not by its path."""
-    canonical = json.dumps(properties, sort_keys=True, default=_content)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _content(value: object) -> dict[str, str]:
-    if isinstance(value, Asset | Archive):
-        return {"sha256": digest(value)}
-    raise TypeError(f"{type(value).__name__} is no property of a resource")

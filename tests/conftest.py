@@ -95,3 +95,14 @@ def served_iris(aws: LocalAws, trained_iris: Trained) -> ServedModel:
         bucket = new_bucket(aws)
         release = publish(Registry(Storage.open(bucket), actor=ACTOR), trained_iris, "Random forest of the guide")
         return load(Pin(bucket, release.manifest.name, release.manifest.version, release.manifest_sha256))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests Pulumi's real engine has run: without an engine they are skipped."""
+    counts = {
+        outcome: len([one for one in terminalreporter.stats.get(outcome, []) if one.nodeid.startswith("tests/engine/")])
+        for outcome in ("passed", "failed", "error", "skipped")
+    }
+    if any(counts.values()):
+        said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+        terminalreporter.write_line(f"with Pulumi's engine: {said}")

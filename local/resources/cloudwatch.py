@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from local.ministack import REGION, LocalAws
-from local.resources.base import Field, Properties, ResourceType, account, request, tag_list
+from local.resources.base import Field, Properties, ResourceType, account, call, request, tag_list
 
 _ALARM: Mapping[str, Field] = {
     "name": "AlarmName",
@@ -56,6 +56,10 @@ def _delete_alarm(aws: LocalAws, name: str, _inputs: Properties) -> None:
     aws.client("cloudwatch").delete_alarms(AlarmNames=[name])
 
 
+def _read_alarm(aws: LocalAws, name: str, _inputs: Properties) -> bool:
+    return bool(aws.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"])
+
+
 def _create_dashboard(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     return inputs["dashboardName"], _update_dashboard(aws, inputs["dashboardName"], inputs)
 
@@ -78,6 +82,7 @@ RESOURCES = {
         _update_alarm,
         identity=frozenset({"name"}),
         delete=_delete_alarm,
+        read=_read_alarm,
         named="name",
     ),
     "aws:cloudwatch/dashboard:Dashboard": ResourceType(
@@ -86,5 +91,6 @@ RESOURCES = {
         _update_dashboard,
         identity=frozenset({"dashboardName"}),
         delete=_delete_dashboard,
+        read=call("cloudwatch", "get_dashboard", {"id": "DashboardName"}),
     ),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from local.ministack import LocalAws
-from local.resources.base import Field, Properties, ResourceType, request
+from local.resources.base import Field, Properties, ResourceType, call, request
 
 _PLACE: Mapping[str, Field] = {"functionName": "FunctionName", "qualifier": "Qualifier"}
 _PROVISIONED: Mapping[str, Field] = {
@@ -21,14 +21,6 @@ def _update(aws: LocalAws, _identity: str, inputs: Properties) -> Properties:
     return {}
 
 
-def _delete(aws: LocalAws, _identity: str, inputs: Properties) -> None:
-    lambda_ = aws.client("lambda")
-    try:
-        lambda_.delete_provisioned_concurrency_config(**request(_PLACE, inputs))
-    except lambda_.exceptions.ResourceNotFoundException:
-        return  # it went with its function or alias
-
-
 RESOURCES = {
     "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": ResourceType(
         _create,
@@ -36,6 +28,7 @@ RESOURCES = {
         _update,
         ignored=frozenset({"skipDestroy"}),
         identity=frozenset(_PLACE),
-        delete=_delete,
+        delete=call("lambda", "delete_provisioned_concurrency_config", _PLACE),
+        read=call("lambda", "get_provisioned_concurrency_config", _PLACE),
     ),
 }

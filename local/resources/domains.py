@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from local.ministack import REGION, LocalAws
-from local.resources.base import Field, Properties, ResourceType, request
+from local.resources.base import Field, Properties, ResourceType, call, request
 
 _DOMAIN: Mapping[str, Field] = {
     "domainName": "domainName",
@@ -42,14 +42,6 @@ def _update_domain(aws: LocalAws, name: str, inputs: Properties) -> Properties:
     return outputs
 
 
-def _delete_domain(aws: LocalAws, name: str, _inputs: Properties) -> None:
-    gateway = aws.client("apigateway")
-    try:
-        gateway.delete_domain_name(domainName=name)
-    except gateway.exceptions.NotFoundException:
-        return
-
-
 def _create_mapping(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     mapping = aws.client("apigateway").create_base_path_mapping(**request(_MAPPING, inputs))
     return f"{inputs['domainName']}/{inputs.get('basePath', '')}", {"basePath": _path(mapping["basePath"])}
@@ -61,11 +53,13 @@ def _update_mapping(aws: LocalAws, identity: str, inputs: Properties) -> Propert
 
 
 def _delete_mapping(aws: LocalAws, _identity: str, inputs: Properties) -> None:
-    gateway = aws.client("apigateway")
-    try:
-        gateway.delete_base_path_mapping(domainName=inputs["domainName"], basePath=inputs.get("basePath") or _ROOT)
-    except gateway.exceptions.NotFoundException:
-        return
+    base_path = inputs.get("basePath") or _ROOT
+    aws.client("apigateway").delete_base_path_mapping(domainName=inputs["domainName"], basePath=base_path)
+
+
+def _read_mapping(aws: LocalAws, _identity: str, inputs: Properties) -> bool:
+    mappings = aws.client("apigateway").get_base_path_mappings(domainName=inputs["domainName"]).get("items", [])
+    return any(_path(mapping["basePath"]) == inputs.get("basePath", "") for mapping in mappings)
 
 
 def _path(base_path: str) -> str:
@@ -78,7 +72,8 @@ RESOURCES = {
         frozenset(_DOMAIN),
         _update_domain,
         identity=frozenset({"domainName"}),
-        delete=_delete_domain,
+        delete=call("apigateway", "delete_domain_name", {"id": "domainName"}),
+        read=call("apigateway", "get_domain_name", {"id": "domainName"}),
     ),
     "aws:apigateway/basePathMapping:BasePathMapping": ResourceType(
         _create_mapping,
@@ -86,5 +81,6 @@ RESOURCES = {
         _update_mapping,
         identity=frozenset({"domainName", "basePath"}),
         delete=_delete_mapping,
+        read=_read_mapping,
     ),
 }

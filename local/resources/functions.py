@@ -1,11 +1,12 @@
 """Lambda: layers, functions, aliases and permissions."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from local.ministack import REGION, LocalAws
 from local.resources.assets import content
-from local.resources.base import Field, Properties, ResourceType, pascal, request
+from local.resources.base import Field, Properties, ResourceType, call, pascal, request
 
 _CODE: Mapping[str, Field] = {
     "code": ("ZipFile", content),
@@ -34,6 +35,11 @@ def _create_layer(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
         "sourceCodeHash": layer["Content"]["CodeSha256"],
         "sourceCodeSize": layer["Content"]["CodeSize"],
     }
+
+
+def _delete_layer(aws: LocalAws, arn: str, inputs: Properties) -> None:
+    version = int(arn.rpartition(":")[2])
+    aws.client("lambda").delete_layer_version(LayerName=inputs["layerName"], VersionNumber=version)
 
 
 _CONFIGURATION: Mapping[str, Field] = {
@@ -69,6 +75,9 @@ _DEFAULTS: Properties = {
     "TracingConfig": {"Mode": "PassThrough"},
     "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
 }
+
+
+_OF_CODE = ("codeSha256", "sourceCodeHash", "sourceCodeSize")
 
 
 # MiniStack is ready within half a second; boto3 would look again after one to five.
@@ -132,6 +141,9 @@ _ALIAS: Mapping[str, Field] = {
 }
 
 
+_PLACE_OF_ALIAS: Mapping[str, Field] = {"functionName": "FunctionName", "name": "Name"}
+
+
 def _create_alias(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     alias = aws.client("lambda").create_alias(**request(_ALIAS, inputs))
     return alias["AliasArn"], _alias(alias)
@@ -167,9 +179,17 @@ def _create_permission(aws: LocalAws, inputs: Properties) -> tuple[str, Properti
 
 
 def _update_permission(aws: LocalAws, _identity: str, inputs: Properties) -> Properties:
-    statement = {name: _PERMISSION[name] for name in ("function", "statementId", "qualifier")}
-    aws.client("lambda").remove_permission(**request(statement, inputs))
+    aws.client("lambda").remove_permission(**request(_STATEMENT, inputs))
     return _create_permission(aws, inputs)[1]
+
+
+_STATEMENT = {name: _PERMISSION[name] for name in ("function", "statementId", "qualifier")}
+
+
+def _read_permission(aws: LocalAws, identity: str, inputs: Properties) -> bool:
+    place = {name: _PERMISSION[name] for name in ("function", "qualifier")}
+    policy = json.loads(aws.client("lambda").get_policy(**request(place, inputs))["Policy"])
+    return any(statement["Sid"] == identity for statement in policy["Statement"])
 
 
 RESOURCES = {
@@ -177,6 +197,8 @@ RESOURCES = {
         _create_layer,
         frozenset({*_LAYER, *_CODE}),
         ignored=frozenset({"skipDestroy", "sourceCodeHash"}),
+        delete=_delete_layer,
+        read=call("lambda", "get_layer_version_by_arn", {"id": "Arn"}),
     ),
     "aws:lambda/function:Function": ResourceType(
         _create_function,
@@ -184,6 +206,9 @@ RESOURCES = {
         _update_function,
         ignored=frozenset({"skipDestroy", "sourceCodeHash"}),
         identity=frozenset({"name", "packageType"}),
+        delete=call("lambda", "delete_function", {"id": "FunctionName"}),
+        read=call("lambda", "get_function_configuration", {"id": "FunctionName"}),
+        renewed=frozenset({"version", "qualifiedArn", "qualifiedInvokeArn", "lastModified", *_OF_CODE}),
         named="name",
     ),
     "aws:lambda/alias:Alias": ResourceType(
@@ -191,6 +216,8 @@ RESOURCES = {
         frozenset(_ALIAS),
         _update_alias,
         identity=frozenset({"functionName", "name"}),
+        delete=call("lambda", "delete_alias", _PLACE_OF_ALIAS),
+        read=call("lambda", "get_alias", _PLACE_OF_ALIAS),
         named="name",
     ),
     "aws:lambda/permission:Permission": ResourceType(
@@ -198,6 +225,8 @@ RESOURCES = {
         frozenset(_PERMISSION),
         _update_permission,
         identity=frozenset({"function", "statementId", "qualifier"}),
+        delete=call("lambda", "remove_permission", _STATEMENT),
+        read=_read_permission,
         named="statementId",
     ),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from local.ministack import REGION, LocalAws
 from local.resources import stages
-from local.resources.base import Field, Properties, ResourceType, account, request
+from local.resources.base import Field, Properties, ResourceType, account, call, request
 from local.resources.stages import replace
 
 
@@ -154,32 +154,40 @@ def _given(read: Properties, fields: Mapping[str, Field]) -> Properties:
 
 def _part(
     prefix: str,
-    method: str,
+    noun: str,
     fields: Mapping[str, Field],
     identity: tuple[str, ...],
     *,
     update: Callable[[Any, Properties], None] | None = None,
-    delete: str | None = None,
+    delete_first: bool = False,
 ) -> ResourceType:
     """Return a type for a part of an API that has no id of its own and is put at its place.
 
-    When it changes it is put again; `delete` names the call that must come before, `update` does it in another way.
+    When it changes it is put again, with `delete_first` after it was deleted; `update` does it in another way.
     """
+    place = {name: fields[name] for name in identity}
+    delete = call("apigateway", f"delete_{noun}", place)
 
     def create(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
-        getattr(aws.client("apigateway"), method)(**request(fields, inputs))
+        getattr(aws.client("apigateway"), f"put_{noun}")(**request(fields, inputs))
         return "-".join([prefix, *(inputs[name] for name in identity)]), {}
 
-    def put_again(aws: LocalAws, _identity: str, inputs: Properties) -> Properties:
-        gateway = aws.client("apigateway")
+    def put_again(aws: LocalAws, physical: str, inputs: Properties) -> Properties:
         if update:
-            update(gateway, inputs)
+            update(aws.client("apigateway"), inputs)
             return {}
-        if delete:
-            getattr(gateway, delete)(**request({name: fields[name] for name in identity}, inputs))
+        if delete_first:
+            delete(aws, physical, inputs)
         return create(aws, inputs)[1]
 
-    return ResourceType(create, frozenset(fields), put_again, identity=frozenset(identity))
+    return ResourceType(
+        create,
+        frozenset(fields),
+        put_again,
+        identity=frozenset(identity),
+        delete=delete,
+        read=call("apigateway", f"get_{noun}", place),
+    )
 
 
 _VALIDATOR: Mapping[str, Field] = {
@@ -223,6 +231,9 @@ def _update_model(aws: LocalAws, _identity: str, inputs: Properties) -> Properti
 
 
 _PLACED = tuple(_PLACE)
+_ONE_RESOURCE: Mapping[str, Field] = {"restApi": "restApiId", "id": "resourceId"}
+_ONE_VALIDATOR: Mapping[str, Field] = {"restApi": "restApiId", "id": "requestValidatorId"}
+_ONE_MODEL: Mapping[str, Field] = {"restApi": "restApiId", "name": "modelName"}
 
 RESOURCES = stages.RESOURCES | {
     "aws:apigateway/restApi:RestApi": ResourceType(
@@ -230,27 +241,36 @@ RESOURCES = stages.RESOURCES | {
         frozenset(_API),
         _update_api,
         identity=frozenset(_API) - {*_API_PATCHED, "tags"},
+        delete=call("apigateway", "delete_rest_api", {"id": "restApiId"}),
+        read=call("apigateway", "get_rest_api", {"id": "restApiId"}),
         named="name",
     ),
-    "aws:apigateway/resource:Resource": ResourceType(_create_resource, frozenset(_RESOURCE)),
-    "aws:apigateway/method:Method": _part("agm", "put_method", _METHOD, _PLACED, update=_update_method),
+    "aws:apigateway/resource:Resource": ResourceType(
+        _create_resource,
+        frozenset(_RESOURCE),
+        delete=call("apigateway", "delete_resource", _ONE_RESOURCE),
+        read=call("apigateway", "get_resource", _ONE_RESOURCE),
+    ),
+    "aws:apigateway/method:Method": _part("agm", "method", _METHOD, _PLACED, update=_update_method),
     "aws:apigateway/integration:Integration": _part(
-        "agi", "put_integration", _INTEGRATION, _PLACED, update=_update_integration
+        "agi", "integration", _INTEGRATION, _PLACED, update=_update_integration
     ),
     "aws:apigateway/methodResponse:MethodResponse": _part(
-        "agmr", "put_method_response", _METHOD_RESPONSE, (*_PLACED, "statusCode"), delete="delete_method_response"
+        "agmr", "method_response", _METHOD_RESPONSE, (*_PLACED, "statusCode"), delete_first=True
     ),
     "aws:apigateway/integrationResponse:IntegrationResponse": _part(
-        "agir", "put_integration_response", _INTEGRATION_RESPONSE, (*_PLACED, "statusCode")
+        "agir", "integration_response", _INTEGRATION_RESPONSE, (*_PLACED, "statusCode")
     ),
     "aws:apigateway/response:Response": _part(
-        "aggr", "put_gateway_response", _GATEWAY_RESPONSE, ("restApiId", "responseType")
+        "aggr", "gateway_response", _GATEWAY_RESPONSE, ("restApiId", "responseType")
     ),
     "aws:apigateway/requestValidator:RequestValidator": ResourceType(
         _create_validator,
         frozenset(_VALIDATOR),
         _update_validator,
         identity=frozenset({"restApi"}),
+        delete=call("apigateway", "delete_request_validator", _ONE_VALIDATOR),
+        read=call("apigateway", "get_request_validator", _ONE_VALIDATOR),
         named="name",
     ),
     "aws:apigateway/model:Model": ResourceType(
@@ -258,6 +278,8 @@ RESOURCES = stages.RESOURCES | {
         frozenset(_MODEL),
         _update_model,
         identity=frozenset({"restApi", "name", "contentType"}),
+        delete=call("apigateway", "delete_model", _ONE_MODEL),
+        read=call("apigateway", "get_model", _ONE_MODEL),
         named="name",
     ),
 }

@@ -1,5 +1,6 @@
 import uuid
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,5 +37,8 @@ def unique(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def made(aws: LocalAws, unique: str) -> Made:
-    return Made(aws, unique)
+def made(aws: LocalAws, unique: str) -> Iterator[Made]:
+    """Makes resources; whatever a test makes must be there in the end, and gone once it is deleted."""
+    made = Made(aws, unique)
+    yield made
+    made.remove_all()

@@ -81,6 +81,24 @@ class Made:
         self.outputs[token] |= update(self.aws, self.ids[token], self.inputs[token])
         return self.outputs[token]
 
+    def remove(self, token: str) -> None:
+        """Delete a resource: it is there before and not after, and deleting it again is no error."""
+        kind, physical, inputs = RESOURCES[token], self.ids.pop(token), self.inputs[token]
+        assert kind.delete, f"{token} would outlive its stack"
+        assert kind.exists(self.aws, physical, inputs), f"{token} is not found"
+        kind.remove(self.aws, physical, inputs)
+        assert token in STAYS or not kind.exists(self.aws, physical, inputs), f"{token} is still there"
+        kind.remove(self.aws, physical, inputs)
+
+    def remove_all(self) -> None:
+        """Delete everything, the last first."""
+        for token in list(reversed(self.ids)):
+            self.remove(token)
+
+
+STAYS = frozenset({ENCRYPTION, VERSIONING, SETTINGS, ACCOUNT, RESPONSE})
+"""What has a default that is there in its place."""
+
 
 def make_bucket(made: Made) -> str:
     return str(made.make(BUCKET, bucket=made.name, forceDestroy=True, tags={"project": "test"})["bucket"])

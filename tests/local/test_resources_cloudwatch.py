@@ -1,6 +1,5 @@
 import json
 
-from local.resources import RESOURCES
 from tests.local.made import ALARM, DASHBOARD, Made
 
 TOPIC = "arn:aws:sns:us-east-1:000000000000:alarms"
@@ -36,10 +35,7 @@ def test_an_alarm_watches_a_metric_and_follows_a_change(made: Made) -> None:
     assert read["Threshold"] == 100
     assert cloudwatch.list_tags_for_resource(ResourceARN=alarm["arn"])["Tags"] == [{"Key": "team", "Value": "b"}]
 
-    delete = RESOURCES[ALARM].delete
-    assert delete
-    delete(made.aws, made.ids[ALARM], made.inputs[ALARM])
-    delete(made.aws, made.ids[ALARM], made.inputs[ALARM])
+    made.remove(ALARM)
     assert cloudwatch.describe_alarms(AlarmNames=[made.name])["MetricAlarms"] == []
 
 
@@ -52,9 +48,6 @@ def test_a_dashboard_has_the_body_of_the_program(made: Made) -> None:
     assert made.outputs[DASHBOARD]["dashboardArn"] == read["DashboardArn"]
     made.update(DASHBOARD, dashboardBody='{"widgets": [], "periodOverride": "auto"}')
     assert "periodOverride" in cloudwatch.get_dashboard(DashboardName=made.name)["DashboardBody"]
-    delete = RESOURCES[DASHBOARD].delete
-    assert delete
-    for _twice in range(2):
-        delete(made.aws, made.ids[DASHBOARD], made.inputs[DASHBOARD])
+    made.remove(DASHBOARD)
     names = [entry["DashboardName"] for entry in cloudwatch.list_dashboards()["DashboardEntries"]]
     assert made.name not in names

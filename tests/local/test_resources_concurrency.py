@@ -1,6 +1,5 @@
 import pytest
 
-from local.resources import RESOURCES
 from tests.local.made import ALIAS, FUNCTION, PROVISIONED, Made, make_function
 
 
@@ -14,10 +13,7 @@ def test_an_alias_has_provisioned_concurrency_until_it_is_deleted(made: Made) ->
     read = lambda_.get_provisioned_concurrency_config(FunctionName=name, Qualifier="live")
     assert read["RequestedProvisionedConcurrentExecutions"] == 2
     assert made.ids[PROVISIONED] == f"{name},live"
-    delete = RESOURCES[PROVISIONED].delete
-    assert delete
-    for _twice in range(2):
-        delete(made.aws, made.ids[PROVISIONED], made.inputs[PROVISIONED])
+    made.remove(PROVISIONED)
     with pytest.raises(lambda_.exceptions.ProvisionedConcurrencyConfigNotFoundException):
         lambda_.get_provisioned_concurrency_config(FunctionName=name, Qualifier="live")
 

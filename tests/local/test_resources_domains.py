@@ -1,6 +1,5 @@
 import pytest
 
-from local.resources import RESOURCES
 from tests.local.made import API, DOMAIN, MAPPING, Made, make_api
 
 CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/one"
@@ -29,9 +28,7 @@ def test_a_domain_leads_to_a_stage_and_keeps_its_mappings_through_a_change(made:
     made.update(MAPPING, stageName="prod")
     (mapping,) = gateway.get_base_path_mappings(domainName=host)["items"]
     assert mapping["stage"] == "prod"
-    for token in (MAPPING, DOMAIN, MAPPING, DOMAIN):
-        delete = RESOURCES[token].delete
-        assert delete
-        delete(made.aws, made.ids[token], made.inputs[token])
+    made.remove(MAPPING)
+    made.remove(DOMAIN)
     with pytest.raises(gateway.exceptions.NotFoundException):
         gateway.get_domain_name(domainName=host)

@@ -1,3 +1,7 @@
+import pytest
+
+from local.errors import LocalError
+from local.resources import RESOURCES
 from tests.local.made import (
     ACCOUNT,
     ALIAS,
@@ -87,6 +91,18 @@ def test_each_part_of_an_api_is_changed_in_place(made: Made) -> None:
     assert (response["statusCode"], response["responseTemplates"]) == ("400", {"application/json": "{}"})
     made.update(API, description="new")
     assert gateway.get_rest_api(restApiId=api)["description"] == "new"
+
+
+def test_a_deployment_is_not_deleted_while_a_stage_shows_it(made: Made) -> None:
+    """API Gateway refuses that; one that no stage shows goes."""
+    make_api(made)
+    kind, first = RESOURCES[DEPLOYMENT], made.ids[DEPLOYMENT]
+    with pytest.raises(LocalError, match=f"Active stages .* deployment {first} is that of dev"):
+        kind.remove(made.aws, first, made.inputs[DEPLOYMENT])
+    made.make(DEPLOYMENT, restApi=made.ids[API], triggers={"content": "2"})
+    made.update(STAGE, deployment=made.ids[DEPLOYMENT])
+    kind.remove(made.aws, first, made.inputs[DEPLOYMENT])
+    assert not kind.exists(made.aws, first, made.inputs[DEPLOYMENT])
 
 
 def test_a_stage_follows_its_deployment_and_settings(made: Made) -> None:
