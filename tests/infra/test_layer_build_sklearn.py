@@ -139,11 +139,10 @@ def test_each_module_imports_without_docstrings_as_it_does_with_them(unzipped: P
     pandas = build_layer(LayerSpec(PYTHON, "x86_64", closure("pandas")), tmp_path)
     with zipfile.ZipFile(pandas.path) as archive:
         archive.extractall(tmp_path)
-    installed = Path(distribution("numpy").locate_file(""))
-    for folder, *packages in (
-        (unzipped, "scipy", "sklearn", "joblib", *(["narwhals"] if (unzipped / "narwhals").is_dir() else [])),
-        (tmp_path / "python" / "lib" / f"python{PYTHON}" / "site-packages", "pandas"),
-    ):
+    installed = Path(str(distribution("numpy").locate_file("")))
+    of_sklearn = ["scipy", "sklearn", "joblib", *(["narwhals"] if (unzipped / "narwhals").is_dir() else [])]
+    of_pandas = tmp_path / "python" / "lib" / f"python{PYTHON}" / "site-packages"
+    for folder, packages in ((unzipped, of_sklearn), (of_pandas, ["pandas"])):
         found, failed = json.loads(run(IMPORT_EACH, folder, *packages).splitlines()[-1])  # a module prints
         _, there = json.loads(run(IMPORT_EACH, installed, *packages).splitlines()[-1])
         # Some need what is not installed, or pytest, which only the project's environment has, or are dropped.
