@@ -1,5 +1,6 @@
 """What `pulumi up` does, shown by the real engine: unchanged program and command line, MiniStack in place of AWS."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def test_a_preview_creates_nothing(stack: NewStack, models: Registry, project: P
     models.tag("iris/1", "dev")
     seen, before = stack("seen", tag="dev"), inventory(project.aws)
     seen.preview()
+    assert "iris@dev: new, version 1, accuracy " in seen.output
     assert set(seen.counts()) == {"create"}
     assert {"Function", "Alias", "LayerVersion", "RestApi", "Stage"} <= seen.changed()
     assert inventory(project.aws) == before
@@ -44,6 +46,7 @@ def test_up_gives_a_working_get_and_post(deployed: EngineStack) -> None:
 
 def test_a_second_up_changes_nothing(dev: EngineStack) -> None:
     dev.up()
+    assert "iris@dev: 1, unchanged" in dev.output
     assert set(dev.counts()) == {"same"}
     assert dev.counts()["same"] > 30
 
@@ -51,12 +54,16 @@ def test_a_second_up_changes_nothing(dev: EngineStack) -> None:
 def test_promotion_updates_the_function_in_place_and_rollback_brings_the_first_answer_back(
     dev: EngineStack, models: Registry, second: str
 ) -> None:
-    """The preview says the same as the update does; the URL stays."""
+    """The preview says the same as the update does, about the model too; the URL stays."""
     url, first = dev.outputs["invokeUrl"], dev.post(GUIDE_EVENT)
     models.tag(second, "dev")
-    assert dev.preview().changed() == SERVED
-    dev.up()
-    assert dev.changed() == SERVED
+    number = second.rpartition("/")[2]
+    kinds = "RandomForestClassifier -> LogisticRegression"
+    change = rf"iris@dev: 1 -> {number}, accuracy \S+ -> \S+, {kinds}, signature unchanged"
+    for command in (dev.preview, dev.up):
+        command()
+        assert re.search(change, dev.output)
+        assert dev.changed() == SERVED
     assert set(dev.counts()) == {"same", "update"}
     assert dev.outputs["invokeUrl"] == url
     answer = dev.post(GUIDE_EVENT)
@@ -65,6 +72,7 @@ def test_promotion_updates_the_function_in_place_and_rollback_brings_the_first_a
 
     models.rollback("iris@dev", reason="slow")
     dev.up()
+    assert f"iris@dev: {number} -> 1, accuracy" in dev.output
     assert dev.changed() == SERVED
     assert dev.post(GUIDE_EVENT).body == first.body
 
@@ -77,6 +85,7 @@ def test_a_model_of_other_packages_brings_its_layer(
     release = publish_with(models, trained_iris, tmp_path, threadpoolctl="3.5.0")
     models.tag(release.manifest.reference, "dev")
     dev.up()
+    assert re.search(r"threadpoolctl \S+ -> 3.5.0 \(layer changes\)", dev.output)
     assert dev.changed() == SERVED | LAYER
     assert {dev.actions[name] for name, kind in dev.types.items() if kind in LAYER} == {"replace"}
     assert dev.outputs["layerArn"] != first
@@ -109,6 +118,7 @@ def test_another_signature_is_deployed_anew_and_the_stage_follows(dev: EngineSta
     models.tag(release.manifest.reference, "dev")
     with pytest.raises(EngineError, match="allowBreaking"):
         dev.up()
+    assert "breaking: feature 'color' was added, it cannot be left out" in dev.output
     assert dev.changed() == set()
     dev.set(allowBreaking=True)
     try:
