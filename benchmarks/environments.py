@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -21,7 +22,8 @@ def environment(requirement: str) -> Path:
     folder = ROOT / ".local" / "benchmarks" / f"{requirement.partition('=')[0]}-{name}"
     python, ready = folder / "bin" / "python", folder / ".ready"
     if not ready.exists():
-        _uv("venv", "--clear", "--python", platform.python_version(), str(folder))
+        # The interpreter behind this environment: by its version alone, uv may not find it.
+        _uv("venv", "--clear", "--python", str(Path(sys.executable).resolve()), str(folder))
         _uv("pip", "install", "--python", str(python), "--compile-bytecode", requirement, sklearn)
         ready.touch()
     return python
