@@ -67,10 +67,10 @@ def compile_files(
 ) -> None:
     """Compile each of the files `sources/name` to `output/name` with the suffix `.pyc`.
 
-    Without docstrings in the folders `undocumented`, which lie directly below `sources`.
+    Without docstrings in the folders `undocumented`, relative to `sources`.
     """
     for name in names:
-        docstrings = name.partition("/")[0] not in undocumented
+        docstrings = not any(name.startswith(f"{folder}/") for folder in undocumented)
         compiled = compile_source((sources / name).read_bytes(), f"{prefix}/{name}", docstrings=docstrings)
         if compiled is not None:
             target = output / f"{name}c"

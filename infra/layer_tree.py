@@ -36,7 +36,10 @@ _DROPPED_SUFFIXES = frozenset(
 # Extension modules that exist for the test suites of numpy and scipy; `_simd` is the largest, 3 MB.
 _TEST_EXTENSIONS = re.compile(r"(numpy|scipy)/.*/(_test_\w+|_\w+_tests|_ctest|_cytest|_simd)\.[^/]*so")
 # Builds extension modules, or tells a packager about numpy. (numpy.f2py stays: `from numpy import *` imports it.)
-_BUILD_TOOLS = ("numpy/distutils/", "numpy/_pyinstaller/", "sklearn/_build_utils/")
+_BUILD_TOOLS = (
+    *("numpy/distutils/", "numpy/_pyinstaller/", "sklearn/_build_utils/"),
+    *("scipy/special/_add_newdocs.py", "scipy/special/_precompute/"),  # documentation and tables, for its build
+)
 # The example data of scikit-learn's tutorials; its modules stay.
 _EXAMPLE_DATA = re.compile(r"sklearn/datasets/(data|descr|images)/.*(?<!\.py)")
 _TEST_IMPORT = re.compile(rb"^\s*(from|import)\b.*\btests?\b", re.MULTILINE)
@@ -48,22 +51,26 @@ _LICENCE_WORDS = ("LICEN", "COPYING", "COPYRIGHT", "NOTICE", "AUTHORS")
 
 
 # Docstrings are 40 % of the bytecode of these packages, and nothing that they do depends on them: each of their modules
-# imports without. That cannot be said of every package (numpy.ma asserts what is in docstrings, some parsers take
-# their grammar from them), nor of releases to come.
+# imports without. That cannot be said of every package (some parsers take their grammar from docstrings), nor of
+# releases to come, nor of numpy._core, in whose docstrings numpy.ma asserts to find something.
 _DOCSTRINGS_UNUSED = {
-    "joblib": ("joblib", Version("1.7")),
-    "narwhals": ("narwhals", Version("3")),
-    "pandas": ("pandas", Version("3.2")),
-    "scikit-learn": ("sklearn", Version("1.10")),
-    "scipy": ("scipy", Version("1.19")),
+    "joblib": (Version("1.7"), ("joblib",)),
+    "narwhals": (Version("3"), ("narwhals",)),
+    "numpy": (
+        Version("2.6"),
+        tuple(f"numpy/{name}" for name in ("f2py", "fft", "lib", "linalg", "ma", "matrixlib", "polynomial", "testing")),
+    ),
+    "pandas": (Version("3.2"), ("pandas",)),
+    "scikit-learn": (Version("1.10"), ("sklearn",)),
+    "scipy": (Version("1.19"), ("scipy",)),
 }
-"""Package: its folder, and the first version for which that was not tried (tests/infra/test_layer_build_sklearn.py)."""
+"""Package: the first version for which that was not tried, and its folders (tests/infra/test_layer_build_sklearn.py)"""
 
 
 def undocumented(pins: Iterable[tuple[str, str]]) -> list[str]:
     """Name the folders whose modules are compiled without docstrings."""
     found = ((*_DOCSTRINGS_UNUSED[name], Version(version)) for name, version in pins if name in _DOCSTRINGS_UNUSED)
-    return sorted(folder for folder, untried, version in found if version < untried)
+    return sorted(folder for untried, folders, version in found if version < untried for folder in folders)
 
 
 def owners(tree: Path, pins: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -98,7 +105,9 @@ def kept(tree: Path, names: Iterable[str]) -> list[str]:
     A module in a tests folder stays when the package itself imports it: numpy 2.2's `numpy.testing`, which scipy and
     scikit-learn import, needs `numpy._core.tests._natype`. `test_*.py` never stays.
     """
-    wanted = sorted(name for name in names if not _is_dropped(PurePosixPath(name)))
+    wanted = sorted(
+        name for name in names if not _is_dropped(PurePosixPath(name)) or _is_documented(tree, PurePosixPath(name))
+    )
     tests = {name for name in wanted if _in_tests(name)}
     rest = [name for name in wanted if name not in tests]
     helpers: set[str] = set()
@@ -122,6 +131,16 @@ def _is_dropped(path: PurePosixPath) -> bool:
         or _TEST_EXTENSIONS.fullmatch(str(path)) is not None
         or str(path).startswith(_BUILD_TOOLS)
         or _EXAMPLE_DATA.fullmatch(str(path)) is not None
+    )
+
+
+def _is_documented(tree: Path, path: PurePosixPath) -> bool:
+    """Whether it is the extension module for tests that numpy before 2.2 imports, to give it docstrings."""
+    documents = tree / path.parent / "_add_newdocs.py"
+    return (
+        path.name.startswith("_multiarray_tests.")
+        and documents.is_file()
+        and (b"_multiarray_tests" in documents.read_bytes())
     )
 
 

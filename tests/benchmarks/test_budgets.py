@@ -53,8 +53,8 @@ BUDGETS = {
             "typing_extensions": 1,
         },
         unzipped={
-            "scipy": 96_435_687,
-            "numpy": 47_101_471,
+            "scipy": 96_073_575,
+            "numpy": 45_868_338,
             "scikit-learn": 23_500_424,
             "obstore": 15_449_468,
             "joblib": 516_956,
@@ -63,7 +63,7 @@ BUDGETS = {
             "threadpoolctl": 124_919,
             "cloudpickle": 69_287,
         },
-        zipped=59_747_837,
+        zipped=59_312_190,
     ),
     "1.9": Budget(
         modules={
@@ -81,8 +81,8 @@ BUDGETS = {
             "typing_extensions": 1,
         },
         unzipped={
-            "scipy": 89_714_602,
-            "numpy": 42_290_378,
+            "scipy": 89_399_983,
+            "numpy": 41_050_504,
             "scikit-learn": 19_690_206,
             "obstore": 15_442_628,
             "narwhals": 2_172_838,
@@ -92,7 +92,7 @@ BUDGETS = {
             "threadpoolctl": 116_962,
             "cloudpickle": 65_466,
         },
-        zipped=58_524_040,
+        zipped=58_098_955,
     ),
 }
 

@@ -61,7 +61,7 @@ def walk(name):
         failed[name] = repr(error)
         return
     for each in pkgutil.iter_modules(getattr(module, "__path__", [])):
-        if each.name not in ("tests", "test", "conftest"):  # as the layer has it
+        if each.name not in ("tests", "test", "conftest", "__main__"):  # the last is a program
             walk(f"{name}.{each.name}")
 for name in sys.argv[2:]:
     walk(name)
@@ -140,7 +140,7 @@ def test_each_module_imports_without_docstrings_as_it_does_with_them(unzipped: P
     with zipfile.ZipFile(pandas.path) as archive:
         archive.extractall(tmp_path)
     installed = Path(str(distribution("numpy").locate_file("")))
-    of_sklearn = ["scipy", "sklearn", "joblib", *(["narwhals"] if (unzipped / "narwhals").is_dir() else [])]
+    of_sklearn = ["numpy", "scipy", "sklearn", "joblib", *(["narwhals"] if (unzipped / "narwhals").is_dir() else [])]
     of_pandas = tmp_path / "python" / "lib" / f"python{PYTHON}" / "site-packages"
     for folder, packages in ((unzipped, of_sklearn), (of_pandas, ["pandas"])):
         found, failed = json.loads(run(IMPORT_EACH, folder, *packages).splitlines()[-1])  # a module prints
