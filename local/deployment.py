@@ -5,7 +5,6 @@ create it anew, and what the program no longer declares stays until MiniStack st
 the engine gives a meaning (ignore_changes, protect, aliases, transforms) have none here.
 """
 
-import asyncio
 import contextlib
 import contextvars
 import logging
@@ -25,6 +24,7 @@ from pulumi.runtime.proto import resource_pb2
 
 from local.configuration import Configuration, read_configuration
 from local.errors import ApiModelError, LocalError, UnsupportedError
+from local.event_loop import event_loop
 from local.ministack import LocalAws
 from local.resources import RESOURCES
 from local.resources.base import Properties, whole
@@ -98,7 +98,7 @@ def _run(
             raise
 
     failure: BaseException | None = None
-    with _event_loop() as loop:
+    with event_loop() as loop:
         set_all_config(configuration.values, list(configuration.secrets))
         logger = _logger(on_log)
         mocks.set_mocks(
@@ -277,35 +277,6 @@ def _inside(project: Path) -> Iterator[None]:
             yield
     finally:
         sys.path[:] = path
-
-
-@contextlib.contextmanager
-def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Give this thread an event loop whose workers' loops are closed with it: Pulumi opens those and leaves them."""
-    opened: list[asyncio.AbstractEventLoop] = []
-
-    def open_loop() -> None:
-        opened.append(asyncio.new_event_loop())
-        asyncio.set_event_loop(opened[-1])
-
-    open_loop()
-    loop = opened[0]
-    executor = ThreadPoolExecutor(8, thread_name_prefix="pulumi-resource", initializer=open_loop)
-    loop.set_default_executor(executor)
-    # After a failure many of Pulumi's tasks end with the same exception, which is raised to the caller once.
-    loop.set_exception_handler(lambda _loop, _context: None)
-    try:
-        yield loop
-    finally:
-        executor.shutdown()
-        pending = asyncio.all_tasks(loop)
-        for task in pending:
-            task.cancel()
-        if pending:
-            loop.run_until_complete(asyncio.wait(pending))
-        for one in opened:
-            one.close()
-        asyncio.set_event_loop(None)
 
 
 def _logger(on_log: OnLog | None) -> logging.Logger:

@@ -7,6 +7,8 @@ from typing import Any
 import pulumi
 from pulumi.runtime import mocks, settings
 
+from local.event_loop import event_loop
+
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 
@@ -64,9 +66,22 @@ def record(program: Callable[[], object], *, stack: str = "dev", config: Mapping
     recording = Recording()
     monitor = mocks.MockMonitor(recording)
     settings.set_root_resource(None)  # type: ignore[arg-type]  # the signature forgets that None clears it
+    with event_loop():
+        _run(recording, monitor, program, stack, config or {})
+    recording.urns = list(monitor.get_registered_resources())
+    return recording
+
+
+def _run(
+    recording: Recording,
+    monitor: mocks.MockMonitor,
+    program: Callable[[], object],
+    stack: str,
+    config: Mapping[str, str],
+) -> None:
     pulumi.runtime.set_mocks(recording, project="sklearn-on-lambda", stack=stack, monitor=monitor)
-    keys = {key: key if ":" in key else f"sklearn-on-lambda:{key}" for key in config or {}}
-    pulumi.runtime.set_all_config({keys[key]: value for key, value in (config or {}).items()})
+    keys = {key: key if ":" in key else f"sklearn-on-lambda:{key}" for key in config}
+    pulumi.runtime.set_all_config({keys[key]: value for key, value in config.items()})
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]  # pulumi does not annotate it
     def run() -> pulumi.Output[Any]:
@@ -76,5 +91,3 @@ def record(program: Callable[[], object], *, stack: str = "dev", config: Mapping
         return pulumi.Output.all(**outputs).apply(recording.outputs.update)
 
     run()
-    recording.urns = list(monitor.get_registered_resources())
-    return recording
