@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from local.ministack import LocalAws
+from model_registry import Registry
 from tests.local.made import Made
 from tests.local.stacks import Deployed, registry_of
 from training.train_iris import Trained, publish
@@ -42,3 +43,12 @@ def made(aws: LocalAws, unique: str) -> Iterator[Made]:
     made = Made(aws, unique)
     yield made
     made.remove_all()
+
+
+@pytest.fixture
+def models(aws: LocalAws, bucket: str, trained_iris: Trained) -> Registry:
+    """A registry with the guide's model, tagged dev."""
+    registry = registry_of(aws, bucket)
+    publish(registry, trained_iris, "first")
+    registry.tag("iris/1", "dev")
+    return registry

@@ -10,19 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from local.iris import call
 from local.ministack import LocalAws
 from model_registry import Registry
-from tests.local.stacks import Deployed, registry_of
-from training.train_iris import GUIDE_EVENT, Trained, publish, train
+from tests.local.stacks import Deployed
+from training.train_iris import GUIDE_EVENT, publish, train
 
 Deploy = Callable[..., Deployed]
-
-
-@pytest.fixture
-def models(aws: LocalAws, bucket: str, trained_iris: Trained) -> Registry:
-    """A registry with the guide's model, tagged dev."""
-    registry = registry_of(aws, bucket)
-    publish(registry, trained_iris, "first")
-    registry.tag("iris/1", "dev")
-    return registry
 
 
 @pytest.fixture

@@ -11,19 +11,10 @@ from local.errors import UnsupportedError
 from local.ministack import LocalAws
 from model_registry import Registry
 from model_registry.reference import VersionRef
-from tests.local.stacks import Deployed, registry_of
+from tests.local.stacks import Deployed
 from training.train_iris import Trained, publish, train
 
 UNCHANGED = "signature unchanged, packages unchanged"
-
-
-@pytest.fixture
-def models(aws: LocalAws, bucket: str, trained_iris: Trained) -> Registry:
-    """A registry with the guide's model, tagged dev."""
-    registry = registry_of(aws, bucket)
-    publish(registry, trained_iris, "first")
-    registry.tag("iris/1", "dev")
-    return registry
 
 
 @pytest.fixture
