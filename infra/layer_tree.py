@@ -40,6 +40,12 @@ _BUILD_TOOLS = (
     *("numpy/distutils/", "numpy/_pyinstaller/", "sklearn/_build_utils/"),
     *("scipy/special/_add_newdocs.py", "scipy/special/_precompute/"),  # documentation and tables, for its build
 )
+# Older releases import some of these: numpy before 2.2 to give its test module docstrings, scipy before 1.12.
+_IMPORTED_BY = {
+    "_multiarray_tests": ("_add_newdocs.py", b"_multiarray_tests"),
+    "_add_newdocs": ("add_newdocs.py", b"import _add_newdocs"),
+}
+"""A module's name: the module beside it that may import it, and the words by which that shows."""
 # The example data of scikit-learn's tutorials; its modules stay.
 _EXAMPLE_DATA = re.compile(r"sklearn/datasets/(data|descr|images)/.*(?<!\.py)")
 _TEST_IMPORT = re.compile(rb"^\s*(from|import)\b.*\btests?\b", re.MULTILINE)
@@ -106,7 +112,7 @@ def kept(tree: Path, names: Iterable[str]) -> list[str]:
     scikit-learn import, needs `numpy._core.tests._natype`. `test_*.py` never stays.
     """
     wanted = sorted(
-        name for name in names if not _is_dropped(PurePosixPath(name)) or _is_documented(tree, PurePosixPath(name))
+        name for name in names if not _is_dropped(PurePosixPath(name)) or _is_imported(tree, PurePosixPath(name))
     )
     tests = {name for name in wanted if _in_tests(name)}
     rest = [name for name in wanted if name not in tests]
@@ -134,14 +140,10 @@ def _is_dropped(path: PurePosixPath) -> bool:
     )
 
 
-def _is_documented(tree: Path, path: PurePosixPath) -> bool:
-    """Whether it is the extension module for tests that numpy before 2.2 imports, to give it docstrings."""
-    documents = tree / path.parent / "_add_newdocs.py"
-    return (
-        path.name.startswith("_multiarray_tests.")
-        and documents.is_file()
-        and (b"_multiarray_tests" in documents.read_bytes())
-    )
+def _is_imported(tree: Path, path: PurePosixPath) -> bool:
+    """Whether a file that is dropped otherwise is imported in this release, by the module beside it."""
+    by, words = _IMPORTED_BY.get(path.name.partition(".")[0], ("", b""))
+    return bool(by) and (tree / path.parent / by).is_file() and words in (tree / path.parent / by).read_bytes()
 
 
 def _is_licence(path: PurePosixPath) -> bool:

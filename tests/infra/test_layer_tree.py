@@ -134,6 +134,16 @@ def test_the_extension_module_that_numpy_documents_stays(tmp_path: Path, documen
     assert kept(tmp_path, [module, text]) == ([text, module] if stays else [text])
 
 
+@pytest.mark.parametrize(
+    ("words", "stays"), [("from . import _add_newdocs", True), ('private_modules=["_add_newdocs"]', False)]
+)
+def test_the_documentation_that_scipy_imports_stays(tmp_path: Path, words: str, *, stays: bool) -> None:
+    """Without it, scipy before 1.12 cannot be imported."""
+    module, by = "scipy/special/_add_newdocs.py", "scipy/special/add_newdocs.py"
+    write(tmp_path, {module: "", by: words})
+    assert kept(tmp_path, [module, by]) == ([module, by] if stays else [by])
+
+
 DOCUMENTED = """'module'
 class C:
     'class'
