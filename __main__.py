@@ -10,11 +10,11 @@ from infra.curl import get_line, post_line
 from infra.custom_domain import CustomDomain
 from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
-from infra.inputs import announce_change, model_layer, resolve_release, served_engine
-from infra.layer import DependencyLayer
+from infra.inputs import announce_change, model_layer, resolve_release, served_format
+from infra.layer_version import DependencyLayer
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
-from infra.settings_rules import check_python
+from infra.settings.rules import check_python
 
 
 def deploy_registry(settings: RegistrySettings) -> None:
@@ -28,17 +28,17 @@ def deploy_model(settings: Settings) -> None:
     """One environment: the model that its tag points at, behind an API."""
     release = resolve_release(settings)
     manifest = release.manifest
-    engine = served_engine(settings, manifest)
-    check_python(settings, engine.environment.python)
+    model_format = served_format(settings, manifest)
+    check_python(settings, model_format.environment.python)
     announce_change(settings, release)
-    built = model_layer(manifest, engine, settings.architecture, signing=bool(settings.public_keys))
+    built = model_layer(manifest, model_format, settings.architecture, signing=bool(settings.public_keys))
     name = settings.service
 
     artifacts = ArtifactBucket(f"{name}-artifacts", account=settings.account)
     layer = DependencyLayer(
         f"{name}-layer",
         layer=built,
-        python=engine.environment.python,
+        python=model_format.environment.python,
         architecture=settings.architecture,
         artifacts=artifacts,
     )
@@ -54,7 +54,7 @@ def deploy_model(settings: Settings) -> None:
             log_retention_days=settings.log_retention_days,
             tracing=settings.tracing,
             public_keys=settings.public_keys,
-            engine=settings.engine,
+            model_format=settings.model_format,
             trusted_types=settings.trusted_types,
             registry_kms_key_arn=settings.registry_kms_key_arn,
             cors_origins=settings.api.cors_origins,
@@ -98,7 +98,7 @@ def deploy_model(settings: Settings) -> None:
     pulumi.export("modelName", manifest.name)
     pulumi.export("modelVersion", manifest.version)
     pulumi.export("modelManifestSha256", release.manifest_sha256)
-    pulumi.export("modelEngine", settings.engine)
+    pulumi.export("modelFormat", settings.model_format)
     pulumi.export("functionName", function.function_name)
     pulumi.export("layerArn", layer.arn)
     pulumi.export("registryBucket", settings.registry_bucket)

@@ -11,18 +11,18 @@ from typing import Any
 from benchmarks import guide
 from benchmarks.cold import ARCHITECTURE, ColdStart, prepare
 from handler.app import App
-from handler.model import Pin, load
 from infra.function_code import variables
-from infra.layer_build import LayerSpec
-from infra.layer_errors import InterpreterNotFoundError
-from infra.layer_uv import find_interpreter
+from infra.layer.build import LayerSpec
+from infra.layer.errors import InterpreterNotFoundError
+from infra.layer.uv import find_interpreter
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
-from model_registry.manifest import EngineName
+from model_runtime.manifest import FormatName
+from model_runtime.start import Pin, load
 from training.train_iris import publish, train
 
 BUCKET = "benchmark-models"
-ENGINES: tuple[EngineName, ...] = ("sklearn", "onnx")
+FORMATS: tuple[FormatName, ...] = ("joblib", "onnx")
 
 
 @dataclass
@@ -32,8 +32,8 @@ class Bench:
     aws: LocalAws
     release: Release
     """The guide's forest."""
-    engines: tuple[EngineName, ...]
-    """The engines that are measured."""
+    formats: tuple[FormatName, ...]
+    """The formats that are measured."""
     folder: Path
     say: Callable[[str], object]
     quick: bool = False
@@ -45,8 +45,8 @@ class Bench:
         folder.mkdir(parents=True, exist_ok=True)
         aws.client("s3").create_bucket(Bucket=BUCKET)
         with aws.activated():
-            release = publish(_registry(), train(), "Random forest of the guide", engines=ENGINES)
-        names = tuple(name for name in ENGINES if name in release.manifest.engine_names)
+            release = publish(_registry(), train(), "Random forest of the guide", formats=FORMATS)
+        names = tuple(name for name in FORMATS if name in release.manifest.format_names)
         return cls(aws, release, tuple(name for name in names if _can_run(release, name, say)), folder, say, quick)
 
     @cached_property
@@ -54,30 +54,30 @@ class Bench:
         """The guide's forest of 100 trees, as it is published."""
         return train().estimator
 
-    def publish(self, name: str, estimator: Any, X_example: Any, *, engines: Sequence[EngineName] = ENGINES) -> Release:
+    def publish(self, name: str, estimator: Any, X_example: Any, *, formats: Sequence[FormatName] = FORMATS) -> Release:
         """Publish another model beside the guide's."""
-        return _registry().publish(estimator, name=name, X_example=X_example, engines=engines)
+        return _registry().publish(estimator, name=name, X_example=X_example, formats=formats)
 
-    def app(self, engine: EngineName, release: Release | None = None) -> App:
+    def app(self, model_format: FormatName, release: Release | None = None) -> App:
         """The handler in this process, its model loaded: the guide's, or another that was published."""
-        environment = variables(BUCKET, release or self.release, engine=engine)
+        environment = variables(BUCKET, release or self.release, model_format=model_format)
         app = App(lambda: load(Pin.from_environment(environment)))
         with redirect_stdout(StringIO()):  # its log
             app.start()
         return app
 
-    def cold_start(self, engine: EngineName) -> ColdStart:
+    def cold_start(self, model_format: FormatName) -> ColdStart:
         """Ours in a fresh process, from the real layer, which is unpacked once."""
-        if engine not in self._starts:
-            folder = self.folder / f"ours-{engine}"
-            self._starts[engine] = prepare(self.aws, folder, BUCKET, self.release, engine=engine)
-        return self._starts[engine]
+        if model_format not in self._starts:
+            folder = self.folder / f"ours-{model_format}"
+            self._starts[model_format] = prepare(self.aws, folder, BUCKET, self.release, model_format=model_format)
+        return self._starts[model_format]
 
     def guide_start(self) -> ColdStart:
         """The guide's function in a fresh process, with the layer that its reader makes of the model's packages."""
         opt = guide.unpack(self.folder / "guide-layer", self.model_packages)
         folder = self.folder / "guide-function"
-        return guide.cold_start(folder, opt, self.cold_start("sklearn"), self.aws, bucket=BUCKET, release=self.release)
+        return guide.cold_start(folder, opt, self.cold_start("joblib"), self.aws, bucket=BUCKET, release=self.release)
 
     @property
     def model_packages(self) -> LayerSpec:
@@ -86,11 +86,11 @@ class Bench:
         return LayerSpec(environment.python, ARCHITECTURE, tuple(environment.packages.items()))
 
 
-def _can_run(release: Release, engine: EngineName, say: Callable[[str], object]) -> bool:
+def _can_run(release: Release, model_format: FormatName, say: Callable[[str], object]) -> bool:
     try:
-        find_interpreter(release.manifest.engine(engine).environment.python)
+        find_interpreter(release.manifest.model_format(model_format).environment.python)
     except InterpreterNotFoundError as error:
-        say(f"the {engine} engine is not measured: {error}")
+        say(f"the {model_format} format is not measured: {error}")
         return False
     return True
 

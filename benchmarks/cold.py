@@ -19,12 +19,12 @@ from typing import Any
 
 from infra.function_code import ENTRY_POINT, code_files, variables
 from infra.inputs import model_layer
-from infra.layer_build import Layer
-from infra.layer_platform import runtime_for
-from infra.layer_uv import find_interpreter
+from infra.layer.build import Layer
+from infra.layer.platform import runtime_for
+from infra.layer.uv import find_interpreter
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
-from model_registry.manifest import EngineName
+from model_runtime.manifest import FormatName
 from training.train_iris import GUIDE_EVENT, publish, train
 
 ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
@@ -116,16 +116,16 @@ def prepare(
     release: Release,
     *,
     layer: Layer | None = None,
-    engine: EngineName = "sklearn",
+    model_format: FormatName = "joblib",
     event: Any = EVENT,
     handler: str = ENTRY_POINT,
 ) -> ColdStart:
     """Unpack code and layer into `folder`, which must be new, and give the start of a published version.
 
-    `layer` is that of the engine where none is given. The version must have been published by this Python, whose base
+    `layer` is that of the format where none is given. The version must have been published by this Python, whose base
     interpreter runs it.
     """
-    form = release.manifest.engine(engine)
+    form = release.manifest.model_format(model_format)
     layer = layer or model_layer(release.manifest, form, ARCHITECTURE)
     task, opt = folder / "task", folder / "opt"
     for name, path in code_files().items():
@@ -146,12 +146,12 @@ def prepare(
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             **aws.environment(),
-            **variables(bucket, release, engine=engine),
+            **variables(bucket, release, model_format=model_format),
         },
         folder=folder,
     )
 
 
 def _interpreter(python: str) -> str:
-    """The interpreter of this version, behind a virtual environment: the ONNX engine may have a newer one."""
+    """The interpreter of this version, behind a virtual environment: the ONNX format may have a newer one."""
     return str(Path(find_interpreter(python)).resolve())

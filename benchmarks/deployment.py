@@ -16,7 +16,7 @@ from benchmarks.environments import variable
 from benchmarks.measured import Measured
 from benchmarks.page import Goal, Section
 from benchmarks.proxy import Proxy, proxy_to
-from infra.layer_build import CACHE_VARIABLE, default_cache
+from infra.layer.build import CACHE_VARIABLE, default_cache
 from local.deployment import deploy
 from local.iris import PROJECT
 from local.ministack import LocalAws

@@ -17,11 +17,11 @@ from uv import find_uv_bin
 
 from benchmarks.cold import EVENT, ColdStart
 from benchmarks.environments import ROOT
-from infra.layer_build import LayerSpec
-from infra.layer_platform import runtime_for
+from infra.layer.build import LayerSpec
+from infra.layer.platform import runtime_for
 from local.ministack import LocalAws
 from model_registry import Release
-from model_registry.manifest import MODEL_FILE, version_key
+from model_runtime.manifest import MODEL_FILE, version_key
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """What the function's own variables say of threads, for every side."""

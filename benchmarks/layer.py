@@ -18,8 +18,8 @@ from benchmarks.environments import variable
 from benchmarks.measured import Measured
 from benchmarks.page import Goal, Section, at_most
 from infra.function_code import requirements
-from infra.layer_build import Layer, LayerSpec, build_layer
-from model_registry.manifest import EngineName
+from infra.layer.build import Layer, LayerSpec, build_layer
+from model_runtime.manifest import FormatName
 
 ROUNDS, QUICK_ROUNDS = 2, 1
 MOST_UNZIPPED = 0.85
@@ -35,7 +35,8 @@ def measure(bench: Bench) -> Section:
     rounds = QUICK_ROUNDS if bench.quick else ROUNDS
     by_hand_spec = _few_packages(bench.model_packages) if bench.quick else bench.model_packages
     specs = {
-        f"ours, {engine} engine": by_hand_spec if bench.quick else layer_spec(bench, engine) for engine in bench.engines
+        f"ours, {model_format} format": by_hand_spec if bench.quick else layer_spec(bench, model_format)
+        for model_format in bench.formats
     }
     cold: Times = {name: [] for name in (GUIDE, *specs)}
     recompiled: Times = {name: [] for name in specs}
@@ -78,9 +79,9 @@ def measure(bench: Bench) -> Section:
     return Section("layer", [table], note, list(_goals(built, sizes[0], cached)))
 
 
-def layer_spec(bench: Bench, engine: EngineName) -> LayerSpec:
-    """What the stack's layer for this engine is made of, as `infra.inputs.model_layer` has it."""
-    environment = bench.release.manifest.engine(engine).environment
+def layer_spec(bench: Bench, model_format: FormatName) -> LayerSpec:
+    """What the stack's layer for this format is made of, as `infra.inputs.model_layer` has it."""
+    environment = bench.release.manifest.model_format(model_format).environment
     return LayerSpec(environment.python, ARCHITECTURE, tuple({**requirements(), **environment.packages}.items()))
 
 

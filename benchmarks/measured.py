@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
 
-from model_registry.prediction import harmless_warnings_ignored
+from model_runtime.prediction import harmless_warnings_ignored
 
 _MICROSECONDS_BELOW = 0.0001
 _PERCENT = 100

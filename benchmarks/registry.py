@@ -26,9 +26,9 @@ from benchmarks.peers.timing import FEW, NAME, timed
 from benchmarks.proxy import Proxy, proxy_to
 from local.ministack import LocalAws
 from model_registry import Registry, Storage, history
-from model_registry.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, tag_key, version_key
 from model_registry.reference import TagRef
 from model_registry.versions import Versions
+from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, tag_key, version_key
 
 OURS = "this registry"
 VERBS = ("publish", "add", "resolve a version", "pin a tag", "resolve a tag", "history", "list", "promote")

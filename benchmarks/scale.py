@@ -98,13 +98,13 @@ def _warm(bench: Bench, name: str, estimator: Any, X: Any, rounds: int) -> dict[
     names = [feature.name for feature in release.manifest.signature.features]
     event = post_event(dict(zip(names, X[0].tolist(), strict=True)))
     sides: dict[str, tuple[int, Callable[[], object]]] = {PREDICT: (1, partial(estimator.predict, X[:1]))}
-    for engine in bench.engines:
-        sides[f"{engine} engine"] = (1, partial(checked, bench.app(engine, release), event))
+    for model_format in bench.formats:
+        sides[f"{model_format} format"] = (1, partial(checked, bench.app(model_format, release), event))
     return _milliseconds(interleaved(sides, rounds))
 
 
 def _rows(bench: Bench, amounts: Amounts) -> list[Panel]:
-    apps = {engine: bench.app(engine) for engine in bench.engines}
+    apps = {model_format: bench.app(model_format) for model_format in bench.formats}
     curves = []
     for count in amounts.rows:
         rows = uniform_rows(count)
@@ -112,8 +112,8 @@ def _rows(bench: Bench, amounts: Amounts) -> list[Panel]:
         sides: dict[str, tuple[int, Callable[[], object]]] = {
             PREDICT: (1, partial(bench.estimator.predict, np.array(rows)))
         }
-        for engine, app in apps.items():
-            sides[f"{engine} engine"] = (1, partial(checked, app, event))
+        for model_format, app in apps.items():
+            sides[f"{model_format} format"] = (1, partial(checked, app, event))
         curves.append(_milliseconds(interleaved(sides, amounts.rounds)))
     return [Panel("Batches, by rows", "rows", "ms", amounts.rows, _joined(curves))]
 
@@ -121,14 +121,14 @@ def _rows(bench: Bench, amounts: Amounts) -> list[Panel]:
 def _sizes(bench: Bench, amounts: Amounts) -> list[Panel]:
     """Starts of forests that are as large as wanted. ONNX is left out: its conversion of the largest takes minutes."""
     random = np.random.default_rng(SEED)
-    start = bench.cold_start("sklearn")
+    start = bench.cold_start("joblib")
     megabytes, seconds, memory = [], [], []
     for wanted in amounts.megabytes:
         # A tree whose leaves hold one sample each has two nodes per sample, but one.
         samples = max(2, wanted * MB // (2 * _BYTES_OF_NODE * _TREES))
         X, y = random.random((samples, 4)), random.random(samples)
         estimator = ExtraTreesRegressor(_TREES, max_features=1, random_state=SEED).fit(X, y)
-        release = bench.publish(f"size-{wanted}", estimator, X[:3], engines=["sklearn"])
+        release = bench.publish(f"size-{wanted}", estimator, X[:3], formats=["joblib"])
         names = [feature.name for feature in release.manifest.signature.features]
         event = post_event(dict(zip(names, X[0].tolist(), strict=True)))
         sized = replace(
@@ -138,7 +138,7 @@ def _sizes(bench: Bench, amounts: Amounts) -> list[Panel]:
         megabytes.append(round(release.manifest.artifact.size / MB, 1))
         seconds.append(1000 * times(firsts).median)
         memory.append(peak(firsts) / MB)
-    label = "sklearn engine"
+    label = "sklearn format"
     return [
         Panel("Cold start, by size of the model", "MB", "ms", megabytes, {label: seconds}),
         Panel("Peak memory, by size of the model", "MB", "MB", megabytes, {label: memory}),
@@ -150,13 +150,13 @@ def _functions(bench: Bench, amounts: Amounts) -> list[Panel]:
     curves = []
     for count in amounts.functions:
         curve = {}
-        for engine in bench.engines:
-            start = bench.cold_start(engine)
+        for model_format in bench.formats:
+            start = bench.cold_start(model_format)
             slowest = []
             for _ in range(amounts.starts):
                 with ThreadPoolExecutor(count) as pool:
                     slowest.append(max(first.seconds for first in pool.map(lambda s: s.run(), [start] * count)))
-            curve[f"{engine} engine"] = 1000 * Measured(slowest).median
+            curve[f"{model_format} format"] = 1000 * Measured(slowest).median
         curves.append(curve)
     return [Panel("Cold starts at the same moment, the slowest", "functions", "ms", amounts.functions, _joined(curves))]
 

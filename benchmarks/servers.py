@@ -29,7 +29,7 @@ from benchmarks.measured import Measured, interleaved
 from benchmarks.page import Goal, Section, at_most
 from benchmarks.warm import checked
 from infra.function_code import variables
-from model_registry.manifest import MODEL_FILE, EngineName
+from model_runtime.manifest import MODEL_FILE, FormatName
 from training.train_iris import FEATURES, GUIDE_EVENT
 
 MLFLOW, BENTOML = "mlflow==3.17.2", "bentoml==1.4.40"
@@ -57,10 +57,13 @@ def measure(bench: Bench) -> Section:
     rounds, calls = (QUICK_ROUNDS, QUICK_CALLS) if bench.quick else (ROUNDS, CALLS)
     with ExitStack() as stack:
         sides: dict[str, tuple[int, Callable[[], object]]] = {}
-        for engine in bench.engines:
-            sides[f"our handler, {engine} engine, no HTTP"] = (calls, partial(checked, bench.app(engine), EVENT))
-            server = stack.enter_context(ours(bench, engine))
-            sides[f"our handler, {engine} engine, behind a thin HTTP server"] = (calls, asking(server, stack))
+        for model_format in bench.formats:
+            sides[f"our handler, {model_format} format, no HTTP"] = (
+                calls,
+                partial(checked, bench.app(model_format), EVENT),
+            )
+            server = stack.enter_context(ours(bench, model_format))
+            sides[f"our handler, {model_format} format, behind a thin HTTP server"] = (calls, asking(server, stack))
         if not bench.quick:
             for name, start in {"MLflow's scoring server": mlflow, "BentoML's server": bentoml}.items():
                 bench.say(f"starting {name}")
@@ -70,7 +73,7 @@ def measure(bench: Bench) -> Section:
         f"One worker, one connection, {rounds} rounds of {calls} requests to each side in turn after a round that is "
         f"not counted. Versions: {', '.join(peer.replace('==', ' ') for peer in (MLFLOW, BENTOML))}."
     )
-    return Section("servers", [_table(found)], note, _goals(found, bench.engines))
+    return Section("servers", [_table(found)], note, _goals(found, bench.formats))
 
 
 def _table(found: Mapping[str, Measured]) -> list[list[str]]:
@@ -81,17 +84,17 @@ def _table(found: Mapping[str, Measured]) -> list[list[str]]:
     return table
 
 
-def _goals(found: Mapping[str, Measured], engines: Sequence[str]) -> list[Goal]:
+def _goals(found: Mapping[str, Measured], formats: Sequence[str]) -> list[Goal]:
     peers = [measured.median for name, measured in found.items() if not name.startswith("our ")]
     if not peers:
         return []
     return [
         at_most(
-            f"handler p50, {engine} engine, of the better of MLflow and BentoML",
-            found[f"our handler, {engine} engine, no HTTP"].median / min(peers),
+            f"handler p50, {model_format} format, of the better of MLflow and BentoML",
+            found[f"our handler, {model_format} format, no HTTP"].median / min(peers),
             MOST_OF_PEER,
         )
-        for engine in engines
+        for model_format in formats
     ]
 
 
@@ -118,11 +121,11 @@ def asking(server: Server, stack: ExitStack) -> Callable[[], None]:
 
 
 @contextmanager
-def ours(bench: Bench, engine: EngineName) -> Iterator[Server]:
+def ours(bench: Bench, model_format: FormatName) -> Iterator[Server]:
     """The function's entry point behind `benchmarks.shim`."""
-    more = {**bench.aws.environment(), **variables(BUCKET, bench.release, engine=engine)}
+    more = {**bench.aws.environment(), **variables(BUCKET, bench.release, model_format=model_format)}
     command = [sys.executable, "-m", "benchmarks.shim"]
-    with running(command, bench.folder / f"shim-{engine}.log", more, cwd=ROOT) as (process, log):
+    with running(command, bench.folder / f"shim-{model_format}.log", more, cwd=ROOT) as (process, log):
         port = int(_wait(process, log, lambda: _port_line(log)))
         yield Server(port, "/predict", json.dumps(GUIDE_EVENT).encode())
 

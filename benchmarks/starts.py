@@ -13,26 +13,26 @@ from benchmarks.page import Goal, Section, at_most
 ROUNDS, QUICK_ROUNDS = 11, 1
 LIMIT_MB = 128
 GUIDE = "the guide's recipe"
-THREADS = "ours, sklearn engine, with as many threads as the libraries take"
-MOST_SECONDS = {"sklearn": 0.30, "onnx": 0.08}
-MOST_MEMORY = {"sklearn": 0.90, "onnx": 0.50}
+THREADS = "ours, sklearn format, with as many threads as the libraries take"
+MOST_SECONDS = {"joblib": 0.30, "onnx": 0.08}
+MOST_MEMORY = {"joblib": 0.90, "onnx": 0.50}
 
 
 def measure(bench: Bench) -> Section:
     """Start each side in turn."""
     rounds = QUICK_ROUNDS if bench.quick else ROUNDS
-    ours = {_label(engine): bench.cold_start(engine) for engine in bench.engines}
-    starts = {GUIDE: bench.guide_start(), **ours, THREADS: _with_threads(bench.cold_start("sklearn"))}
+    ours = {_label(model_format): bench.cold_start(model_format) for model_format in bench.formats}
+    starts = {GUIDE: bench.guide_start(), **ours, THREADS: _with_threads(bench.cold_start("joblib"))}
     firsts = interleaved_starts(starts, rounds)
     table = [["side", "to the first answer", "of the recipe", "peak memory", "of the recipe"]]
     for name, found in firsts.items():
         seconds, memory = ratio(found, firsts[GUIDE])
         table.append([name, str(times(found)), f"{seconds:.2f}", _memory(found), f"{memory:.2f}"])
     goals = []
-    for engine in bench.engines:
-        seconds, memory = ratio(firsts[_label(engine)], firsts[GUIDE])
-        goals.append(at_most(f"cold, {engine} engine, of the recipe", seconds, MOST_SECONDS[engine]))
-        goals.append(at_most(f"peak memory, {engine} engine, of the recipe", memory, MOST_MEMORY[engine]))
+    for model_format in bench.formats:
+        seconds, memory = ratio(firsts[_label(model_format)], firsts[GUIDE])
+        goals.append(at_most(f"cold, {model_format} format, of the recipe", seconds, MOST_SECONDS[model_format]))
+        goals.append(at_most(f"peak memory, {model_format} format, of the recipe", memory, MOST_MEMORY[model_format]))
     note = f"Fresh processes, {rounds} of each side in turn after one that is not counted; median (fastest to slowest)."
     limits, enforced = _limits({GUIDE: starts[GUIDE], **ours})
     return Section("cold", [table, limits], note, [*goals, *enforced])
@@ -85,12 +85,12 @@ def _limits(starts: Mapping[str, ColdStart]) -> tuple[list[list[str]], list[Goal
         table.append([name, found, limited.mechanism])
         if name == _label("onnx"):
             found = f"{found} ({limited.mechanism})"
-            goals.append(Goal("onnx engine within 128 MB, enforced", "answers", found, answered))
+            goals.append(Goal("onnx format within 128 MB, enforced", "answers", found, answered))
     return table, goals
 
 
-def _label(engine: str) -> str:
-    return f"ours, {engine} engine"
+def _label(model_format: str) -> str:
+    return f"ours, {model_format} format"
 
 
 def _memory(firsts: Sequence[FirstAnswer]) -> str:

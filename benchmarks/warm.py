@@ -15,7 +15,7 @@ from benchmarks.bench import Bench
 from benchmarks.cold import EVENT
 from benchmarks.measured import Measured, interleaved
 from benchmarks.page import Goal, Section, at_most
-from model_registry.manifest import MODEL_FILE
+from model_runtime.manifest import MODEL_FILE
 from training.train_iris import FEATURES, GUIDE_EVENT
 
 ROUNDS, QUICK_ROUNDS = 25, 1
@@ -26,7 +26,7 @@ BATCH = 1000
 SEED = 6
 PREDICT, GUIDE = "`predict` alone", "the guide's handler"
 MOST_OF_GUIDE = 0.03
-MOST_OF_PREDICT = {"sklearn": 0.5, "onnx": 0.05}
+MOST_OF_PREDICT = {"joblib": 0.5, "onnx": 0.05}
 MOST_OF_BATCH = 1.5
 
 Call = Callable[[], object]
@@ -35,7 +35,7 @@ Call = Callable[[], object]
 def measure(bench: Bench) -> Section:
     """One row, then a batch, all sides in turn."""
     rounds = QUICK_ROUNDS if bench.quick else ROUNDS
-    apps = {engine: bench.app(engine) for engine in bench.engines}
+    apps = {model_format: bench.app(model_format) for model_format in bench.formats}
     row = [list(GUIDE_EVENT.values())]
     os.environ["MODEL_FILE"] = str(bench.folder / MODEL_FILE)
     joblib.dump(bench.estimator, os.environ["MODEL_FILE"])
@@ -48,8 +48,8 @@ def measure(bench: Bench) -> Section:
         for method, event in events.items():
             if guide:
                 made[f"{GUIDE}, {method}"] = (FEW_CALLS, partial(checked, guide_function.handler, event))
-            for engine, app in apps.items():
-                made[f"ours, {engine} engine, {method}"] = (calls, partial(checked, app, event))
+            for model_format, app in apps.items():
+                made[f"ours, {model_format} format, {method}"] = (calls, partial(checked, app, event))
         return made
 
     one_events = {"GET": get_event(GUIDE_EVENT), "POST": EVENT}
@@ -62,28 +62,28 @@ def measure(bench: Bench) -> Section:
         f"of one row ({FEW_CALLS} of the guide's handler) or one call of {BATCH:,} rows (uniform within the range of "
         f"Iris, seed {SEED}). Median (first to third quartile)."
     )
-    return Section("warm", [_table(one, many)], note, goals(one, many, bench.engines))
+    return Section("warm", [_table(one, many)], note, goals(one, many, bench.formats))
 
 
-def goals(one: Mapping[str, Measured], many: Mapping[str, Measured], engines: Sequence[str]) -> list[Goal]:
+def goals(one: Mapping[str, Measured], many: Mapping[str, Measured], formats: Sequence[str]) -> list[Goal]:
     """What the figures say of the goals; of GET and POST the slower counts."""
     found = []
-    for engine in engines:
-        slowest = max(one[f"ours, {engine} engine, {method}"].median for method in ("GET", "POST"))
-        if engine == "sklearn":
+    for model_format in formats:
+        slowest = max(one[f"ours, {model_format} format, {method}"].median for method in ("GET", "POST"))
+        if model_format == "joblib":
             fastest_guide = min(one[f"{GUIDE}, {method}"].median for method in ("GET", "POST"))
             found.append(
                 at_most(
-                    "warm, one row, sklearn engine, of the recipe's handler", slowest / fastest_guide, MOST_OF_GUIDE
+                    "warm, one row, sklearn format, of the recipe's handler", slowest / fastest_guide, MOST_OF_GUIDE
                 )
             )
-        limit = MOST_OF_PREDICT[engine]
+        limit = MOST_OF_PREDICT[model_format]
         found.append(
-            at_most(f"warm, one row, {engine} engine, of `predict` alone", slowest / one[PREDICT].median, limit)
+            at_most(f"warm, one row, {model_format} format, of `predict` alone", slowest / one[PREDICT].median, limit)
         )
-    for engine in engines:
-        ratio = many[f"ours, {engine} engine, POST"].median / many[PREDICT].median
-        found.append(at_most(f"warm, {BATCH:,} rows, {engine} engine, of `predict` alone", ratio, MOST_OF_BATCH))
+    for model_format in formats:
+        ratio = many[f"ours, {model_format} format, POST"].median / many[PREDICT].median
+        found.append(at_most(f"warm, {BATCH:,} rows, {model_format} format, of `predict` alone", ratio, MOST_OF_BATCH))
     return found
 
 

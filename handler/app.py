@@ -9,12 +9,12 @@ from http import HTTPStatus
 from typing import Any
 
 from handler.metrics import COLD_START, LOAD_FAILURE, RESTORE, counted, embedded, timed
-from handler.model import LoadError, ServedModel
 from handler.openapi import document
 from handler.responses import Problem, Response, answer, body_of, problem_json, refusal
-from model_registry.errors import InputError, RegistryError
-from model_registry.manifest import Prediction
-from model_registry.schema import Row
+from model_runtime.errors import InputError, RegistryError
+from model_runtime.manifest import Prediction
+from model_runtime.schema import Row
+from model_runtime.start import LoadError, ServedModel
 
 Event = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ import os
 from handler import BEGAN, snapstart
 from handler.app import App
 from handler.cors import allow
-from handler.model import INIT_SECONDS, REQUEST_SECONDS, Pin, ServedModel, load
+from model_runtime.start import INIT_SECONDS, REQUEST_SECONDS, Pin, ServedModel, load
 
 # Only the init phase of an environment that a request waits for is limited to 10 s.
 _is_on_demand = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from model_registry.manifest import Manifest
-from model_registry.schema import answer_schema, feature_schema, has_query_form, request_schema
+from model_runtime.manifest import Manifest
+from model_runtime.schema import answer_schema, feature_schema, has_query_form, request_schema
 
 _PROBLEM = {
     "description": "A problem document (RFC 9457)",

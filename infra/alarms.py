@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.settings_account import AccountSettings
-from infra.settings_monitoring import Monitoring
+from infra.settings.account import AccountSettings
+from infra.settings.monitoring import Monitoring
 
 PERIOD = 300  # seconds
 _FUNCTION, _API = "AWS/Lambda", "AWS/ApiGateway"

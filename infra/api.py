@@ -17,9 +17,9 @@ from infra.api_routes import (
 from infra.cors import error_headers
 from infra.function import ModelFunction
 from infra.preflight import Preflight, declare_preflight
-from infra.settings_account import AccountSettings
-from infra.settings_api import ApiSettings, Limits
-from model_registry.manifest import Signature
+from infra.settings.account import AccountSettings
+from infra.settings.api import ApiSettings, Limits
+from model_runtime.manifest import Signature
 
 _AUTHORIZATION = {"none": "NONE", "iam": "AWS_IAM"}
 _MODEL_NAME = "PredictionRequest"  # API Gateway takes letters and digits only

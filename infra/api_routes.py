@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from infra.cors import error_headers, preflight_headers
-from model_registry.manifest import Signature
-from model_registry.schema import has_query_form, request_schema
+from model_runtime.manifest import Signature
+from model_runtime.schema import has_query_form, request_schema
 
 PROBLEM_JSON = "application/problem+json"
 _REQUIRED, _OPTIONAL = True, False

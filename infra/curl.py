@@ -5,8 +5,8 @@ import shlex
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
-from model_registry.manifest import Manifest
-from model_registry.schema import why_no_query_form
+from model_runtime.manifest import Manifest
+from model_runtime.schema import why_no_query_form
 
 _KEY_HEADER = " -H 'x-api-key: YOUR-KEY'"
 # The shell fills in the caller's own credentials, which `aws configure export-credentials --format env` prints.

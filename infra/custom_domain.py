@@ -3,8 +3,8 @@
 import pulumi
 import pulumi_aws as aws
 
-from infra.settings_account import AccountSettings
-from infra.settings_api import Domain
+from infra.settings.account import AccountSettings
+from infra.settings.api import Domain
 
 
 class CustomDomain(pulumi.ComponentResource):

@@ -7,11 +7,11 @@ import pulumi_aws as aws
 
 from infra import policies
 from infra.function_code import ENTRY_POINT, code_files, variables
-from infra.layer_platform import lambda_runtime
-from infra.settings_account import AccountSettings
-from infra.settings_function import Capacity, Network
-from model_registry.manifest import EngineName, versions_prefix
+from infra.layer.platform import lambda_runtime
+from infra.settings.account import AccountSettings
+from infra.settings.function import Capacity, Network
 from model_registry.release import Release
+from model_runtime.manifest import FormatName, versions_prefix
 
 ALIAS = "live"
 
@@ -29,7 +29,7 @@ class FunctionArgs:
     log_retention_days: int
     tracing: bool
     public_keys: tuple[str, ...] = ()
-    engine: EngineName = "sklearn"
+    model_format: FormatName = "joblib"
     trusted_types: tuple[str, ...] = ()
     registry_kms_key_arn: str = ""
     """Key of the registry's bucket, if it is not the stack's own."""
@@ -89,7 +89,7 @@ class ModelFunction(pulumi.ComponentResource):
             description=f"Serves {manifest.reference}",
             code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in code_files().items()}),
             handler=ENTRY_POINT,
-            runtime=lambda_runtime(manifest.engine(args.engine).environment.python),
+            runtime=lambda_runtime(manifest.model_format(args.model_format).environment.python),
             architectures=[args.architecture],
             role=role.arn,
             layers=[args.layer_arn],
@@ -99,7 +99,7 @@ class ModelFunction(pulumi.ComponentResource):
                 "variables": variables(
                     args.registry_bucket,
                     args.release,
-                    engine=args.engine,
+                    model_format=args.model_format,
                     trusted_types=args.trusted_types,
                     public_keys=args.public_keys,
                     cors_origins=args.cors_origins,

@@ -3,34 +3,21 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from model_registry.manifest import EngineName
 from model_registry.release import Release
+from model_runtime.manifest import FormatName
 
 PROJECT = Path(__file__).parent.parent
 
 ENTRY_POINT = "handler.function.handler"
 
-# The part of the registry that runs inside the function; the rest would only make it larger.
-_REGISTRY_MODULES = (
-    "__init__",
-    "engines",
-    "errors",
-    "fast_prediction",
-    "manifest",
-    "onnx_prediction",
-    "prediction",
-    "schema",
-    "signature",
-    "skops_model",
-    "storage",
-)
+# Both packages are shipped whole: nobody keeps a list of their modules.
+_PACKAGES = ("handler", "model_runtime")
 
 
 def code_files() -> dict[str, Path]:
     """The function's files by their path inside the zip, sorted."""
-    handler = sorted((PROJECT / "handler").glob("*.py"))
-    registry = [PROJECT / "model_registry" / f"{module}.py" for module in _REGISTRY_MODULES]
-    return {str(path.relative_to(PROJECT)): path for path in sorted([*handler, *registry])}
+    modules = (path for package in _PACKAGES for path in (PROJECT / package).rglob("*.py"))
+    return {path.relative_to(PROJECT).as_posix(): path for path in sorted(modules)}
 
 
 def requirements(*, signing: bool = False) -> dict[str, str]:
@@ -45,7 +32,7 @@ def variables(
     registry_bucket: str,
     release: Release,
     *,
-    engine: EngineName = "sklearn",
+    model_format: FormatName = "joblib",
     trusted_types: Sequence[str] = (),
     public_keys: Sequence[str] = (),
     cors_origins: Sequence[str] = (),
@@ -62,7 +49,7 @@ def variables(
         # 1,769 MB have, an answer then takes many times as long.
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
-        **({"MODEL_ENGINE": engine} if engine != "sklearn" else {}),
+        **({"MODEL_FORMAT": model_format} if model_format != "joblib" else {}),
         **({"MODEL_TRUSTED_TYPES": ",".join(trusted_types)} if trusted_types else {}),
         **({"MODEL_PUBLIC_KEY": ",".join(public_keys)} if public_keys else {}),
         **({"ALLOWED_ORIGINS": ",".join(cors_origins)} if cors_origins else {}),

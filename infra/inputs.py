@@ -8,17 +8,17 @@ from typing import Any
 import pulumi
 
 from infra import function_code
-from infra.layer_build import Layer, LayerSpec, build_layer
-from infra.layer_errors import LayerError
+from infra.layer.build import Layer, LayerSpec, build_layer
+from infra.layer.errors import LayerError
 from infra.model_change import Deployed, deployed_version, model_change
 from infra.settings import Settings, SettingsError
-from model_registry.errors import EngineError, IntegrityError, RegistryError
-from model_registry.manifest import Engine, Manifest
 from model_registry.reference import TagRef, VersionRef
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_registry.skops_model import not_trusted
-from model_registry.storage import Storage
+from model_runtime.errors import IntegrityError, ModelFormatError, RegistryError
+from model_runtime.formats.skops import not_trusted
+from model_runtime.manifest import Manifest, ModelFormat
+from model_runtime.storage import Storage
 
 
 def resolve_release(settings: Settings) -> Release:
@@ -34,7 +34,7 @@ def resolve_release(settings: Settings) -> Release:
 def announce_change(settings: Settings, release: Release) -> None:
     """Print what the deployment changes about the model; SettingsError where that breaks callers and is not allowed.
 
-    What is deployed now are the outputs of the stack's last successful update, which the engine gives at preview too
+    What is deployed now are the outputs of the stack's last successful update, which the format gives at preview too
     (docs/decisions/0006). A deployed version whose manifest is gone is compared with nothing, and stops nothing.
     """
     deployed = deployed_version(_own_outputs())
@@ -47,7 +47,7 @@ def announce_change(settings: Settings, release: Release) -> None:
                 f"{deployed.reference}, which is deployed, cannot be compared with {release.manifest.reference}, which "
                 f"may break callers: {error}"
             )
-    change = model_change(settings.tag, release, settings.engine, deployed, old)
+    change = model_change(settings.tag, release, settings.model_format, deployed, old)
     pulumi.log.info(change.text)
     if change.breaking and deployed and not settings.allow_breaking:
         raise SettingsError(
@@ -59,7 +59,7 @@ def announce_change(settings: Settings, release: Release) -> None:
 def _own_outputs() -> dict[str, Any]:
     """Read the outputs of this stack's last successful update; empty before the first.
 
-    The engine's own function, by which StackReference reads, gives them at once and copies them nowhere.
+    The format's own function, by which StackReference reads, gives them at once and copies them nowhere.
     """
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
@@ -79,29 +79,29 @@ def _storage(settings: Settings) -> Storage:
     return Storage.open(settings.registry_bucket, profile=provider.get("profile"), region=provider.get("region"))
 
 
-def served_engine(settings: Settings, manifest: Manifest) -> Engine:
-    """What the stack's engine loads; SettingsError where the version lacks it, or has types that are not trusted."""
+def served_format(settings: Settings, manifest: Manifest) -> ModelFormat:
+    """What the stack's format loads; SettingsError where the version lacks it, or has types that are not trusted."""
     try:
-        engine = manifest.engine(settings.engine)
-        if not set(engine.untrusted_types) <= set(settings.trusted_types):
+        model_format = manifest.model_format(settings.model_format)
+        if not set(model_format.untrusted_types) <= set(settings.trusted_types):
             # What the function trusts it decides from the file itself; this is to say so before anything is created.
-            what = f"{engine.artifact.file} of {manifest.reference}"
-            raise not_trusted(engine.untrusted_types, settings.trusted_types, what=what)
-    except EngineError as error:
-        raise SettingsError(f"engine {settings.engine}: {error}") from error
-    return engine
+            what = f"{model_format.artifact.file} of {manifest.reference}"
+            raise not_trusted(model_format.untrusted_types, settings.trusted_types, what=what)
+    except ModelFormatError as error:
+        raise SettingsError(f"format {settings.model_format}: {error}") from error
+    return model_format
 
 
-def model_layer(manifest: Manifest, engine: Engine, architecture: str, *, signing: bool = False) -> Layer:
-    """Build the layer of an engine's packages and of what the handler needs, or take it from the cache.
+def model_layer(manifest: Manifest, model_format: ModelFormat, architecture: str, *, signing: bool = False) -> Layer:
+    """Build the layer of an format's packages and of what the handler needs, or take it from the cache.
 
     With `signing` it also has what checks a signature: 16 MB unzipped that only a stack with a public key pays for.
     """
     # Where the model needs a package too, its version wins: it must unpickle the model.
-    packages = {**function_code.requirements(signing=signing), **engine.environment.packages}
+    packages = {**function_code.requirements(signing=signing), **model_format.environment.packages}
     code_size = sum(path.stat().st_size for path in function_code.code_files().values())
     try:
-        spec = LayerSpec(engine.environment.python, architecture, tuple(packages.items()))
+        spec = LayerSpec(model_format.environment.python, architecture, tuple(packages.items()))
         layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size)
     except LayerError as error:
         raise SettingsError(f"{manifest.reference}: {error}") from error

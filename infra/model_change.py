@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_registry.comparison import Comparison, SignatureChange, compare
-from model_registry.manifest import Environment, Manifest
 from model_registry.release import Release
+from model_runtime.manifest import Environment, Manifest
 
 _MOST_PACKAGES = 3  # named in the line; the layer's own report has all
 _FIRST = "scikit-learn"
@@ -14,7 +14,7 @@ _FIRST = "scikit-learn"
 
 @dataclass(frozen=True)
 class Deployed:
-    """The version that the stack's last successful update deployed, and by which engine, as its outputs say.
+    """The version that the stack's last successful update deployed, and by which format, as its outputs say.
 
     `manifest_sha256` is None where a release of this project deployed it that had no such output.
     """
@@ -22,7 +22,7 @@ class Deployed:
     name: str
     version: int
     manifest_sha256: str | None
-    engine: str = "sklearn"
+    model_format: str = "joblib"
 
     @property
     def reference(self) -> str:
@@ -48,13 +48,15 @@ def deployed_version(outputs: Mapping[str, Any]) -> Deployed | None:
     name, version = outputs.get("modelName"), outputs.get("modelVersion")
     if name is None or version is None:
         return None
-    # Numbers arrive as floats. A release of this project that had no such output served by the default engine.
-    engine = outputs.get("modelEngine", Deployed.engine)
-    return Deployed(str(name), int(version), outputs.get("modelManifestSha256"), engine)
+    # Numbers arrive as floats. A release of this project that had no such output served by the default format.
+    model_format = outputs.get("modelFormat", Deployed.model_format)
+    return Deployed(str(name), int(version), outputs.get("modelManifestSha256"), model_format)
 
 
-def model_change(tag: str, new: Release, engine: str, deployed: Deployed | None, old: Manifest | None) -> ModelChange:
-    """Compare the version that the tag names, which has the engine, with the deployed one.
+def model_change(
+    tag: str, new: Release, model_format: str, deployed: Deployed | None, old: Manifest | None
+) -> ModelChange:
+    """Compare the version that the tag names, which has the format, with the deployed one.
 
     `old` is the manifest of the deployed version, None where it is not known.
 
@@ -67,8 +69,8 @@ def model_change(tag: str, new: Release, engine: str, deployed: Deployed | None,
         replaced = [f"replaces {deployed.reference} (the API's URL changes)"] if deployed else []
         return ModelChange(_line(address, "new", f"version {manifest.version}", *_metrics_of(manifest), *replaced))
     if deployed.is_version_of(new):
-        same = deployed.engine == engine
-        serving = ["unchanged"] if same else _serving(manifest, deployed.engine, manifest, engine)
+        same = deployed.model_format == model_format
+        serving = ["unchanged"] if same else _serving(manifest, deployed.model_format, manifest, model_format)
         return ModelChange(_line(address, f"{manifest.version}", *serving))
     versions = f"{deployed.version} -> {manifest.version}"
     if old is None:
@@ -80,7 +82,7 @@ def model_change(tag: str, new: Release, engine: str, deployed: Deployed | None,
         *_metrics(comparison),
         *_estimator(comparison),
         "signature changed" if comparison.signature else "signature unchanged",
-        *_serving(old, deployed.engine, manifest, engine),
+        *_serving(old, deployed.model_format, manifest, model_format),
     )
     changes = [_sentence(change) for change in comparison.signature]
     breaking = tuple(change.sentence for change in comparison.signature if change.is_breaking)
@@ -116,14 +118,14 @@ def _estimator(comparison: Comparison) -> Iterator[str]:
         yield f"{before} -> {after}"
 
 
-def _serving(old: Manifest, old_engine: str, new: Manifest, new_engine: str) -> Iterator[str]:
-    if old_engine != new_engine:
-        yield f"engine {old_engine} -> {new_engine}"
-    yield _packages(old.engine(old_engine).environment, new.engine(new_engine).environment)
+def _serving(old: Manifest, old_format: str, new: Manifest, new_format: str) -> Iterator[str]:
+    if old_format != new_format:
+        yield f"format {old_format} -> {new_format}"
+    yield _packages(old.model_format(old_format).environment, new.model_format(new_format).environment)
 
 
 def _packages(old: Environment, new: Environment) -> str:
-    """Every package of an engine's environment goes into the layer, whose bytecode is one of the Python version."""
+    """Every package of an format's environment goes into the layer, whose bytecode is one of the Python version."""
     before, after = old.packages, new.packages
     names = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
     names.sort(key=lambda name: name != _FIRST)

@@ -15,7 +15,7 @@ from rich.console import Console
 from local import iris, ministack
 from local.errors import LocalError
 from local.stack_state import StackState
-from model_registry.errors import NotFoundError, RegistryError
+from model_runtime.errors import NotFoundError, RegistryError
 
 app = typer.Typer(name="local", help="AWS on this machine.", no_args_is_help=True, pretty_exceptions_enable=False)
 talk = Console(stderr=True)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from infra.layer_uv import find_interpreter
+from infra.layer.uv import find_interpreter
 from local.errors import StartError
 
 LOCK = Path(__file__).parent / "requirements.lock"

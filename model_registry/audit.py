@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model_registry import history, reference
-from model_registry.errors import (
+from model_registry.reference import TagRef
+from model_runtime.errors import (
     AccessDeniedError,
     BucketNotFoundError,
     CredentialsError,
-    FormatError,
     InvalidNameError,
     NotFoundError,
+    RecordError,
     StorageError,
 )
-from model_registry.manifest import Tag, decode_tag, tag_key
-from model_registry.reference import TagRef
-from model_registry.storage import REFUSED_CREDENTIALS, aws_session, bucket_name
+from model_runtime.manifest import Tag, decode_tag, tag_key
+from model_runtime.storage import REFUSED_CREDENTIALS, aws_session, bucket_name
 
 _DENIED = {"AccessDenied", "AllAccessDisabled"}
 
@@ -69,7 +69,7 @@ def _faults(s3: Any, bucket: str, ref: TagRef) -> Iterator[str]:
         body = s3.get_object(Bucket=bucket, Key=key, VersionId=entry["VersionId"])["Body"]
         try:
             tag = decode_tag(body.read())
-        except FormatError as error:
+        except RecordError as error:
             yield f"{where}: {error}"
             continue
         yield from (f"{where}: {fault}" for fault in history.faults(ref, tag))

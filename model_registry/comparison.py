@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from model_registry.manifest import Feature, Label, Manifest, Signature
-from model_registry.schema import has_query_form
+from model_runtime.manifest import Feature, Label, Manifest, Signature
+from model_runtime.schema import has_query_form
 
 _ABSENT = object()
 

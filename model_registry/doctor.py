@@ -8,11 +8,12 @@ from itertools import groupby
 from typing import Literal
 
 from model_registry import history
-from model_registry.errors import FormatError
-from model_registry.manifest import (
+from model_registry.reference import TagRef, VersionRef
+from model_runtime.errors import RecordError
+from model_runtime.manifest import (
     DELETED_FILE,
     DEPRECATED_FILE,
-    ENGINE_FILES,
+    FORMAT_FILES,
     MANIFEST_FILE,
     MODEL_FILE,
     Artifact,
@@ -24,9 +25,8 @@ from model_registry.manifest import (
     tag_key,
     version_key,
 )
-from model_registry.reference import TagRef, VersionRef
-from model_registry.signature import SIGNATURE_FILE
-from model_registry.storage import Storage
+from model_runtime.signing import SIGNING_FILE
+from model_runtime.storage import Storage
 
 Severity = Literal["error", "warning", "note"]
 
@@ -35,8 +35,8 @@ _OF_MODEL = re.compile(rf"models/(?P<name>{_SLUG})/.*", re.DOTALL)
 _VERSION_FILE = re.compile(rf"models/(?P<name>{_SLUG})/versions/(?P<version>[1-9][0-9]*)/(?P<file>[^/]+)")
 _TAG_FILE = re.compile(rf"models/(?P<name>{_SLUG})/tags/(?P<tag>{_SLUG})\.json")
 _POLICY_FILE = re.compile(rf"models/(?P<name>{_SLUG})/policies/(?P<tag>{_SLUG})\.json")
-_OWN_FILES = frozenset({MANIFEST_FILE, DEPRECATED_FILE, DELETED_FILE, SIGNATURE_FILE})
-_FILES = _OWN_FILES | set(ENGINE_FILES.values())
+_OWN_FILES = frozenset({MANIFEST_FILE, DEPRECATED_FILE, DELETED_FILE, SIGNING_FILE})
+_FILES = _OWN_FILES | set(FORMAT_FILES.values())
 _RESTORE = "restore the object from the bucket's versions"
 
 
@@ -133,7 +133,7 @@ def _tag(storage: Storage, ref: TagRef, targets: dict[str, int]) -> Iterator[Fin
     try:
         stored = storage.read(key)
         tag = decode_tag(stored.data) if stored else None
-    except FormatError as error:
+    except RecordError as error:
         yield _unreadable(key, str(ref), error)
     if tag is None:
         return
@@ -148,7 +148,7 @@ def _policy(storage: Storage, key: str, ref: TagRef) -> Iterator[Finding]:
     try:
         if stored:
             decode_policy(stored.data)
-    except FormatError as error:
+    except RecordError as error:
         yield _unreadable(key, f"the gates of {ref}", error)
 
 
@@ -167,12 +167,12 @@ def _committed(
     try:
         stored = storage.read(key)
         manifest = decode_manifest(stored.data) if stored else None
-    except FormatError as error:
+    except RecordError as error:
         yield _unreadable(key, str(ref), error)
     else:
         if manifest is None:
             return  # deleted since it was listed
-        artifacts = [manifest.engine(engine).artifact for engine in manifest.engine_names]
+        artifacts = [manifest.model_format(model_format).artifact for model_format in manifest.format_names]
         known = _OWN_FILES | {artifact.file for artifact in artifacts}
         if manifest.reference != str(ref):
             yield Finding("error", key, f"the manifest of {ref} says that it is {manifest.reference}", _RESTORE)
@@ -223,7 +223,7 @@ def _marks(storage: Storage, ref: VersionRef, files: dict[str, datetime]) -> Ite
         try:
             if stored:
                 decode_mark(stored.data)
-        except FormatError as error:
+        except RecordError as error:
             yield _unreadable(key, f"{file} of {ref}", error)
 
 
@@ -231,7 +231,7 @@ def _foreign_files(ref: VersionRef, files: dict[str, datetime], known: frozenset
     return (_foreign(version_key(ref.name, ref.version, file)) for file in files if file not in known)
 
 
-def _unreadable(key: str, what: str, error: FormatError) -> Finding:
+def _unreadable(key: str, what: str, error: RecordError) -> Finding:
     fact, _, remedy = str(error).rpartition(": ")
     return Finding("error", key, f"{what}: {fact}", remedy)
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import msgspec
 
-from model_registry.errors import NotFoundError
-from model_registry.manifest import Move, Tag, digest, encode
 from model_registry.reference import TagRef
+from model_runtime.errors import NotFoundError
+from model_runtime.manifest import Move, Tag, digest, encode
 
 
 def moved(

@@ -1,7 +1,7 @@
 """Who is calling."""
 
-from model_registry.errors import CredentialsError
-from model_registry.storage import aws_session
+from model_runtime.errors import CredentialsError
+from model_runtime.storage import aws_session
 
 
 def caller_identity(profile: str | None = None) -> str:

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from model_registry.errors import InvalidNameError
-from model_registry.manifest import check_slug
+from model_runtime.errors import InvalidNameError
+from model_runtime.manifest import check_slug
 
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 

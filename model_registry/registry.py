@@ -14,18 +14,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_registry import history, reference
-from model_registry.errors import (
+from model_registry.gates import NO_GATES, Gates, check_gates
+from model_registry.promotion import Judge, Progress, judge
+from model_registry.reference import TagRef, VersionRef
+from model_registry.release import Release
+from model_registry.rules import Policies
+from model_registry.tags import Tags
+from model_registry.versions import Versions
+from model_runtime.errors import (
     ConflictError,
-    EngineError,
     FileError,
     IntegrityError,
     InvalidNameError,
+    ModelFormatError,
     NotFoundError,
     PublishError,
 )
-from model_registry.gates import NO_GATES, Gates, check_gates
-from model_registry.manifest import (
-    ENGINE_FILES,
+from model_runtime.manifest import (
+    FORMAT_FILES,
     MANIFEST_FILE,
     MODEL_FILE,
     Artifact,
@@ -38,14 +44,8 @@ from model_registry.manifest import (
     check_slug,
     digest,
 )
-from model_registry.policies import Policies
-from model_registry.promotion import Judge, Progress, judge
-from model_registry.reference import TagRef, VersionRef
-from model_registry.release import Release
-from model_registry.signature import parse_public_keys
-from model_registry.storage import Storage
-from model_registry.tags import Tags
-from model_registry.versions import Versions
+from model_runtime.signing import parse_public_keys
+from model_runtime.storage import Storage
 
 if TYPE_CHECKING:
     from model_registry.signing import Signer
@@ -83,7 +83,7 @@ class Registry:
 
     `actor` says who publishes and moves tags; it is asked when that is written, and not before.
     `signer` signs what is published. With `trusted_keys` (public keys as text) a version whose manifest none of them
-    signed is refused with SignatureError wherever it is resolved.
+    signed is refused with SigningError wherever it is resolved.
     `notifier` is told of each move of a tag once it is committed. Where it fails, the move stands and is returned as
     ever, and the failure is logged as a warning (logger `model_registry.registry`; on stderr unless logging is set up).
     """
@@ -120,7 +120,7 @@ class Registry:
         description: str = "",
         model_bytes: bytes | None = None,
         lock: Path | None = None,
-        engines: Sequence[str] = ("sklearn",),
+        formats: Sequence[str] = ("joblib",),
         X_train: Any = None,
     ) -> Release:
         """Publish a fitted estimator as the next version of a model.
@@ -128,23 +128,23 @@ class Registry:
         X_example: a DataFrame, an array of shape (n, features), a list of n objects or n texts; names and types of
         the signature come from it, and its first rows, with the answers to them, become the golden examples.
         `model_bytes` is the joblib file of this estimator where there is one already. `lock` is a requirements file
-        that pins the packages of the environment, which are the installed ones otherwise. `engines` are the forms that
+        that pins the packages of the environment, which are the installed ones otherwise. `formats` are the forms that
         are stored: beside `sklearn`, the joblib file that every version has, `skops`, which must answer the golden
         examples as the estimator does, and `onnx`, which must answer 10,000 rows and more so, among them those of
         X_example and of X_train, which is given like it. Raises PublishError for what cannot be published,
         InvalidNameError for a bad name; nothing is written then.
         """
         # Imported here: reading a registry needs no scikit-learn.
-        from model_registry.estimator import describe, dump, rows_of
-        from model_registry.forms import further_forms
+        from model_registry.publish.estimator import describe, dump, rows_of
+        from model_registry.publish.formats import further_forms
 
         check_slug(name, "model name")
         checked = _check_metrics(metrics or {})
-        _check_engines(engines)
+        _check_formats(formats)
         described = describe(estimator, X_example, class_names=class_names, feature_names=feature_names, lock=lock)
         data = dump(estimator) if model_bytes is None else model_bytes
         forms = further_forms(
-            *(estimator, described, engines),
+            *(estimator, described, formats),
             lambda: [
                 row
                 for X in (X_example, X_train)
@@ -169,11 +169,11 @@ class Registry:
                 signature=described.signature,
                 metrics=checked,
                 examples=described.examples,
-                engines={form.name: form.engine for form in forms},
+                formats={form.name: form.model_format for form in forms},
             )
 
         sign = None if self._signer is None else self._signer.sign
-        further = {form.engine.artifact.file: form.data for form in forms}
+        further = {form.model_format.artifact.file: form.data for form in forms}
         return self._versions.add(name, data, manifest_of, further=further, sign=sign)
 
     def copy(self, address: str, target: "Registry") -> Release:
@@ -185,8 +185,8 @@ class Registry:
         ref = VersionRef(release.manifest.name, release.manifest.version)
         data, signature = self._versions.model_bytes(release), self._versions.signature_bytes(ref)
         further = {
-            engine.artifact.file: self._versions.model_bytes(release, name)
-            for name, engine in release.manifest.engines.items()
+            model_format.artifact.file: self._versions.model_bytes(release, name)
+            for name, model_format in release.manifest.formats.items()
         }
         try:
             target._versions.put(ref, data, release.manifest_bytes, further=further, signature=signature)  # noqa: SLF001  # of the same class
@@ -262,44 +262,46 @@ class Registry:
             raise NotFoundError(f"{ref} was not set at {at.isoformat()}: `history {ref}` shows when it was")
         return VersionRef(ref.name, version)
 
-    def read_model(self, release: Release, engine: str = "sklearn") -> bytes:
-        """The bytes of a version's model in an engine's form, checked against the manifest.
+    def read_model(self, release: Release, model_format: str = "joblib") -> bytes:
+        """The bytes of a version's model in an format's form, checked against the manifest.
 
-        IntegrityError where they differ, EngineError where the version does not have that form.
+        IntegrityError where they differ, ModelFormatError where the version does not have that form.
         """
-        return self._versions.model_bytes(release, engine)
+        return self._versions.model_bytes(release, model_format)
 
     def load(
         self,
         address: str | reference.Reference,
         *,
-        engine: str = "sklearn",
+        model_format: str = "joblib",
         trusted: Sequence[str] = (),
         anywhere: bool = False,
     ) -> Any:
         """Load a version's estimator, its digest checked before; by default this runs what its publisher pickled.
 
-        With the engine `skops` nothing is unpickled: EngineError where the file holds types that neither skops nor
+        With the format `skops` nothing is unpickled: ModelFormatError where the file holds types that neither skops nor
         `trusted` (names as `package.module.Type`) trusts. EnvironmentMismatchError, with the differences and the
         command that mends them, where the running environment is not the one of the manifest. `anywhere` takes one
         with other packages, but never another scikit-learn than the model was written by.
         """
         # Imported here: reading a registry needs neither.
-        from model_registry import skops_model
-        from model_registry.environment import differences, mismatch
-        from model_registry.prediction import unpickle
+        from model_registry.publish.environment import differences, mismatch
+        from model_runtime.formats import skops as skops_format
+        from model_runtime.prediction import unpickle
 
-        if engine not in {"sklearn", "skops"}:
-            raise EngineError(f"an estimator is loaded by sklearn or skops, not by {engine!r}: name one of these")
+        if model_format not in {"joblib", "skops"}:
+            raise ModelFormatError(
+                f"an estimator is loaded from joblib or skops, not from {model_format!r}: name one of these"
+            )
         release = self.resolve(address)
-        form, what = release.manifest.engine(engine), release.manifest.reference
+        form, what = release.manifest.model_format(model_format), release.manifest.reference
         found = [] if anywhere else differences(form.environment)
         if found:
             raise mismatch(what, form.environment, "; ".join(found))
-        data = self.read_model(release, engine)
+        data = self.read_model(release, model_format)
         try:
-            if engine == "skops":
-                return skops_model.load(data, trusted, what=f"{form.artifact.file} of {what}")
+            if model_format == "skops":
+                return skops_format.load(data, trusted, what=f"{form.artifact.file} of {what}")
             return unpickle(data)
         except (ImportError, UserWarning) as error:  # InconsistentVersionWarning is a UserWarning
             raise mismatch(what, form.environment, str(error)) from error
@@ -307,9 +309,9 @@ class Registry:
     def untrusted_types(self, release: Release) -> tuple[str, ...]:
         """The types that somebody must trust to load a version by skops, read from its file without loading it.
 
-        The digest is checked before; EngineError where the version has no such file.
+        The digest is checked before; ModelFormatError where the version has no such file.
         """
-        from model_registry.skops_model import untrusted_types
+        from model_runtime.formats.skops import untrusted_types
 
         return untrusted_types(self.read_model(release, "skops"))
 
@@ -321,8 +323,8 @@ class Registry:
         """Write a version's model, manifest and further forms, all checked, into a folder; returns the paths so."""
         release = self.resolve(address)
         files = {MODEL_FILE: self.read_model(release), MANIFEST_FILE: release.manifest_bytes}
-        for name, file in ENGINE_FILES.items():
-            if name in release.manifest.engines:
+        for name, file in FORMAT_FILES.items():
+            if name in release.manifest.formats:
                 files[file] = self.read_model(release, name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -527,10 +529,10 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _check_engines(names: Sequence[str]) -> None:
-    unknown = [name for name in names if name not in ENGINE_FILES]
+def _check_formats(names: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in FORMAT_FILES]
     if isinstance(names, str) or unknown:
-        raise PublishError(f"engines are {names!r}: give a list of {', '.join(ENGINE_FILES)}")
+        raise PublishError(f"formats are {names!r}: give a list of {', '.join(FORMAT_FILES)}")
 
 
 def _check_metrics(metrics: Mapping[str, float]) -> dict[str, float]:

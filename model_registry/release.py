@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from model_registry.manifest import Manifest, digest
+from model_runtime.manifest import Manifest, digest
 
 
 @dataclass(frozen=True)

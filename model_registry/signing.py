@@ -1,7 +1,7 @@
 """Make a signing key, and sign manifests with it.
 
 A key is made once and kept where only publishers can read it (docs/signing.md); whoever reads models needs
-`model_registry.signature` only.
+`model_runtime.signing` only.
 """
 
 import os
@@ -9,9 +9,9 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_registry.errors import FileError, SignatureError
-from model_registry.manifest import encode
-from model_registry.signature import NO_CRYPTOGRAPHY, ManifestSignature, message, public_key_text
+from model_runtime.errors import FileError, SigningError
+from model_runtime.manifest import encode
+from model_runtime.signing import NO_CRYPTOGRAPHY, ManifestSigning, message, public_key_text
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -29,7 +29,7 @@ def generate_key(passphrase: str | None = None) -> tuple[bytes, str]:
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if passphrase is not None:
         if not passphrase:
-            raise SignatureError("the passphrase is empty: give one, or none at all for a key that is not encrypted")
+            raise SigningError("the passphrase is empty: give one, or none at all for a key that is not encrypted")
         encryption = serialization.BestAvailableEncryption(passphrase.encode())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     return pem, _public_text(key.public_key())
@@ -62,7 +62,7 @@ class Signer:
 
     @classmethod
     def from_file(cls, path: Path | str, passphrase: str | None = None) -> "Signer":
-        """Read a private key from a PEM file; FileError or SignatureError where that cannot be done."""
+        """Read a private key from a PEM file; FileError or SigningError where that cannot be done."""
         try:
             pem = Path(path).read_bytes()
         except OSError as error:
@@ -81,12 +81,12 @@ class Signer:
             key = load_pem_private_key(pem, None if passphrase is None else passphrase.encode())
         except (TypeError, ValueError, UnsupportedAlgorithm) as error:
             # The library's own words tell a wrong passphrase from a damaged file where that can be told.
-            raise SignatureError(
+            raise SigningError(
                 f"{what} cannot be used ({error}): "
                 "give an ed25519 private key in PEM, with its passphrase if it has one"
             ) from error
         if not isinstance(key, Ed25519PrivateKey):
-            raise SignatureError(
+            raise SigningError(
                 f"{what} is another kind of key ({type(key).__name__}): make an ed25519 key with `keygen`"
             )
         return cls(key)
@@ -94,7 +94,7 @@ class Signer:
     def sign(self, manifest_bytes: bytes) -> bytes:
         """The content of `manifest.sig` for these bytes."""
         signature = b64encode(self._key.sign(message(manifest_bytes))).decode()
-        return encode(ManifestSignature(public_key=self.public_key, signature=signature))
+        return encode(ManifestSigning(public_key=self.public_key, signature=signature))
 
 
 def _public_text(key: "Ed25519PublicKey") -> str:
@@ -105,4 +105,4 @@ def _require_cryptography() -> None:
     try:
         import cryptography  # noqa: F401  # only to say how it is installed
     except ImportError as error:
-        raise SignatureError(NO_CRYPTOGRAPHY) from error
+        raise SigningError(NO_CRYPTOGRAPHY) from error

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from model_registry import history
-from model_registry.errors import ConflictError, FormatError, IntegrityError, StorageError
-from model_registry.manifest import Tag, decode_tag, encode, tag_key, tags_prefix
 from model_registry.reference import TagRef
-from model_registry.storage import Storage
+from model_runtime.errors import ConflictError, IntegrityError, RecordError, StorageError
+from model_runtime.manifest import Tag, decode_tag, encode, tag_key, tags_prefix
+from model_runtime.storage import Storage
 
 
 class Tags:
@@ -28,8 +28,8 @@ class Tags:
             return None
         try:
             tag = decode_tag(stored.data)
-        except FormatError as error:
-            raise FormatError(f"{ref}: {error}") from error
+        except RecordError as error:
+            raise RecordError(f"{ref}: {error}") from error
         faults = list(history.faults(ref, tag))
         if faults:
             raise IntegrityError(f"{faults[0]}: restore the tag object from the bucket's versions")

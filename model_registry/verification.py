@@ -15,31 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import model_runtime
 from model_registry import interpreters
-from model_registry.errors import VerificationError
-from model_registry.manifest import ENGINE_FILES, MANIFEST_FILE, Environment, Manifest
 from model_registry.reference import Reference
+from model_runtime.errors import VerificationError
+from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, Environment, Manifest
 
 if TYPE_CHECKING:
     from model_registry.registry import Registry
 
 Progress = Callable[[str], None]
 
-_SHIPPED = (
-    "__init__",
-    "engines",
-    "errors",
-    "fast_prediction",
-    "manifest",
-    "onnx_prediction",
-    "prediction",
-    "replay",
-    "schema",
-    "skops_model",
-)
-# What these modules import; a model that pins it decides which.
+# What the runtime imports; a model that pins it decides which.
 _OUR_PACKAGE, _OUR_REQUIREMENT = "msgspec", "msgspec>=0.19"
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from model_registry.replay import main; main(*sys.argv[2:])"
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from model_runtime.replay import main; main(*sys.argv[2:])"
 # These would change what is installed, or refuse pins that are right. Indexes and certificates stay as configured.
 _DROPPED = frozenset(
     {"UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_NO_BINARY", "UV_OVERRIDE", "UV_PROJECT", "UV_PYTHON", "UV_REQUIRE_HASHES"}
@@ -50,9 +39,9 @@ _REPLAY_SECONDS = 600
 
 @dataclass(frozen=True)
 class Verification:
-    """A version that answered every golden example as recorded, by each engine in an environment of its own.
+    """A version that answered every golden example as recorded, by each format in an environment of its own.
 
-    `python` and `packages` are those of the engine `sklearn`.
+    `python` and `packages` are those of the format `sklearn`.
     """
 
     reference: str
@@ -60,10 +49,10 @@ class Verification:
     packages: int
     examples: int
     seconds: float
-    engines: tuple[str, ...] = ("sklearn",)
+    formats: tuple[str, ...] = ("joblib",)
 
     def __str__(self) -> str:
-        further = f", and by {', '.join(self.engines[1:])} with theirs" if self.engines[1:] else ""
+        further = f", and by {', '.join(self.formats[1:])} with theirs" if self.formats[1:] else ""
         return (
             f"{self.reference} answers {self.examples} golden examples as recorded, "
             f"with Python {self.python} and its {self.packages} packages{further}"
@@ -75,7 +64,7 @@ def verify_version(
 ) -> Verification:
     """Check a version's digests, rebuild its environment in a temporary folder, load it there and replay its examples.
 
-    So for each of its engines, with what that needs.
+    So for each of its formats, with what that needs.
     `progress` gets a line for each step. Raises VerificationError with the differing answers, or with uv's last lines
     where the environment cannot be built; IntegrityError where the bytes are others, before anything is done.
     """
@@ -85,7 +74,7 @@ def verify_version(
     if not manifest.examples:
         raise VerificationError(f"{manifest.reference} has no golden examples to replay: publish it again with some")
     progress(f"reading {manifest.reference}")
-    names = [name for name in ENGINE_FILES if name in manifest.engine_names]
+    names = [name for name in FORMAT_FILES if name in manifest.format_names]
     models = {name: registry.read_model(release, name) for name in names}
     for name, data in models.items():
         with tempfile.TemporaryDirectory(prefix="verify-") as temporary:
@@ -93,7 +82,7 @@ def verify_version(
             python = _build(manifest, name, folder, progress)
             progress(f"replaying {len(manifest.examples)} golden examples by {name}")
             (folder / MANIFEST_FILE).write_bytes(release.manifest_bytes)
-            (folder / ENGINE_FILES[name]).write_bytes(data)
+            (folder / FORMAT_FILES[name]).write_bytes(data)
             found = _replay(manifest, name, folder, python)
         if found["mismatches"]:
             raise VerificationError(_told(manifest, name, found))
@@ -103,13 +92,13 @@ def verify_version(
         packages=len(manifest.environment.packages),
         examples=len(manifest.examples),
         seconds=time.monotonic() - started,
-        engines=tuple(names),
+        formats=tuple(names),
     )
 
 
-def _build(manifest: Manifest, engine: str, folder: Path, progress: Progress) -> Path:
-    """Make an engine's environment below a folder and return its interpreter."""
-    environment, venv = manifest.engine(engine).environment, folder / "venv"
+def _build(manifest: Manifest, model_format: str, folder: Path, progress: Progress) -> Path:
+    """Make an format's environment below a folder and return its interpreter."""
+    environment, venv = manifest.model_format(model_format).environment, folder / "venv"
     progress(f"making an environment with Python {environment.python}")
     where = f"the environment of {manifest.reference} cannot be built"
     _uv(["venv", "--no-project", "--python", environment.python, str(venv)], folder, where)
@@ -156,17 +145,15 @@ def _find_uv() -> str:
         return on_path
 
 
-def _replay(manifest: Manifest, engine: str, folder: Path, python: Path) -> dict[str, Any]:
+def _replay(manifest: Manifest, model_format: str, folder: Path, python: Path) -> dict[str, Any]:
     code = folder / "code"
-    (code / "model_registry").mkdir(parents=True)
-    for module in _SHIPPED:
-        file = f"{module}.py"
-        shutil.copy(Path(__file__).with_name(file), code / "model_registry" / file)
+    runtime = Path(model_runtime.__file__).parent
+    shutil.copytree(runtime, code / runtime.name, ignore=shutil.ignore_patterns("__pycache__"))
     home = folder / "home"
     home.mkdir()
     try:
         done = subprocess.run(  # noqa: S603  # the interpreter that was just made, and our own program
-            [str(python), "-I", "-c", _PROGRAM, str(code), str(folder), engine],
+            [str(python), "-I", "-c", _PROGRAM, str(code), str(folder), model_format],
             cwd=home,
             env={"HOME": str(home), "TMPDIR": str(home), "PATH": os.defpath} | _windows_needs(),
             stdin=subprocess.DEVNULL,
@@ -178,14 +165,14 @@ def _replay(manifest: Manifest, engine: str, folder: Path, python: Path) -> dict
         )
     except subprocess.TimeoutExpired as error:
         raise VerificationError(
-            f"{_what(manifest, engine)} did not answer its golden examples within {_REPLAY_SECONDS} s: it may hang; "
-            "load it by hand in its environment"
+            f"{_what(manifest, model_format)} did not answer its golden examples within {_REPLAY_SECONDS} s: it may "
+            "hang; load it by hand in its environment"
         ) from error
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
     if not found or "error" in found:
         said = found.get("error") or f"exit code {done.returncode}, {_tail(done.stderr)}"
         raise VerificationError(
-            f"{_what(manifest, engine)} does not run in its own environment ({said}): "
+            f"{_what(manifest, model_format)} does not run in its own environment ({said}): "
             "publish it again from the environment that trained it"
         )
     return found
@@ -196,18 +183,18 @@ def _windows_needs() -> dict[str, str]:
     return {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if "SYSTEMROOT" in os.environ else {}
 
 
-def _what(manifest: Manifest, engine: str) -> str:
-    return manifest.reference if engine == "sklearn" else f"{manifest.reference} by {engine}"
+def _what(manifest: Manifest, model_format: str) -> str:
+    return manifest.reference if model_format == "joblib" else f"{manifest.reference} by {model_format}"
 
 
-def _told(manifest: Manifest, engine: str, found: dict[str, Any]) -> str:
+def _told(manifest: Manifest, model_format: str, found: dict[str, Any]) -> str:
     mismatches = "; ".join(
         f"{json.dumps(each['input'])} gives {json.dumps(each['answer'])}, recorded is {json.dumps(each['recorded'])}"
         for each in found["mismatches"]
     )
     count = f"{len(found['mismatches'])} of {found['examples']}"
     return (
-        f"{_what(manifest, engine)} answers {count} golden examples otherwise than recorded: {mismatches}. "
+        f"{_what(manifest, model_format)} answers {count} golden examples otherwise than recorded: {mismatches}. "
         "Publish it again from the environment that trained it"
     )
 

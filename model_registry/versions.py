@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from model_registry.errors import ConflictError, FormatError, IntegrityError, NotFoundError
-from model_registry.manifest import (
+from model_registry.reference import VersionRef
+from model_registry.release import Release
+from model_runtime.errors import ConflictError, IntegrityError, NotFoundError, RecordError
+from model_runtime.manifest import (
     DELETED_FILE,
     DEPRECATED_FILE,
-    ENGINE_FILES,
+    FORMAT_FILES,
     MANIFEST_FILE,
     MODEL_FILE,
     Manifest,
@@ -21,10 +23,8 @@ from model_registry.manifest import (
     version_key,
     versions_prefix,
 )
-from model_registry.reference import VersionRef
-from model_registry.release import Release
-from model_registry.signature import SIGNATURE_FILE, verify
-from model_registry.storage import Storage
+from model_runtime.signing import SIGNING_FILE, verify
+from model_runtime.storage import Storage
 
 _PUBLISH_TRIES = 1000  # so many publishes of the same model would have to win in a row
 
@@ -55,7 +55,7 @@ class Versions:
         for file, content in (further or {}).items():
             self._storage.create(version_key(name, version, file), content, token=uuid.uuid4().hex)
         if sign is not None:
-            self._storage.create(version_key(name, version, SIGNATURE_FILE), sign(encoded), token=uuid.uuid4().hex)
+            self._storage.create(version_key(name, version, SIGNING_FILE), sign(encoded), token=uuid.uuid4().hex)
         # The folder is ours since the model was written, so a conflict can only be our own write, its answer lost.
         self._storage.create(version_key(name, version, MANIFEST_FILE), encoded, token=uuid.uuid4().hex)
         return Release(manifest, encoded)
@@ -77,7 +77,7 @@ class Versions:
         if self._storage.read(version_key(ref.name, ref.version, DELETED_FILE)) is not None:
             raise ConflictError(f"{self._storage.location} had a version {ref}, which was deleted: publish there anew")
         is_new = self._create_same(version_key(ref.name, ref.version, MODEL_FILE), data)
-        beside = {**(further or {}), **({} if signature is None else {SIGNATURE_FILE: signature})}
+        beside = {**(further or {}), **({} if signature is None else {SIGNING_FILE: signature})}
         # The same model may have been published under this number with another manifest.
         if beside and not is_new and self._storage.read(manifest) is not None:
             raise ConflictError(f"{self._storage.location} has a version {ref} already, nothing was written")
@@ -88,7 +88,7 @@ class Versions:
     def read(self, ref: VersionRef, *, trusted_keys: Sequence[str] = ()) -> Release:
         """A version, in one request; NotFoundError lists what there is.
 
-        With trusted keys, in two: SignatureError where none of them signed the manifest.
+        With trusted keys, in two: SigningError where none of them signed the manifest.
         """
         stored = self._storage.read(version_key(ref.name, ref.version, MANIFEST_FILE))
         if stored is None:
@@ -98,8 +98,8 @@ class Versions:
             verify(stored.data, self.signature_bytes(ref), trusted_keys, what=str(ref))
         try:
             manifest = decode_manifest(stored.data)
-        except FormatError as error:
-            raise FormatError(f"{ref}: {error}") from error
+        except RecordError as error:
+            raise RecordError(f"{ref}: {error}") from error
         if manifest.reference != str(ref):
             raise IntegrityError(
                 f"the manifest of {ref} says that it is {manifest.reference}: "
@@ -109,16 +109,16 @@ class Versions:
 
     def signature_bytes(self, ref: VersionRef) -> bytes | None:
         """The signature beside a version's manifest as stored, not checked; None where there is none."""
-        stored = self._storage.read(version_key(ref.name, ref.version, SIGNATURE_FILE))
+        stored = self._storage.read(version_key(ref.name, ref.version, SIGNING_FILE))
         return None if stored is None else stored.data
 
-    def model_bytes(self, release: Release, engine: str = "sklearn") -> bytes:
-        """The bytes of a version's model in an engine's form, checked against the manifest.
+    def model_bytes(self, release: Release, model_format: str = "joblib") -> bytes:
+        """The bytes of a version's model in an format's form, checked against the manifest.
 
-        IntegrityError where they differ, EngineError where the version does not have that form.
+        IntegrityError where they differ, ModelFormatError where the version does not have that form.
         """
         manifest = release.manifest
-        artifact = manifest.engine(engine).artifact
+        artifact = manifest.model_format(model_format).artifact
         stored = self._storage.read(version_key(manifest.name, manifest.version, artifact.file))
         if stored is None:
             raise IntegrityError(f"{manifest.reference} has lost its {artifact.file}: publish it again")
@@ -217,7 +217,7 @@ class Versions:
 
     def _remove_beside(self, ref: VersionRef) -> None:
         # Before the model, by which a removal that was cut off is found again.
-        for file in (*ENGINE_FILES.values(), SIGNATURE_FILE):
+        for file in (*FORMAT_FILES.values(), SIGNING_FILE):
             if file != MODEL_FILE:
                 self._storage.delete(version_key(ref.name, ref.version, file))
 

@@ -49,9 +49,7 @@ def train(estimator: ClassifierMixin | None = None) -> Trained:
     return Trained(fitted, accuracy, examples)
 
 
-def publish(
-    registry: Registry, trained: Trained, description: str, *, engines: Sequence[str] = ("sklearn",)
-) -> Release:
+def publish(registry: Registry, trained: Trained, description: str, *, formats: Sequence[str] = ("joblib",)) -> Release:
     """Publish as the next version of `iris`, its classes named setosa, versicolor and virginica."""
     return registry.publish(
         trained.estimator,
@@ -60,7 +58,7 @@ def publish(
         class_names=load_iris().target_names.tolist(),
         metrics={"accuracy": trained.accuracy},
         description=description,
-        engines=engines,
+        formats=formats,
     )
 
 

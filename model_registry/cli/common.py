@@ -13,11 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from model_registry.errors import RegistryError
 from model_registry.identity import caller_identity
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_registry.storage import Storage
+from model_runtime.errors import RegistryError
+from model_runtime.storage import Storage
 
 if TYPE_CHECKING:
     from model_registry.events import EventBridge

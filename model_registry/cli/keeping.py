@@ -24,10 +24,10 @@ from model_registry.cli.common import (
     talk,
 )
 from model_registry.doctor import findings
-from model_registry.errors import IntegrityError, InvalidNameError, VerificationError
 from model_registry.reference import VersionRef
-from model_registry.storage import Storage
 from model_registry.verification import verify_version
+from model_runtime.errors import IntegrityError, InvalidNameError, VerificationError
+from model_runtime.storage import Storage
 
 OlderThan = Annotated[float, typer.Option("--older-than", help="Hours since which nothing was written; default: 24.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")]

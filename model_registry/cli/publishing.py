@@ -19,7 +19,7 @@ from model_registry.cli.common import (
     release_data,
     talk,
 )
-from model_registry.errors import PublishError
+from model_runtime.errors import PublishError
 
 
 @app.command()
@@ -56,7 +56,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish a model file as the next version of a model."""
-    from model_registry.estimator import load_file
+    from model_registry.publish.estimator import load_file
 
     with known_errors():
         X_example = _read_examples(example)
@@ -75,7 +75,7 @@ def publish(
                 description=description,
                 model_bytes=data,
                 lock=lock,
-                engines=["sklearn", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
+                formats=["joblib", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
                 X_train=X_train,
             )
         if as_json:

@@ -24,10 +24,10 @@ from model_registry.cli.common import (
     talk,
 )
 from model_registry.comparison import Comparison
-from model_registry.errors import InvalidNameError
-from model_registry.manifest import Artifact, Move
 from model_registry.registry import Registry
 from model_registry.release import Release
+from model_runtime.errors import InvalidNameError
+from model_runtime.manifest import Artifact, Move
 
 
 @app.command("list")
@@ -80,7 +80,7 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
             "python": manifest.environment.python,
             "packages": ", ".join(f"{name} {version}" for name, version in manifest.environment.packages.items()),
             "model.joblib": _size(manifest.artifact),
-            **_engines(registry, release),
+            **_formats(registry, release),
             "manifest.json": f"sha256 {release.manifest_sha256}",
         }
         print_table(
@@ -171,13 +171,13 @@ def _size(artifact: Artifact) -> str:
     return f"{artifact.size:,} bytes, sha256 {artifact.sha256}"
 
 
-def _engines(registry: Registry, release: Release) -> dict[str, str]:
+def _formats(registry: Registry, release: Release) -> dict[str, str]:
     """What there is beside the joblib file; the types of a skops file are read from the file itself."""
     rows: dict[str, str] = {}
-    for name, engine in release.manifest.engines.items():
-        rows[engine.artifact.file] = _size(engine.artifact)
-        if engine.replay:
-            replay = engine.replay
+    for name, model_format in release.manifest.formats.items():
+        rows[model_format.artifact.file] = _size(model_format.artifact)
+        if model_format.replay:
+            replay = model_format.replay
             within = f"within {replay.difference:.1g} of {replay.tolerance:.1g} allowed"
             rows[f"{name} compared"] = f"{replay.rows:,} rows, labels equal, numbers {within}"
         if name == "skops":

@@ -15,10 +15,10 @@ import pytest
 from benchmarks.cold import ARCHITECTURE, ColdStart, FirstAnswer
 from benchmarks.proxy import proxy_to
 from infra.inputs import model_layer
-from infra.layer_build import Layer
+from infra.layer.build import Layer
 from local.ministack import LocalAws
 from model_registry import Storage
-from model_registry.manifest import decode_manifest, version_key
+from model_runtime.manifest import decode_manifest, version_key
 
 STDLIB, OURS = "standard library", "handler and model_registry"
 SLACK = 0.05
@@ -138,7 +138,7 @@ def layer(aws: LocalAws, iris: ColdStart) -> Layer:
         stored = Storage.open(iris.environment["MODEL_BUCKET"]).read(version_key("iris", 1, "manifest.json"))
     assert stored is not None
     manifest = decode_manifest(stored.data)
-    return model_layer(manifest, manifest.engine("sklearn"), ARCHITECTURE)
+    return model_layer(manifest, manifest.model_format("joblib"), ARCHITECTURE)
 
 
 def test_the_start_imports_no_more_than_its_budget(iris: ColdStart, budget: Budget) -> None:

@@ -42,7 +42,7 @@ def _column(section: Section, number: int, table: int = 0) -> list[str]:
 
 def test_cold_starts(bench: Bench) -> None:
     section = _checked(starts.measure(bench))
-    sides = [starts.GUIDE, *(f"ours, {engine} engine" for engine in bench.engines)]
+    sides = [starts.GUIDE, *(f"ours, {model_format} format" for model_format in bench.formats)]
     assert _column(section, 0) == [*sides, starts.THREADS]
     assert _column(section, 0, table=1) == sides
     assert float(section.tables[0][1][2]) == 1
@@ -54,12 +54,12 @@ def test_cold_starts(bench: Bench) -> None:
 def test_warm_requests(bench: Bench) -> None:
     section = _checked(warm.measure(bench))
     assert _column(section, 0)[:2] == [warm.PREDICT, f"{warm.GUIDE}, GET"]
-    assert len(section.goals) == 1 + 2 * len(bench.engines), "the recipe; one row and a batch of each engine"
+    assert len(section.goals) == 1 + 2 * len(bench.formats), "the recipe; one row and a batch of each format"
 
 
 def test_our_handler_behind_a_server(bench: Bench) -> None:
     section = _checked(servers.measure(bench))
-    assert len(section.tables[0]) == 1 + 2 * len(bench.engines)
+    assert len(section.tables[0]) == 1 + 2 * len(bench.formats)
     assert not section.goals, "without peers nothing can be said"
 
 

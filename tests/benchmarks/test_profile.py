@@ -40,7 +40,7 @@ def test_both_pictures_show_the_function_s_start(
     assert text.startswith("<?xml")
     assert "</svg>" in text
     frames = flame.read_text()
-    assert "handler/model.py" in frames, "the function's own code was sampled"
+    assert "model_runtime/start.py" in frames, "the function's own code was sampled"
     assert "handler/app.py" in frames
 
 

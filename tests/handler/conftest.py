@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from handler.app import App
-from handler.model import ServedModel
-from model_registry.manifest import Artifact, Environment, Feature, Manifest, Signature
-from model_registry.prediction import Predictor
-from model_registry.schema import Inputs
+from model_runtime.manifest import Artifact, Environment, Feature, Manifest, Signature
+from model_runtime.prediction import Predictor
+from model_runtime.schema import Inputs
+from model_runtime.start import ServedModel
 
 SIGNATURE = Signature(
     features=(Feature(name="a", type="number"), Feature(name="b", type="integer", nullable=True)), output="value"

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handler.app import App
-from handler.model import LoadError, ServedModel
-from model_registry.errors import StorageError
-from model_registry.manifest import Feature, Signature
+from model_runtime.errors import StorageError
+from model_runtime.manifest import Feature, Signature
+from model_runtime.start import LoadError, ServedModel
 from tests.handler.conftest import gateway, model, strict
 
 ROUTES = [("GET", "/predict"), ("POST", "/predict"), ("GET", "/health"), ("GET", "/model"), ("GET", "/openapi.json")]

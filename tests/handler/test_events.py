@@ -1,7 +1,7 @@
 import pytest
 
 from handler.app import App
-from handler.model import ServedModel
+from model_runtime.start import ServedModel
 from tests.handler.events import EVENTS, NAMES, assert_expected, event_of, same
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from handler.app import App
 from handler.metrics import COLD_START, LOAD_FAILURE, NAMESPACE, RESTORE, counted, embedded, timed
-from handler.model import LoadError, ServedModel
+from model_runtime.start import LoadError, ServedModel
 from tests.handler.conftest import model, strict
 from tests.handler.metrics import metrics_of
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from handler.app import App
-from handler.model import ServedModel
 from handler.openapi import document
-from model_registry.manifest import Feature, Signature
+from model_runtime.manifest import Feature, Signature
+from model_runtime.start import ServedModel
 from tests.handler.conftest import gateway, model, strict
 
 

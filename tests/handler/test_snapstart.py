@@ -110,7 +110,7 @@ def test_a_version_that_cannot_load_its_model_is_not_published(
     assert code == 1
     assert [line["event"] for line in lines] == ["model_load_failed"]
     assert lines[0]["ModelLoadFailure"] == 1
-    last = f"handler.model.LoadError: s3://{bucket}/models/made/versions/1/model.joblib does not exist"
+    last = f"model_runtime.start.LoadError: s3://{bucket}/models/made/versions/1/model.joblib does not exist"
     assert errors.strip().splitlines()[-1] == last
 
 

@@ -11,11 +11,12 @@ from contextlib import suppress
 
 import pytest
 
-from handler import BEGAN, model
+from handler import BEGAN
 from handler.app import App
-from handler.model import LoadError, Pin, ServedModel, load
-from model_registry.errors import StorageError
-from model_registry.storage import Storage
+from model_runtime import start as model
+from model_runtime.errors import StorageError
+from model_runtime.start import LoadError, Pin, ServedModel, load
+from model_runtime.storage import Storage
 from tests.handler.conftest import strict
 
 PIN = Pin("models", "made", 1, "0" * 64)

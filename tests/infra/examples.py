@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.layer_build import Layer
-from model_registry.manifest import (
+from infra.layer.build import Layer
+from model_registry.release import Release
+from model_runtime.manifest import (
     Artifact,
     Environment,
     Example,
@@ -14,7 +15,6 @@ from model_registry.manifest import (
     Signature,
     encode,
 )
-from model_registry.release import Release
 
 IRIS = Signature(
     features=tuple(Feature(name=name, type="number") for name in ("sl", "sw", "pl", "pw")),

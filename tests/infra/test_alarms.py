@@ -1,8 +1,8 @@
 import pytest
 
 from infra.alarms import ModelAlarms
-from infra.settings_account import AccountSettings
-from infra.settings_monitoring import Monitoring
+from infra.settings.account import AccountSettings
+from infra.settings.monitoring import Monitoring
 from tests.infra.recording import Recorded, Recording, record
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"

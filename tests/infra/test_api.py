@@ -4,9 +4,9 @@ import pytest
 
 from infra.api import ApiArgs, ModelApi
 from infra.function import FunctionArgs, ModelFunction
-from infra.settings_account import AccountSettings
-from infra.settings_api import ApiSettings, Limits, Usage
-from model_registry.manifest import Feature, Signature
+from infra.settings.account import AccountSettings
+from infra.settings.api import ApiSettings, Limits, Usage
+from model_runtime.manifest import Feature, Signature
 from tests.infra.examples import IRIS, release
 from tests.infra.recording import Recording, record
 

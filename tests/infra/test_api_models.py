@@ -26,8 +26,8 @@ from infra.settings import Settings
 from local.deployment import deploy
 from local.errors import ApiModelError
 from local.iris import PROJECT
-from model_registry.manifest import Feature, Signature, encode
 from model_registry.release import Release
+from model_runtime.manifest import Feature, Signature, encode
 from tests.infra.answering import ACCOUNT, AnsweringAws, Request
 from tests.infra.examples import IRIS, layer, release
 
@@ -65,8 +65,8 @@ VARIANTS = {
     "arm64": Variant({"architecture": "arm64"}),
     "api key": Variant({"apiKey": "true"}),
     "signed": Variant({"publicKey": f"ed25519:{'A' * 43}="}),
-    "skops": Variant({"engine": "skops", "trustedTypes": "a.b,c.d"}),
-    "onnx": Variant({"engine": "onnx"}),
+    "skops": Variant({"format": "skops", "trustedTypes": "a.b,c.d"}),
+    "onnx": Variant({"format": "onnx"}),
     "oldest python": Variant(python="3.11"),
     "newest python": Variant(python="3.14"),
     "storage and concurrency": Variant(
@@ -104,8 +104,8 @@ def sent(name: str) -> tuple[Request, ...]:
 
     def resolve(settings: Settings) -> Release:
         manifest = release(variant.signature, python=variant.python).manifest
-        other = {name: manifest.engine("sklearn") for name in ("skops", "onnx")}
-        manifest = msgspec.structs.replace(manifest, name=settings.model, engines=other)
+        other = {name: manifest.model_format("joblib") for name in ("skops", "onnx")}
+        manifest = msgspec.structs.replace(manifest, name=settings.model, formats=other)
         return Release(manifest, encode(manifest))
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as state:

@@ -5,7 +5,7 @@ import pytest
 from jsonschema import Draft4Validator
 
 from infra.api_routes import ERROR_RESPONSES, body_schema, deployment_digest, routes
-from model_registry.manifest import Feature, Signature
+from model_runtime.manifest import Feature, Signature
 from tests.infra.examples import IRIS
 
 OTHER = Signature(features=(*IRIS.features, Feature(name="color", type="string")), labels=IRIS.labels)

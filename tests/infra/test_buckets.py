@@ -3,7 +3,7 @@ import pytest
 from infra.api_logging import ApiGatewayLogging
 from infra.artifact_bucket import ArtifactBucket
 from infra.registry_bucket import RegistryBucket
-from infra.settings_account import AccountSettings
+from infra.settings.account import AccountSettings
 from tests.infra.recording import Recording, record
 
 

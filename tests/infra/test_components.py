@@ -11,11 +11,11 @@ from infra.artifact_bucket import ArtifactBucket
 from infra.custom_domain import CustomDomain
 from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
-from infra.layer import DependencyLayer
+from infra.layer_version import DependencyLayer
 from infra.registry_bucket import RegistryBucket
-from infra.settings_api import ApiSettings, Domain, Limits
-from infra.settings_function import Capacity
-from infra.settings_monitoring import Monitoring
+from infra.settings.api import ApiSettings, Domain, Limits
+from infra.settings.function import Capacity
+from infra.settings.monitoring import Monitoring
 from tests.infra.examples import IRIS, layer, release
 from tests.infra.recording import Recording, record
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from infra.curl import get_line, post_line
-from model_registry.manifest import Feature, Signature
+from model_runtime.manifest import Feature, Signature
 from tests.infra.examples import release
 
 MIXED = Signature(

@@ -1,6 +1,6 @@
 from infra.custom_domain import CustomDomain
-from infra.settings_account import AccountSettings
-from infra.settings_api import Domain
+from infra.settings.account import AccountSettings
+from infra.settings.api import Domain
 from tests.infra.recording import record
 
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b"

@@ -7,17 +7,19 @@ import pytest
 
 from infra.function import FunctionArgs, ModelFunction
 from infra.function_code import PROJECT, code_files, requirements
-from infra.settings_account import AccountSettings
-from infra.settings_function import Capacity, Network
-from model_registry.manifest import Engine, Environment, encode
+from infra.settings.account import AccountSettings
+from infra.settings.function import Capacity, Network
 from model_registry.release import Release
+from model_runtime.manifest import Environment, ModelFormat, encode
 from tests.infra.examples import release
 from tests.infra.recording import Recording, record
 
 IRIS = release()
-SKOPS = Engine(artifact=IRIS.manifest.artifact, environment=IRIS.manifest.environment)
-ONNX = Engine(artifact=IRIS.manifest.artifact, environment=Environment(python="3.13", machine="x86_64", packages={}))
-MANIFEST = msgspec.structs.replace(IRIS.manifest, engines={"skops": SKOPS, "onnx": ONNX})
+SKOPS = ModelFormat(artifact=IRIS.manifest.artifact, environment=IRIS.manifest.environment)
+ONNX = ModelFormat(
+    artifact=IRIS.manifest.artifact, environment=Environment(python="3.13", machine="x86_64", packages={})
+)
+MANIFEST = msgspec.structs.replace(IRIS.manifest, formats={"skops": SKOPS, "onnx": ONNX})
 RELEASE = Release(MANIFEST, encode(MANIFEST))
 LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:packages:1"
 
@@ -61,17 +63,17 @@ def test_the_function_knows_the_keys_that_the_stack_trusts_and_no_empty_ones(fun
     assert variables["MODEL_PUBLIC_KEY"] == "ed25519:a,ed25519:b"
 
 
-def test_the_function_knows_its_engine_and_the_types_that_the_stack_trusts(function: Recording) -> None:
+def test_the_function_knows_its_format_and_the_types_that_the_stack_trusts(function: Recording) -> None:
     variables = function.one("Function").inputs["environment"]["variables"]
-    assert not {"MODEL_ENGINE", "MODEL_TRUSTED_TYPES"} & variables.keys(), "a stack of before stays as it is"
-    made = declare(engine="skops", trusted_types=("a.B", "c.D")).one("Function").inputs
+    assert not {"MODEL_FORMAT", "MODEL_TRUSTED_TYPES"} & variables.keys(), "a stack of before stays as it is"
+    made = declare(model_format="skops", trusted_types=("a.B", "c.D")).one("Function").inputs
     variables = made["environment"]["variables"]
-    assert (variables["MODEL_ENGINE"], variables["MODEL_TRUSTED_TYPES"]) == ("skops", "a.B,c.D")
+    assert (variables["MODEL_FORMAT"], variables["MODEL_TRUSTED_TYPES"]) == ("skops", "a.B,c.D")
     assert made["runtime"] == "python3.12"
 
 
-def test_the_runtime_of_an_engine_that_unpickles_nothing_is_its_own() -> None:
-    assert declare(engine="onnx").one("Function").inputs["runtime"] == "python3.13"
+def test_the_runtime_of_a_format_that_unpickles_nothing_is_its_own() -> None:
+    assert declare(model_format="onnx").one("Function").inputs["runtime"] == "python3.13"
 
 
 def test_the_runtime_follows_the_python_of_the_manifest(function: Recording) -> None:
@@ -113,9 +115,11 @@ def test_the_code_is_the_handler_and_the_light_part_of_the_registry(function: Re
     assert isinstance(code, pulumi.AssetArchive)
     names = set(code_files())
     assert set(code.assets) == names
-    assert {"handler/function.py", "model_registry/storage.py"} <= names
-    assert not {"model_registry/identity.py", "model_registry/estimator.py", "model_registry/registry.py"} & names
-    assert "model_registry/signature.py" in names
+    assert {"handler/function.py", "model_runtime/storage.py"} <= names
+    assert (
+        not {"model_registry/identity.py", "model_registry/publish/estimator.py", "model_registry/registry.py"} & names
+    )
+    assert "model_runtime/signing.py" in names
     assert "model_registry/signing.py" not in names, "private keys are no matter of the function"
 
 

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from infra.model_change import Deployed, deployed_version, model_change
-from model_registry.manifest import Artifact, Engine, Environment, Feature, Signature, encode
 from model_registry.release import Release
+from model_runtime.manifest import Artifact, Environment, Feature, ModelFormat, Signature, encode
 from tests.infra.examples import IRIS, release
 
 PACKAGES = {"joblib": "1.6.0", "numpy": "2.4.6", "scikit-learn": "1.8.1"}
@@ -26,7 +26,7 @@ def deployed(one: Release) -> Deployed:
 
 
 def text(old: Release, new: Release) -> str:
-    return model_change("prod", new, "sklearn", deployed(old), old.manifest).text
+    return model_change("prod", new, "joblib", deployed(old), old.manifest).text
 
 
 OLD = version(3, metrics={"accuracy": 0.96}, environment=environment())
@@ -46,43 +46,43 @@ def test_a_rollback_is_a_change_like_any_other() -> None:
 
 
 def test_a_first_deployment_is_new() -> None:
-    assert model_change("prod", OLD, "sklearn", None, None).text == "iris@prod: new, version 3, accuracy 0.96"
+    assert model_change("prod", OLD, "joblib", None, None).text == "iris@prod: new, version 3, accuracy 0.96"
 
 
 def test_the_same_version_is_unchanged() -> None:
     assert text(OLD, OLD) == "iris@prod: 3, unchanged"
-    assert model_change("prod", OLD, "sklearn", Deployed("iris", 3, None), None).text == "iris@prod: 3, unchanged"
+    assert model_change("prod", OLD, "joblib", Deployed("iris", 3, None), None).text == "iris@prod: 3, unchanged"
 
 
-def test_another_engine_is_named_with_its_packages() -> None:
-    """It serves the same version, or a new one; the layer is the engine's."""
+def test_another_format_is_named_with_its_packages() -> None:
+    """It serves the same version, or a new one; the layer is the format's."""
     lean = Environment(python="3.12", machine="x86_64", packages={"numpy": "2.4.6", "onnxruntime": "1.32.0"})
-    engines = {"onnx": Engine(artifact=Artifact(file="model.onnx", sha256="0" * 64, size=1), environment=lean)}
-    both, newer = version(3, environment=environment(), engines=engines), version(5, engines=engines)
+    formats = {"onnx": ModelFormat(artifact=Artifact(file="model.onnx", sha256="0" * 64, size=1), environment=lean)}
+    both, newer = version(3, environment=environment(), formats=formats), version(5, formats=formats)
     packages = "scikit-learn 1.8.1 -> none, joblib 1.6.0 -> none, onnxruntime none -> 1.32.0 (layer changes)"
     change = model_change("prod", both, "onnx", deployed(both), None)
-    assert change.text == f"iris@prod: 3, engine sklearn -> onnx, {packages}"
+    assert change.text == f"iris@prod: 3, format joblib -> onnx, {packages}"
     change = model_change("prod", newer, "onnx", deployed(both), both.manifest)
-    assert change.text.endswith(f"signature unchanged, engine sklearn -> onnx, {packages}")
+    assert change.text.endswith(f"signature unchanged, format joblib -> onnx, {packages}")
     on_onnx = Deployed("iris", 3, both.manifest_sha256, "onnx")
     assert "packages unchanged" in model_change("prod", newer, "onnx", on_onnx, both.manifest).text
 
 
 def test_the_same_number_with_other_bytes_is_a_change() -> None:
     """The registry was made anew, or is another one."""
-    change = model_change("prod", OLD, "sklearn", Deployed("iris", 3, "0" * 64), None)
+    change = model_change("prod", OLD, "joblib", Deployed("iris", 3, "0" * 64), None)
     assert change.text == "iris@prod: 3 -> 3, accuracy 0.96, not compared"
 
 
 def test_a_deployed_version_that_is_gone_is_not_compared_and_breaks_nothing() -> None:
-    change = model_change("prod", NEW, "sklearn", deployed(OLD), None)
+    change = model_change("prod", NEW, "joblib", deployed(OLD), None)
     assert (change.text, change.breaking) == ("iris@prod: 3 -> 5, accuracy 0.98, not compared", ())
 
 
 def test_another_model_replaces_the_first_with_its_api() -> None:
     """Its signature is compared with nothing: who called the first has lost the URL."""
     churn = version(7, name="churn", metrics={"roc_auc": 0.91}, signature=Signature(features=()))
-    change = model_change("prod", churn, "sklearn", deployed(OLD), OLD.manifest)
+    change = model_change("prod", churn, "joblib", deployed(OLD), OLD.manifest)
     assert change.text == "churn@prod: new, version 7, roc_auc 0.91, replaces iris/3 (the API's URL changes)"
     assert change.breaking == ()
 
@@ -90,7 +90,7 @@ def test_another_model_replaces_the_first_with_its_api() -> None:
 def test_each_change_of_the_signature_has_a_line_and_the_breaking_ones_are_given() -> None:
     added = (Feature(name="color", type="string"), Feature(name="note", type="string", nullable=True))
     signature = msgspec.structs.replace(IRIS, features=(*IRIS.features, *added))
-    change = model_change("prod", version(5, signature=signature), "sklearn", deployed(OLD), OLD.manifest)
+    change = model_change("prod", version(5, signature=signature), "joblib", deployed(OLD), OLD.manifest)
     first, *more = change.text.splitlines()
     assert ", signature changed, " in first
     assert more == [
@@ -122,7 +122,7 @@ def test_outputs_say_what_is_deployed() -> None:
     outputs = {"modelName": "iris", "modelVersion": 3.0, "modelManifestSha256": OLD.manifest_sha256}
     found = deployed_version(outputs)
     assert found == deployed(OLD)
-    assert deployed_version({**outputs, "modelEngine": "onnx"}) == Deployed("iris", 3, OLD.manifest_sha256, "onnx")
+    assert deployed_version({**outputs, "modelFormat": "onnx"}) == Deployed("iris", 3, OLD.manifest_sha256, "onnx")
     assert found.is_version_of(OLD)
     assert not found.is_version_of(NEW)
     assert deployed_version({"modelName": "iris", "modelVersion": 3.0}) == Deployed("iris", 3, None)

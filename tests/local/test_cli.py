@@ -118,7 +118,7 @@ def test_down_stops_it_and_status_says_so(tmp_path: Path) -> None:
 
 def test_a_failing_deployment_stops_what_up_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first deployment in a folder leaves nothing running when it fails."""
-    from infra import layer_build
+    from infra.layer import build as layer_build
 
     monkeypatch.setattr(layer_build, "LIMIT_UNZIPPED", 1_000_000)
     done = run(tmp_path, "up")

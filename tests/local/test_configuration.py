@@ -48,7 +48,7 @@ def test_defaults_the_stacks_file_and_overrides_come_in_this_order(tmp_path: Pat
 
 
 def test_a_scalar_is_taken_as_it_is_written(tmp_path: Path) -> None:
-    """YAML would make 1.10 a number and yes a truth; the engine does not."""
+    """YAML would make 1.10 a number and yes a truth; the format does not."""
     write(tmp_path, "config:\n  bucket: 1.10\n  greeting: yes\n")
     values = read_configuration(tmp_path, "dev").values
     assert (values["probe:bucket"], values["probe:greeting"]) == ("1.10", "yes")
@@ -70,7 +70,7 @@ def test_a_scalar_is_taken_as_it_is_written(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_stack_is_refused_with_the_key(tmp_path: Path, stack: str, message: str) -> None:
-    """The engine refuses the same before it runs the program."""
+    """The format refuses the same before it runs the program."""
     with pytest.raises(ConfigError, match=message):
         read_configuration(write(tmp_path, stack), "dev")
 
@@ -80,7 +80,7 @@ def test_a_wrong_stack_is_refused_with_the_key(tmp_path: Path, stack: str, messa
     [("{type: number}", "probe:x as 'number'; the types are string"), ("{type: string, default: 1}", "default 1 for")],
 )
 def test_a_wrong_schema_is_refused(tmp_path: Path, schema: str, message: str) -> None:
-    """A type that the engine does not know, or a default of another type, is a fault of Pulumi.yaml."""
+    """A type that the format does not know, or a default of another type, is a fault of Pulumi.yaml."""
     write(tmp_path, "{}", f"name: probe\nruntime: python\nconfig:\n  x: {schema}\n")
     with pytest.raises(ConfigError, match=message):
         read_configuration(tmp_path, "dev")

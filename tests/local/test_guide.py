@@ -13,7 +13,7 @@ from infra.inputs import model_layer
 from infra.settings import TIMEOUT
 from local.deployment import deploy
 from local.iris import PROJECT, call
-from model_registry.manifest import Manifest, decode_manifest
+from model_runtime.manifest import Manifest, decode_manifest
 from tests.handler.events import NAMES, assert_expected, event_of
 from tests.handler.metrics import metrics_of
 from tests.local.stacks import Deployed
@@ -29,7 +29,7 @@ def manifest(served: Deployed) -> Manifest:
 
 def test_row_01_a_layer_that_import_sklearn_works_from(served: Deployed, manifest: Manifest, tmp_path: Path) -> None:
     """The deployed zip alone, unpacked under python/lib/python3.X/site-packages, gives sklearn."""
-    built = model_layer(manifest, manifest.engine("sklearn"), "x86_64")
+    built = model_layer(manifest, manifest.model_format("joblib"), "x86_64")
     assert f"layers/{built.key}.zip" in _keys(served, served.outputs["artifactBucket"])
     zipfile.ZipFile(built.path).extractall(tmp_path)
     packages = tmp_path / f"python/lib/python{manifest.environment.python}/site-packages"

@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from local.iris import Answer, call
 from local.ministack import LocalAws
 from model_registry import Registry
-from model_registry.prediction import same_value
+from model_runtime.prediction import same_value
 from tests.conftest import new_bucket
 from tests.local.stacks import Deployed, registry_of
 

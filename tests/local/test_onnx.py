@@ -1,4 +1,4 @@
-"""A stack with the engine onnx serves a model with no scikit-learn, no pickle and little memory."""
+"""A stack with the format onnx serves a model with no scikit-learn, no pickle and little memory."""
 
 import os
 import sys
@@ -14,17 +14,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from infra.inputs import model_layer
-from infra.layer_errors import InterpreterNotFoundError
-from infra.layer_uv import find_interpreter
+from infra.layer.errors import InterpreterNotFoundError
+from infra.layer.uv import find_interpreter
 from local.ministack import LocalAws, local_aws
 from model_registry import Storage
-from model_registry.manifest import MODEL_FILE, version_key
+from model_runtime.manifest import MODEL_FILE, version_key
 from tests.conftest import new_bucket
 from tests.local.stacks import Deployed, registry_of
 from training.train_iris import GUIDE_EVENT, Trained, publish
 
 PYTHON = "3.12" if sys.version_info < (3, 12) else f"{sys.version_info.major}.{sys.version_info.minor}"
-"""What the engine asks for; MiniStack runs functions with its own interpreter, whatever the runtime is."""
+"""What the format asks for; MiniStack runs functions with its own interpreter, whatever the runtime is."""
 
 Stack = Callable[[], Deployed]
 
@@ -39,7 +39,7 @@ def onnx_aws(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     except InterpreterNotFoundError as error:
         if "CI" in os.environ:
             raise
-        pytest.skip(f"the engine onnx needs Python {PYTHON} to be served: {error}")
+        pytest.skip(f"the format onnx needs Python {PYTHON} to be served: {error}")
     with local_aws(tmp_path_factory.mktemp("aws-onnx"), python=PYTHON) as running:
         yield running
 
@@ -50,10 +50,10 @@ def served_onnx(onnx_aws: LocalAws, trained_iris: Trained, tmp_path_factory: pyt
     bucket = new_bucket(onnx_aws)
     registry = registry_of(onnx_aws, bucket)
     with onnx_aws.activated():
-        publish(registry, trained_iris, "with ONNX", engines=["sklearn", "onnx"])
+        publish(registry, trained_iris, "with ONNX", formats=["joblib", "onnx"])
         registry.tag("iris/1", "dev")
         Storage.open(bucket).delete(version_key("iris", 1, MODEL_FILE))
-    config = {"registryBucket": bucket, "engine": "onnx", "memory": "128"}
+    config = {"registryBucket": bucket, "format": "onnx", "memory": "128"}
     return Deployed(onnx_aws, "dev", tmp_path_factory.mktemp("onnx"), config).up()
 
 
@@ -74,14 +74,14 @@ def test_it_runs_on_a_python_that_can_load_onnxruntime(served_onnx: Deployed) ->
     configuration = served_onnx.configuration()
     assert configuration["Runtime"] == f"python{PYTHON}"
     assert configuration["MemorySize"] == 128
-    assert configuration["Environment"]["Variables"]["MODEL_ENGINE"] == "onnx"
+    assert configuration["Environment"]["Variables"]["MODEL_FORMAT"] == "onnx"
 
 
 def test_the_layer_has_onnxruntime_and_numpy_and_what_the_handler_needs(served_onnx: Deployed) -> None:
     with served_onnx.aws.activated():
         registry = registry_of(served_onnx.aws, served_onnx.config["registryBucket"])
         manifest = registry.resolve("iris/1").manifest
-    built = model_layer(manifest, manifest.engine("onnx"), "x86_64")
+    built = model_layer(manifest, manifest.model_format("onnx"), "x86_64")
     assert {package.name for package in built.packages} == {
         *("msgspec", "numpy", "obstore", "onnxruntime", "typing-extensions")
     }
@@ -97,9 +97,9 @@ def test_columns_of_strings_are_served_and_an_unknown_one_is_refused(onnx_aws: L
     bucket = new_bucket(onnx_aws)
     registry = registry_of(onnx_aws, bucket)
     with onnx_aws.activated():
-        registry.publish(estimator, name="paint", X_example=frame, engines=["onnx"])
+        registry.publish(estimator, name="paint", X_example=frame, formats=["onnx"])
         registry.tag("paint/1", "dev")
-    stack = Deployed(onnx_aws, "dev", tmp_path, {"registryBucket": bucket, "engine": "onnx", "model": "paint"}).up()
+    stack = Deployed(onnx_aws, "dev", tmp_path, {"registryBucket": bucket, "format": "onnx", "model": "paint"}).up()
     answer = stack.post({"colour": "red", "size": 1.5})
     assert (answer.status, answer.body["label"]) == (200, int(estimator.predict(frame[:1])[0]))
     assert stack.post({"colour": "mauve", "size": 1.5}).status == 400

@@ -8,12 +8,12 @@ import msgspec
 import pulumi
 import pytest
 
-from infra import layer_build
+from infra.layer import build as layer_build
 from local.deployment import deploy
 from local.iris import PROJECT
 from local.ministack import LocalAws
 from model_registry import Registry
-from model_registry.manifest import MANIFEST_FILE, encode, version_key
+from model_runtime.manifest import MANIFEST_FILE, encode, version_key
 from training.train_iris import Trained, publish
 
 Refusal = Callable[..., str]
@@ -102,21 +102,21 @@ def test_a_layer_over_the_limit(
     assert "100.0 MB" in message or "100,000,000" in message
 
 
-@pytest.mark.parametrize("engine", ["skops", "onnx"])
-def test_an_engine_that_the_version_was_not_published_for(
-    refusal: Refusal, registry: Registry, trained_iris: Trained, engine: str
+@pytest.mark.parametrize("format", ["skops", "onnx"])
+def test_a_format_that_the_version_was_not_published_for(
+    refusal: Refusal, registry: Registry, trained_iris: Trained, model_format: str
 ) -> None:
     publish(registry, trained_iris, "")
     registry.tag("iris/1", "dev")
-    message = refusal(engine=engine)
-    assert f"iris/1 cannot be served by the engine '{engine}' (it has sklearn)" in message
-    assert f"publish it again with `--{engine}`" in message
+    message = refusal(format=model_format)
+    assert f"iris/1 cannot be served by the format '{model_format}' (it has joblib)" in message
+    assert f"publish it again with `--{model_format}`" in message
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("engine", "pytorch"),
+        ("format", "pytorch"),
         ("memory", "128"),
         ("timeout", "30"),
         ("architecture", "mips"),

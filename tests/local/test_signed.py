@@ -11,9 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from infra.function_code import requirements
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
-from model_registry.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, version_key
-from model_registry.signature import SIGNATURE_FILE
 from model_registry.signing import Signer, generate_key
+from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, version_key
+from model_runtime.signing import SIGNING_FILE
 from tests.local.stacks import Deployed
 from training.train_iris import GUIDE_EVENT, Trained, publish, train
 
@@ -75,7 +75,7 @@ def test_a_model_whose_signature_was_taken_away_is_not_served(
     aws: LocalAws, bucket: str, deploy_stack: Deploy, signer: Signer
 ) -> None:
     stack = deploy_stack(signer.public_key)
-    aws.client("s3").delete_object(Bucket=bucket, Key=version_key("iris", 1, SIGNATURE_FILE))
+    aws.client("s3").delete_object(Bucket=bucket, Key=version_key("iris", 1, SIGNING_FILE))
     assert stack.post(GUIDE_EVENT).status == 503
     assert "manifest.sig does not exist" in stack.log()[-1]["reason"]
 
@@ -103,7 +103,7 @@ def test_what_somebody_without_the_key_published_is_not_deployed(
     assert theirs.read_model(theirs.resolve("iris@dev")) == data, "the version is consistent"
     for signature in (None, Signer.from_pem(generate_key()[0]).sign(manifest)):
         if signature is not None:
-            s3.put_object(Bucket=bucket, Key=version_key("iris", 1, SIGNATURE_FILE), Body=signature)
+            s3.put_object(Bucket=bucket, Key=version_key("iris", 1, SIGNING_FILE), Body=signature)
         with pytest.raises(pulumi.RunError, match="the signature of iris/1 is not by a trusted key over this manifest"):
             stack.up()
 

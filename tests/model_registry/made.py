@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from model_registry.manifest import Manifest
+from model_runtime.manifest import Manifest
 from tests.model_registry.processes import manifest
 
 

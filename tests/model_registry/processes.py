@@ -6,24 +6,26 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from model_registry.manifest import (
-    ENGINE_FILES,
+from model_registry.release import Release
+from model_registry.versions import Versions
+from model_runtime.manifest import (
+    FORMAT_FILES,
     Artifact,
-    Engine,
-    EngineName,
     Environment,
     Feature,
+    FormatName,
     Manifest,
+    ModelFormat,
     Signature,
     digest,
 )
-from model_registry.release import Release
-from model_registry.storage import Storage
-from model_registry.versions import Versions
+from model_runtime.storage import Storage
 
 CONTEXT = multiprocessing.get_context("forkserver")
 # Imported once in the server, and not again in each process.
-CONTEXT.set_forkserver_preload(["boto3", "model_registry.estimator", "model_registry.registry", "sklearn.naive_bayes"])
+CONTEXT.set_forkserver_preload(
+    ["boto3", "model_registry.publish.estimator", "model_registry.registry", "sklearn.naive_bayes"]
+)
 SECONDS = 120
 """How long a process may take before the test gives up; none comes near it."""
 
@@ -55,7 +57,7 @@ def _enter(target: Callable[..., object], environment: dict[str, str], arguments
     target(*arguments)
 
 
-def manifest(name: str, version: int, data: bytes, further: Mapping[EngineName, bytes] | None = None) -> Manifest:
+def manifest(name: str, version: int, data: bytes, further: Mapping[FormatName, bytes] | None = None) -> Manifest:
     """A manifest for bytes that are no real model: what is tested here never loads them."""
     environment = Environment(python="3.11", machine="x86_64", packages={})
     return Manifest(
@@ -70,9 +72,9 @@ def manifest(name: str, version: int, data: bytes, further: Mapping[EngineName, 
         signature=Signature(features=(Feature(name="x", type="number"),)),
         metrics={},
         examples=(),
-        engines={
-            engine: Engine(artifact=artifact(ENGINE_FILES[engine], content), environment=environment)
-            for engine, content in (further or {}).items()
+        formats={
+            model_format: ModelFormat(artifact=artifact(FORMAT_FILES[model_format], content), environment=environment)
+            for model_format, content in (further or {}).items()
         },
     )
 
@@ -82,7 +84,7 @@ def artifact(file: str, data: bytes) -> Artifact:
     return Artifact(file=file, sha256=digest(data), size=len(data))
 
 
-def add(storage: Storage, name: str, data: bytes, further: Mapping[EngineName, bytes] | None = None) -> Release:
+def add(storage: Storage, name: str, data: bytes, further: Mapping[FormatName, bytes] | None = None) -> Release:
     """Publish bytes as the next version of a model, as `Registry.publish` does once it has described the model."""
-    files = {ENGINE_FILES[engine]: content for engine, content in (further or {}).items()}
+    files = {FORMAT_FILES[model_format]: content for model_format, content in (further or {}).items()}
     return Versions(storage).add(name, data, lambda version: manifest(name, version, data, further), further=files)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from model_registry import Storage
 from model_registry.cli import app
-from model_registry.manifest import digest
+from model_runtime.manifest import digest
 
 X = np.arange(12.0).reshape(6, 2)
 PROJECT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
 from model_registry.cli import app
-from model_registry.manifest import MODEL_FILE, version_key
+from model_runtime.manifest import MODEL_FILE, version_key
 from tests.conftest import new_bucket
 
 X = np.arange(12.0).reshape(6, 2)

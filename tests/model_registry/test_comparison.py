@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_registry.comparison import SignatureChange, breaking_changes, compare, signature_changes
-from model_registry.manifest import Environment, Feature, Signature
+from model_runtime.manifest import Environment, Feature, Signature
 from tests.model_registry.made import made
 
 NUMBER = Feature(name="sl", type="number")

@@ -9,9 +9,9 @@ from sklearn.naive_bayes import GaussianNB
 
 from local.ministack import LocalAws
 from model_registry import Registry, Storage, history
-from model_registry.errors import ConflictError
-from model_registry.manifest import MANIFEST_FILE, MODEL_FILE, digest, tag_key, version_key
 from model_registry.reference import TagRef, VersionRef
+from model_runtime.errors import ConflictError
+from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, tag_key, version_key
 from tests.model_registry.processes import CONTEXT, SECONDS, add, finish, start
 
 PROCESSES = 16

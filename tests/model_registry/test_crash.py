@@ -13,10 +13,10 @@ from sklearn.naive_bayes import GaussianNB
 
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
-from model_registry.errors import ConflictError, NotFoundError
-from model_registry.manifest import ENGINE_FILES, MANIFEST_FILE, MODEL_FILE, SKOPS_FILE, EngineName, version_key
 from model_registry.reference import TagRef, VersionRef
-from model_registry.storage import Stored
+from model_runtime.errors import ConflictError, NotFoundError
+from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, MODEL_FILE, SKOPS_FILE, FormatName, version_key
+from model_runtime.storage import Stored
 from tests.conftest import ACTOR, new_bucket
 from tests.model_registry.processes import add, finish, start
 
@@ -67,7 +67,7 @@ class Killed(Storage):
 VERBS: dict[str, Callable[[Registry, Registry], object]] = {
     "publish": lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X),
     "publish with skops": lambda registry, _: registry.publish(
-        ESTIMATOR, name="iris", X_example=X, engines=["sklearn", "skops"]
+        ESTIMATOR, name="iris", X_example=X, formats=["joblib", "skops"]
     ),
     "publish a new model": lambda registry, _: registry.publish(ESTIMATOR, name="wine", X_example=X),
     "tag, new": lambda registry, _: registry.tag("iris/1", "new"),
@@ -99,7 +99,7 @@ def prepare(bucket: str) -> None:
     storage = Storage.open(bucket)
     registry = Registry(storage, actor=ACTOR)
     for number in range(1, 5):
-        forms: dict[EngineName, bytes] = {"skops": b"skops", "onnx": b"onnx"} if number == FORMED else {}
+        forms: dict[FormatName, bytes] = {"skops": b"skops", "onnx": b"onnx"} if number == FORMED else {}
         add(storage, "iris", f"model {number}".encode(), forms)
     for file in (MODEL_FILE, SKOPS_FILE):
         storage.create(version_key("iris", 5, file), b"cut off")
@@ -132,7 +132,7 @@ def contents(storage: Storage) -> dict[str, Any]:
             for name, tag in tags.items()
         }
         models = [
-            [comparable(registry.read_model(release, engine)) for engine in release.manifest.engine_names]
+            [comparable(registry.read_model(release, model_format)) for model_format in release.manifest.format_names]
             for release in releases
         ]
         found[model.name] = (models, moves, model.deprecated)
@@ -147,7 +147,7 @@ def comparable(data: bytes) -> bytes:
 def cut_off(storage: Storage) -> set[str]:
     """The keys of models, in whatever form, without a manifest."""
     keys = set(storage.keys(""))
-    models = {key for key in keys if key.rpartition("/")[2] in ENGINE_FILES.values()}
+    models = {key for key in keys if key.rpartition("/")[2] in FORMAT_FILES.values()}
     return {key for key in models if f"{key.rpartition('/')[0]}/{MANIFEST_FILE}" not in keys}
 
 

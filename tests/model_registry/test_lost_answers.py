@@ -11,7 +11,7 @@ from sklearn.naive_bayes import GaussianNB
 from benchmarks.proxy import Proxy, proxy_to
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
-from model_registry.errors import ConflictError, StorageError
+from model_runtime.errors import ConflictError, StorageError
 from tests.conftest import ACTOR, new_bucket
 from tests.model_registry.processes import add
 
@@ -22,7 +22,7 @@ VERBS: dict[str, tuple[int, Callable[[Registry, Registry], object]]] = {
     "publish": (2, lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X)),
     "publish with skops": (
         3,
-        lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X, engines=["sklearn", "skops"]),
+        lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X, formats=["joblib", "skops"]),
     ),
     "tag, new": (1, lambda registry, _: registry.tag("iris/2", "new")),
     "tag, moved": (1, lambda registry, _: registry.tag("iris/2", "prod")),

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_registry.errors import InvalidNameError
 from model_registry.reference import Reference, TagRef, VersionRef, parse
+from model_runtime.errors import InvalidNameError
 
 slugs = st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,7}){0,3}", fullmatch=True).filter(lambda text: len(text) <= 32)
 references = st.builds(VersionRef, slugs, st.integers(1, 999_999_999)) | st.builds(TagRef, slugs, slugs)

@@ -15,19 +15,19 @@ from sklearn.naive_bayes import GaussianNB
 
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
-from model_registry.errors import (
+from model_registry.reference import TagRef
+from model_runtime.errors import (
     AccessDeniedError,
     BucketNotFoundError,
     ConflictError,
     FileError,
-    FormatError,
     IntegrityError,
     InvalidNameError,
     NotFoundError,
     PublishError,
+    RecordError,
 )
-from model_registry.manifest import MANIFEST_FILE, Tag, digest, encode, tag_key, version_key
-from model_registry.reference import TagRef
+from model_runtime.manifest import MANIFEST_FILE, Tag, digest, encode, tag_key, version_key
 from tests.conftest import ACTOR
 
 X = np.arange(12.0).reshape(6, 2)
@@ -234,14 +234,14 @@ def test_a_lost_model_is_refused(aws: LocalAws, registry: Registry, bucket: str)
 
 def test_a_damaged_manifest_is_refused(registry: Registry, storage: Storage) -> None:
     overwrite(storage, MANIFEST_1, publish(registry).manifest_bytes[:100])
-    with pytest.raises(FormatError, match="restore the object from the bucket's versions"):
+    with pytest.raises(RecordError, match="restore the object from the bucket's versions"):
         registry.resolve("iris/1")
 
 
 def test_a_manifest_of_a_later_format_is_refused_with_both_numbers(registry: Registry, storage: Storage) -> None:
     document = json.loads(publish(registry).manifest_bytes)
     overwrite(storage, MANIFEST_1, json.dumps({**document, "format": 7}).encode())
-    with pytest.raises(FormatError, match="format 7, this release reads 1"):
+    with pytest.raises(RecordError, match="format 7, this release reads 1"):
         registry.resolve("iris/1")
 
 
@@ -353,7 +353,7 @@ def test_a_damaged_tag_is_not_overwritten(registry: Registry, storage: Storage) 
     publish(registry)
     damaged = encode(msgspec.structs.replace(tag, format=2))
     overwrite(storage, tag_key("iris", "prod"), damaged)
-    with pytest.raises(FormatError, match="the tag has format 2, this release reads 1"):
+    with pytest.raises(RecordError, match="the tag has format 2, this release reads 1"):
         registry.tag("iris/2", "prod")
     assert content(storage, tag_key("iris", "prod")) == damaged
 

@@ -17,24 +17,24 @@ from sklearn.naive_bayes import GaussianNB
 
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
-from model_registry.errors import ConflictError, FileError, RegistryError, SignatureError
-from model_registry.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, version_key
 from model_registry.reference import VersionRef
-from model_registry.signature import (
-    SIGNATURE_FILE,
-    ManifestSignature,
+from model_registry.signing import Signer, create_key, generate_key
+from model_registry.versions import Versions
+from model_runtime.errors import ConflictError, FileError, RegistryError, SigningError
+from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, version_key
+from model_runtime.signing import (
+    SIGNING_FILE,
+    ManifestSigning,
     parse_public_keys,
     public_key_bytes,
     public_key_text,
     verify,
 )
-from model_registry.signing import Signer, create_key, generate_key
-from model_registry.versions import Versions
 from tests.conftest import ACTOR, new_bucket
 
 X = np.arange(12.0).reshape(6, 2)
 ESTIMATOR = GaussianNB().fit(X, [0, 0, 0, 1, 1, 1])
-MANIFEST_1, SIGNATURE_1 = (version_key("iris", 1, file) for file in (MANIFEST_FILE, SIGNATURE_FILE))
+MANIFEST_1, SIGNATURE_1 = (version_key("iris", 1, file) for file in (MANIFEST_FILE, SIGNING_FILE))
 
 
 def new_signer() -> Signer:
@@ -73,8 +73,8 @@ def put(aws: LocalAws, storage: Storage, key: str, data: bytes) -> None:
     aws.client("s3").put_object(Bucket=storage.location.removeprefix("s3://"), Key=key, Body=data)
 
 
-def record(signature: bytes) -> ManifestSignature:
-    return msgspec.json.decode(signature, type=ManifestSignature)
+def record(signature: bytes) -> ManifestSigning:
+    return msgspec.json.decode(signature, type=ManifestSigning)
 
 
 # -- keys ----------------------------------------------------------------------------------------------------
@@ -108,10 +108,10 @@ def test_a_key_with_a_passphrase_needs_it(tmp_path: Path) -> None:
     assert b"ENCRYPTED" in path.read_bytes()
     assert Signer.from_file(path, "correct horse").public_key == public_key
     for passphrase in (None, "wrong"):
-        with pytest.raises(SignatureError, match="cannot be used") as caught:
+        with pytest.raises(SigningError, match="cannot be used") as caught:
             Signer.from_file(path, passphrase)
         assert str(path) in str(caught.value)
-    with pytest.raises(SignatureError, match="the passphrase is empty"):
+    with pytest.raises(SigningError, match="the passphrase is empty"):
         generate_key("")
 
 
@@ -120,12 +120,12 @@ def test_what_is_no_ed25519_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot read the signing key"):
         Signer.from_file(path)
     path.write_bytes(b"no key")
-    with pytest.raises(SignatureError, match="give an ed25519 private key in PEM"):
+    with pytest.raises(SigningError, match="give an ed25519 private key in PEM"):
         Signer.from_file(path)
     other = ec.generate_private_key(ec.SECP256R1())
     encoding, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     path.write_bytes(other.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain))
-    with pytest.raises(SignatureError, match="is another kind of key"):
+    with pytest.raises(SigningError, match="is another kind of key"):
         Signer.from_file(path)
 
 
@@ -134,15 +134,15 @@ def test_what_is_no_ed25519_key_is_refused(tmp_path: Path) -> None:
     ["", " ", "ed25519:", "ed25519:AAAA", "rsa:" + "A" * 44, "ed25519:" + "é" * 44, "ed25519:" + "A" * 44 + ",", ","],
 )
 def test_a_public_key_that_is_not_well_formed_is_refused(text: str, storage: Storage) -> None:
-    with pytest.raises(SignatureError, match="is no public key: write ed25519:BASE64"):
+    with pytest.raises(SigningError, match="is no public key: write ed25519:BASE64"):
         parse_public_keys(text)
-    with pytest.raises(SignatureError):
+    with pytest.raises(SigningError):
         Registry(storage, actor=ACTOR, trusted_keys=[text])
 
 
 def test_a_private_key_that_is_given_as_public_one_is_not_repeated() -> None:
     pem = generate_key()[0].decode()
-    with pytest.raises(SignatureError) as caught:
+    with pytest.raises(SigningError) as caught:
         parse_public_keys(pem)
     assert pem.splitlines()[1] not in str(caught.value)
 
@@ -154,7 +154,7 @@ def test_without_cryptography_the_message_says_how_to_install_it(
     for name in [name for name in sys.modules if name.partition(".")[0] == "cryptography"]:
         monkeypatch.setitem(sys.modules, name, None)
     for use in (generate_key, lambda: verify(b"manifest", signature, [signer.public_key], what="iris/1")):
-        with pytest.raises(SignatureError, match=r"pip install 'sklearn-on-lambda\[signing\]'"):
+        with pytest.raises(SigningError, match=r"pip install 'sklearn-on-lambda\[signing\]'"):
             use()
 
 
@@ -191,7 +191,7 @@ def test_a_committed_version_never_waits_for_its_signature(
 
     monkeypatch.setattr(Storage, "create", noted)
     publish(signing)
-    assert written == [MODEL_FILE, SIGNATURE_FILE, MANIFEST_FILE]
+    assert written == [MODEL_FILE, SIGNING_FILE, MANIFEST_FILE]
     assert storage.read(MANIFEST_1) is not None
 
 
@@ -199,14 +199,14 @@ def test_an_unsigned_version_is_refused_with_the_remedy(registry: Registry, care
     publish(registry)
     registry.tag("iris/1", "prod")
     for address in ("iris/1", "iris@prod"):
-        with pytest.raises(SignatureError) as caught:
+        with pytest.raises(SigningError) as caught:
             careful.resolve(address)
         assert str(caught.value) == (
             "the manifest of iris/1 is not signed, and a signature is required here: "
             "publish the model again with the signing key"
         )
-    assert issubclass(SignatureError, RegistryError)
-    with pytest.raises(SignatureError):
+    assert issubclass(SigningError, RegistryError)
+    with pytest.raises(SigningError):
         careful.tag("iris/1", "prod")
 
 
@@ -217,7 +217,7 @@ def test_no_tag_is_rolled_back_to_a_version_that_is_not_trusted(
     publish(signing)
     registry.tag("iris/1", "prod")
     registry.tag("iris/2", "prod")
-    with pytest.raises(SignatureError, match="iris/1 is not signed"):
+    with pytest.raises(SigningError, match="iris/1 is not signed"):
         careful.rollback("iris@prod")
     assert registry.tag_of("iris@prod").version == 2
 
@@ -229,7 +229,7 @@ def test_each_of_several_trusted_keys_is_enough(storage: Storage) -> None:
         publish(Registry(storage, actor=ACTOR, signer=one))
     both = Registry(storage, actor=ACTOR, trusted_keys=[old.public_key, new.public_key])
     assert [both.resolve(f"iris/{number}").manifest.version for number in (1, 2)] == [1, 2]
-    with pytest.raises(SignatureError, match="is not by a trusted key") as caught:
+    with pytest.raises(SigningError, match="is not by a trusted key") as caught:
         both.resolve("iris/3")
     assert all(one.public_key in str(caught.value) for one in (old, new, stranger))
 
@@ -243,7 +243,7 @@ def test_a_changed_manifest_is_refused_even_where_all_digests_fit(
     put(aws, storage, version_key("iris", 1, MODEL_FILE), data)
     put(aws, storage, MANIFEST_1, encode(msgspec.structs.replace(release.manifest, artifact=artifact)))
     assert registry.read_model(registry.resolve("iris/1")) == data
-    with pytest.raises(SignatureError, match="not by a trusted key over this manifest"):
+    with pytest.raises(SigningError, match="not by a trusted key over this manifest"):
         careful.resolve("iris/1")
 
 
@@ -255,7 +255,7 @@ def test_a_signature_that_the_attacker_made_is_refused(
     theirs = new_signer().sign(release.manifest_bytes)
     for forged in (theirs, encode(msgspec.structs.replace(record(theirs), public_key=signer.public_key))):
         put(aws, storage, SIGNATURE_1, forged)
-        with pytest.raises(SignatureError, match="not by a trusted key"):
+        with pytest.raises(SigningError, match="not by a trusted key"):
             careful.resolve("iris/1")
 
 
@@ -265,9 +265,9 @@ def test_a_signature_of_another_version_is_refused(
     """Replay: neither the signature alone nor with its manifest makes an old version a new one."""
     publish(signing)
     publish(signing)
-    manifest_2, signature_2 = (version_key("iris", 2, file) for file in (MANIFEST_FILE, SIGNATURE_FILE))
+    manifest_2, signature_2 = (version_key("iris", 2, file) for file in (MANIFEST_FILE, SIGNING_FILE))
     put(aws, storage, signature_2, content(storage, SIGNATURE_1))
-    with pytest.raises(SignatureError, match="not by a trusted key"):
+    with pytest.raises(SigningError, match="not by a trusted key"):
         careful.resolve("iris/2")
     put(aws, storage, manifest_2, content(storage, MANIFEST_1))
     with pytest.raises(RegistryError, match="the manifest of iris/2 says that it is iris/1"):
@@ -277,8 +277,8 @@ def test_a_signature_of_another_version_is_refused(
 def test_the_bare_signature_of_the_same_bytes_for_another_purpose_is_refused(signer: Signer) -> None:
     """What the key signed elsewhere, without this project's prefix, is not taken for a manifest's signature."""
     bare = base64.b64encode(signer._key.sign(b"manifest")).decode()
-    forged = encode(ManifestSignature(public_key=signer.public_key, signature=bare))
-    with pytest.raises(SignatureError):
+    forged = encode(ManifestSigning(public_key=signer.public_key, signature=bare))
+    with pytest.raises(SigningError):
         verify(b"manifest", forged, [signer.public_key], what="iris/1")
     verify(b"manifest", signer.sign(b"manifest"), [signer.public_key], what="iris/1")
 
@@ -299,7 +299,7 @@ def test_the_bare_signature_of_the_same_bytes_for_another_purpose_is_refused(sig
 )
 def test_a_crafted_record_is_refused(change: dict[str, Any], message: str, signer: Signer) -> None:
     forged = json.dumps({**json.loads(signer.sign(b"manifest")), **change}).encode()
-    with pytest.raises(SignatureError, match=message):
+    with pytest.raises(SigningError, match=message):
         verify(b"manifest", forged, [signer.public_key], what="iris/1")
 
 
@@ -307,19 +307,19 @@ def test_a_signature_that_was_cut_or_changed_anywhere_is_refused(signer: Signer)
     whole = signer.sign(b"manifest")
     value = record(whole).signature
     for end in range(len(value)):
-        cut = encode(ManifestSignature(public_key=signer.public_key, signature=value[:end]))
-        with pytest.raises(SignatureError):
+        cut = encode(ManifestSigning(public_key=signer.public_key, signature=value[:end]))
+        with pytest.raises(SigningError):
             verify(b"manifest", cut, [signer.public_key], what="iris/1")
     for data in (b"", b"null", b"[]", whole[:-3], b"\xff"):
-        with pytest.raises(SignatureError, match="the signature of iris/1 cannot be read"):
+        with pytest.raises(SigningError, match="the signature of iris/1 cannot be read"):
             verify(b"manifest", data, [signer.public_key], what="iris/1")
     for manifest in (b"", b"manifest ", b"Manifest"):
-        with pytest.raises(SignatureError):
+        with pytest.raises(SigningError):
             verify(manifest, whole, [signer.public_key], what="iris/1")
 
 
 def test_without_any_trusted_key_nothing_is_verified(signer: Signer) -> None:
-    with pytest.raises(SignatureError, match="trusted: none"):
+    with pytest.raises(SigningError, match="trusted: none"):
         verify(b"manifest", signer.sign(b"manifest"), [], what="iris/1")
 
 
@@ -350,7 +350,7 @@ def test_a_copy_that_was_cut_off_before_or_after_the_signature_is_finished(
     aws: LocalAws, signing: Registry, signer: Signer, storage: Storage
 ) -> None:
     publish(signing)
-    files = [version_key("iris", 1, file) for file in (MODEL_FILE, SIGNATURE_FILE)]
+    files = [version_key("iris", 1, file) for file in (MODEL_FILE, SIGNING_FILE)]
     for written in (files[:1], files):
         there = Storage.open(new_bucket(aws))
         for key in written:
@@ -378,7 +378,7 @@ def test_a_deleted_or_cut_off_version_leaves_no_signature(
         patch.setattr(Storage, "create", cut_off)
         with pytest.raises(ConnectionError):
             Versions(storage).add("iris", b"model", lambda _: publish_nothing(), sign=signer.sign)
-    signature_2 = version_key("iris", 2, SIGNATURE_FILE)
+    signature_2 = version_key("iris", 2, SIGNING_FILE)
     assert storage.read(signature_2) is not None
     assert [str(ref) for ref in signing.gc(older_than=timedelta(0))] == ["iris/2"]
     assert storage.read(signature_2) is None
@@ -386,4 +386,4 @@ def test_a_deleted_or_cut_off_version_leaves_no_signature(
 
 def publish_nothing() -> Any:
     """A record in place of a manifest that is never written."""
-    return ManifestSignature(public_key="", signature="")
+    return ManifestSigning(public_key="", signature="")

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from model_registry import Registry, Storage
-from model_registry.errors import FormatError, IntegrityError
-from model_registry.manifest import Tag, encode, tag_key
 from model_registry.reference import TagRef
+from model_runtime.errors import IntegrityError, RecordError
+from model_runtime.manifest import Tag, encode, tag_key
 from tests.model_registry.processes import add
 
 Document = dict[str, Any]
@@ -126,7 +126,7 @@ def is_found(storage: Storage, registry: Registry, edited: Document, ref: TagRef
 def refusal(read: Callable[[str], object], ref: TagRef) -> str:
     try:
         read(str(ref))
-    except (FormatError, IntegrityError) as error:
+    except (RecordError, IntegrityError) as error:
         return str(error)
     return ""
 

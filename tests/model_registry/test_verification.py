@@ -13,11 +13,11 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from model_registry import Registry, Storage
-from model_registry.errors import IntegrityError, VerificationError
-from model_registry.manifest import Manifest, Prediction, digest, encode, version_key
 from model_registry.reference import VersionRef
 from model_registry.verification import Verification, verify_version
 from model_registry.versions import Versions
+from model_runtime.errors import IntegrityError, VerificationError
+from model_runtime.manifest import Manifest, Prediction, digest, encode, version_key
 from training.train_iris import Trained, publish
 
 

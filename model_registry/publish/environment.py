@@ -1,0 +1,232 @@
+"""The environment of a model: which packages unpickling it needs, and whether this is such an environment.
+
+`environment_of` reads it off an estimator when it is published, `differences` and `mending_command` compare it with the
+running one when it is loaded.
+"""
+
+import io
+import pickle
+import platform
+import re
+import shlex
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from model_runtime.errors import EnvironmentMismatchError, PublishError
+from model_runtime.manifest import Environment, Signature
+
+_ALWAYS_NEEDED = ("joblib", "scikit-learn")
+_COMMENT = re.compile(r"(^|\s+)#.*")
+# What follows a requirement on its line: `--hash=sha256:...`, `--global-option=...`.
+_OPTIONS = re.compile(r"\s+--[a-z].*")
+
+
+def environment_of(estimator: Any, signature: Signature, *, lock: Path | None = None) -> Environment:
+    """Everything that unpickling an estimator needs, in the versions installed or, with `lock`, in those of that file.
+
+    Raises PublishError for what cannot be pickled, or imported elsewhere, and for a lock file that does not fit.
+    """
+    roots = {*_ALWAYS_NEEDED, *_distributions(_modules(estimator))}
+    if signature.container == "dataframe":
+        roots.add("pandas")
+    return Environment(
+        python=_running_python(),
+        machine=platform.machine(),
+        packages=_closure(roots) if lock is None else from_lock(lock, roots),
+    )
+
+
+def from_lock(path: Path, roots: Iterable[str]) -> dict[str, str]:
+    """The distributions `roots` with everything they require here, in the versions that a lock file pins.
+
+    The file has `name==version ; marker --hash=...` lines, as `uv export`, `uv pip compile` and `pip-compile` write
+    them; markers are evaluated for the running Python. Raises PublishError where it leaves out a distribution, or pins
+    another scikit-learn than the running one, whose pickles no other version may load.
+    """
+    installed = _closure(roots)
+    pinned = read_lock(path)
+    missing = [name for name in installed if name not in pinned]
+    if missing:
+        raise PublishError(
+            f"{path} does not pin {', '.join(missing)}, which the model needs: lock the environment that trained it "
+            "with all that its packages require, say by `uv pip freeze` or `uv export --format requirements.txt`"
+        )
+    name = "scikit-learn"
+    if name in installed and not _same_version(pinned[name], installed[name]):
+        raise PublishError(
+            f"{path} pins {name} {pinned[name]}, the model is pickled by {installed[name]}, and no other version may "
+            "load that: publish from the locked environment"
+        )
+    return {name: pinned[name] for name in installed}
+
+
+def with_packages(environment: Environment, names: Iterable[str], *, lock: Path | None = None) -> Environment:
+    """The environment with these distributions added, in the versions installed or, with `lock`, in those of that file.
+
+    PublishError where one is not installed, or the lock file pins it otherwise or not at all: what was tried at
+    publishing is what must run.
+    """
+    pinned = None if lock is None else read_lock(lock)
+    added = {}
+    for name in names:
+        try:
+            added[name] = metadata.version(name)
+        except metadata.PackageNotFoundError as error:
+            raise PublishError(f"this format needs the package {name}, which is not installed: install it") from error
+        if pinned is not None and not (name in pinned and _same_version(pinned[name], added[name])):
+            raise PublishError(
+                f"{lock} pins {name} to {pinned.get(name, 'nothing')}, this format needs it and was tried with "
+                f"{added[name]}: lock that"
+            )
+    return Environment(
+        python=environment.python,
+        machine=environment.machine,
+        packages=dict(sorted({**environment.packages, **added}.items())),
+    )
+
+
+def read_lock(path: Path) -> dict[str, str]:
+    """The pins of a lock file that hold for the running Python, by normalised name.
+
+    Lines that are no exact pins are left out: options, URLs, the project itself. PublishError where the file cannot
+    be read, or pins one distribution twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise PublishError(f"cannot read the lock file {path} ({error}): give a requirements file") from error
+    pins: dict[str, str] = {}
+    for line in text.replace("\\\n", " ").splitlines():
+        pin = _pin(line)
+        if pin is None:
+            continue
+        name, version = pin
+        if pins.setdefault(name, version) != version:
+            raise PublishError(f"{path} pins {name} to {pins[name]} and to {version}: lock one version for this Python")
+    return pins
+
+
+def differences(environment: Environment) -> list[str]:
+    """How the running environment is not the one that a model needs, a sentence each; none where it fits.
+
+    The machine does not matter: pickles of numpy arrays and scikit-learn estimators hold their byte order and types,
+    and are the same on every 64-bit little-endian machine, which is what all of Lambda's and most others are.
+    """
+    found = []
+    running = _running_python()
+    if environment.python != running:
+        found.append(f"Python {environment.python} is needed, this is {running}")
+    for name, version in environment.packages.items():
+        try:
+            installed = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found.append(f"{name} {version} is needed, it is not installed")
+            continue
+        if not _same_version(installed, version):
+            found.append(f"{name} {version} is needed, {installed} is installed")
+    return found
+
+
+def mending_command(environment: Environment) -> str:
+    """The shell command that makes an environment in which the model can be loaded."""
+    pins = [f"{name}=={version}" for name, version in environment.packages.items()]
+    return f"uv venv --python {shlex.quote(environment.python)} && uv pip install {shlex.join(pins)}"
+
+
+def mismatch(what: str, environment: Environment, why: str) -> EnvironmentMismatchError:
+    """The error for a model that cannot be loaded here."""
+    return EnvironmentMismatchError(f"{what} cannot be loaded here ({why}): run {mending_command(environment)}")
+
+
+def _running_python() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _same_version(one: str, other: str) -> bool:
+    """Whether two versions are equal as PEP 440 has it: 1.0 is 1.0.0."""
+    try:
+        return Version(one) == Version(other)
+    except InvalidVersion:
+        return one == other
+
+
+def _pin(line: str) -> tuple[str, str] | None:
+    text = _OPTIONS.sub("", _COMMENT.sub("", line)).strip()
+    if not text or text.startswith("-"):
+        return None
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return None
+    specifiers = list(requirement.specifier)
+    is_exact = len(specifiers) == 1 and specifiers[0].operator in {"==", "==="} and "*" not in specifiers[0].version
+    if not is_exact or not (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+        return None
+    return str(canonicalize_name(requirement.name)), specifiers[0].version
+
+
+class _Recorder(pickle.Unpickler):
+    """Unpickles, and notes which modules that took."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data))
+        self.names: set[tuple[str, str]] = set()
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        # Some Cython modules are also known by a short name (`_loss` for `sklearn._loss._loss`).
+        self.names.add((sys.modules[module].__name__, name))
+        return found
+
+
+def _modules(estimator: Any) -> set[tuple[str, str]]:
+    try:
+        recorder = _Recorder(pickle.dumps(estimator))
+        recorder.load()
+    except Exception as error:
+        raise PublishError(
+            f"this {type(estimator).__name__} cannot be pickled ({type(error).__name__}: {error}): "
+            "replace lambdas and local functions in it by functions of an installed package"
+        ) from error
+    return recorder.names
+
+
+def _distributions(names: Iterable[tuple[str, str]]) -> set[str]:
+    by_module = metadata.packages_distributions()
+    found = set()
+    for module, name in names:
+        top = module.partition(".")[0]
+        if top in sys.stdlib_module_names and top != "__main__":
+            continue
+        if top not in by_module:
+            raise PublishError(
+                f"the model needs {module}.{name}, which no installed package provides: the function could not import "
+                "it. Move it into a package on the index and install that"
+            )
+        found.add(str(canonicalize_name(by_module[top][0])))
+    return found
+
+
+def _closure(roots: Iterable[str]) -> dict[str, str]:
+    """The distributions with everything they require here, and the installed versions."""
+    versions: dict[str, str] = {}
+    todo = sorted(roots)
+    while todo:
+        name = canonicalize_name(todo.pop())
+        if name in versions:
+            continue
+        try:
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError as error:
+            raise PublishError(f"the model needs the package {name}, which is not installed: install it") from error
+        versions[name] = distribution.version
+        requirements = (Requirement(text) for text in distribution.requires or ())
+        todo += [r.name for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
+    return dict(sorted(versions.items()))

@@ -1,0 +1,340 @@
+"""Convert an estimator to ONNX, and prove on many rows that it answers the same, before anything is stored.
+
+ONNX counts in float32 where scikit-learn counts in float64, or in both: forests round their inputs to float32 and then
+compare with float64 thresholds, linear models never round. Which types fit is not guessed from the estimator's name: a
+few are tried, and the first whose answers are the same on every row is taken.
+"""
+
+import copy
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.pipeline import Pipeline
+
+from model_registry.publish.onnx_graph import finish
+from model_registry.publish.rows import UNIFORM_ROWS, replay_rows, splits
+from model_runtime.errors import PublishError
+from model_runtime.formats import Predicts
+from model_runtime.formats.onnx import Contract, OnnxPredictor
+from model_runtime.manifest import Prediction, Replay, Signature
+from model_runtime.prediction import Predictor, same_value
+from model_runtime.schema import Row
+
+NO_SKL2ONNX = "converting a model needs skl2onnx and onnxruntime: `pip install 'sklearn-on-lambda[onnx]'`"
+
+TOLERANCE = 1e-5
+"""How far a probability may be off, and a value in proportion to the largest of its column. float32 has 7 digits."""
+
+# Operators that onnxruntime has had since 1.14; of the second domain the last version that it has all converters for.
+_OPSETS = {"": 18, "ai.onnx.ml": 3}
+# What scikit-learn's default token pattern means, for RE2, whose \w and \b know ASCII only.
+_DEFAULT_PATTERN, _SAME_IN_RE2 = r"(?u)\b\w\w+\b", r"[\p{L}\p{N}_][\p{L}\p{N}_]+"
+_SHOWN = 3
+_MOST_REFUSED = 100
+_CLASS = re.compile(r"<class '([\w.]+)'>")
+
+Number = Literal["float", "double"]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A model that answered every row as its estimator did."""
+
+    data: bytes
+    replay: Replay
+
+
+@dataclass(frozen=True)
+class _Differences:
+    """The rows on which a conversion answered otherwise."""
+
+    rows: list[tuple[Row, Prediction | None, Prediction | None]]
+    of: int
+
+
+def convert(estimator: Any, signature: Signature, given: Sequence[Row]) -> Converted:
+    """Convert a fitted estimator; `given` are rows that it can be asked, to which others are added (`replay_rows`).
+
+    PublishError where it cannot be converted, or answers otherwise: then with some of the rows and both answers.
+    """
+    _require_converter()
+    while hasattr(estimator, "best_estimator_"):  # a search is served by what it found
+        estimator = estimator.best_estimator_
+    _check(estimator, signature)
+    rows = replay_rows(estimator, signature, given)
+    original = Predictor(estimator, signature)
+    try:
+        expected = _answers(original, rows)
+    except _ManyRefusals as error:
+        raise PublishError(
+            f"the {_name(estimator)} refuses too many rows in the range of X_example ({error}), and at least "
+            f"{UNIFORM_ROWS} are compared: give more rows as X_train, or leave out `--onnx`"
+        ) from error
+    contract = _contract(estimator, signature, expected, largest=_largest(original, signature, given[0]))
+    failures: list[str] = []
+    closest: _Differences | None = None
+    for data in _candidates(estimator, signature, contract, failures):
+        try:
+            found = _compare(rows, expected, _answers(OnnxPredictor(data, signature), rows))
+        except Exception as error:  # noqa: BLE001  # onnxruntime has its own exceptions for a graph that does not fit
+            failures.append(_reason(error))
+            continue
+        if isinstance(found, Replay):
+            return Converted(data, found)
+        if closest is None or len(found.rows) < len(closest.rows):
+            closest = found
+    if closest is not None:
+        raise PublishError(_told(estimator, signature, closest))
+    raise PublishError(f"the {_name(estimator)} cannot be converted to ONNX ({failures[0]}): leave out `--onnx`")
+
+
+def _require_converter() -> None:
+    try:
+        import onnxruntime  # noqa: F401  # both only to say how they are installed
+        import skl2onnx  # noqa: F401
+    except ImportError as error:
+        raise PublishError(NO_SKL2ONNX) from error
+
+
+def _check(estimator: Any, signature: Signature) -> None:
+    if not all(math.isfinite(threshold) for _, threshold in splits(estimator)):
+        # skl2onnx searches for a float32 next to infinity, without end.
+        raise PublishError(
+            f"a tree of the {_name(estimator)} splits only between present and missing values, which ONNX cannot: "
+            "fill missing values in before it, say by SimpleImputer, or leave out `--onnx`"
+        )
+    if signature.output_labels is not None:
+        raise PublishError(
+            f"the {_name(estimator)} has several outputs with probabilities, which are not converted to ONNX: "
+            "publish a model for each output, or leave out `--onnx`"
+        )
+    for feature in signature.features:
+        if feature.nullable and feature.type in {"string", "boolean"}:
+            raise PublishError(
+                f"feature {feature.name!r} is a {feature.type} that may be null, and ONNX has no such value: give "
+                "X_example without missing values there, or leave out `--onnx`"
+            )
+
+
+# -- candidates ----------------------------------------------------------------------------------------------------
+
+
+def _contract(
+    estimator: Any, signature: Signature, expected: Sequence[Prediction | None], *, largest: float | None
+) -> Contract:
+    types = {feature.type for feature in signature.features}
+    is_array = signature.container != "dataframe" and ("string" not in types or len(types) == 1)
+    classes = getattr(estimator, "classes_", None)
+    first = next(answer for answer in expected if answer is not None)
+    return Contract(
+        inputs="array" if is_array else "columns",
+        classes=None if signature.labels is None or classes is None else tuple(classes.tolist()),
+        flat=not isinstance(first.label if first.value is None else first.value, list),
+        largest=largest,
+    )
+
+
+def _largest(original: Predicts, signature: Signature, row: Row) -> float | None:
+    """The largest number of float32, where the estimator refuses what is larger."""
+    largest = float(np.finfo(np.float32).max)
+    for index, feature in enumerate(signature.features):
+        if feature.type == "number":
+            try:
+                original.predict([(*row[:index], 2 * largest, *row[index + 1 :])])
+            except ValueError:
+                return largest
+    return None
+
+
+def _candidates(estimator: Any, signature: Signature, contract: Contract, failures: list[str]) -> Iterator[bytes]:
+    """Conversions of an estimator, the likeliest first; why others failed is added to `failures`."""
+    options: dict[int, dict[str, Any]] = {}
+    if signature.container == "list":
+        estimator, contract, options = _of_texts(estimator, contract)
+    for number, integer in _types(estimator, signature):
+        try:
+            model = _converted(estimator, _initial_types(signature, contract, number, integer), options)
+            yield finish(model, estimator, contract, is_double=number == "double")
+        except Exception as error:  # noqa: BLE001  # a converter can raise anything for what it does not know
+            failures.append(_reason(error))
+
+
+def _of_texts(estimator: Any, contract: Contract) -> tuple[Any, Contract, dict[int, dict[str, Any]]]:
+    """Let texts be put in lower case by Python, and not in the locale `en_US.UTF-8`, which Lambda does not have."""
+    estimator = copy.deepcopy(estimator)
+    first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
+    if not isinstance(first, CountVectorizer):
+        return estimator, contract, {}
+    contract = msgspec.structs.replace(contract, lower=bool(first.lowercase))
+    first.lowercase = False
+    is_default = first.token_pattern == _DEFAULT_PATTERN and first.analyzer == "word"
+    return estimator, contract, {id(first): {"tokenexp": _SAME_IN_RE2}} if is_default else {}
+
+
+def _types(estimator: Any, signature: Signature) -> Iterator[tuple[Number, Literal["number", "int64"]]]:
+    """Which types stand for numbers and integers; trees by themselves take float32, all else counts in float64."""
+    is_tree = hasattr(estimator, "tree_") or any(hasattr(each, "tree_") for each in _flat(estimator))
+    numbers: tuple[Number, ...] = ("float", "double") if is_tree else ("double", "float")
+    has_integers = signature.container == "dataframe" and any(each.type == "integer" for each in signature.features)
+    for number in numbers:
+        if has_integers:
+            yield number, "int64"
+        yield number, "number"
+
+
+def _flat(estimator: Any) -> list[Any]:
+    parts = getattr(estimator, "estimators_", ())
+    return list(parts.ravel()) if isinstance(parts, np.ndarray) else list(parts)
+
+
+def _initial_types(
+    signature: Signature, contract: Contract, number: Number, integer: Literal["number", "int64"]
+) -> list[tuple[str, Any]]:
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
+
+    numbers = {"float": FloatTensorType, "double": DoubleTensorType}[number]
+    if contract.inputs == "array":
+        kind = StringTensorType if signature.features[0].type == "string" else numbers
+        return [("rows", kind([None, len(signature.features)]))]
+    kinds = {"string": StringTensorType, "integer": Int64TensorType if integer == "int64" else numbers}
+    return [
+        (feature.name, (numbers if feature.nullable else kinds.get(feature.type, numbers))([None, 1]))
+        for feature in signature.features
+    ]
+
+
+def _converted(estimator: Any, types: list[tuple[str, Any]], options: dict[int, dict[str, Any]]) -> Any:
+    from skl2onnx import convert_sklearn
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own deprecated uses of numpy, onnx and scikit-learn
+        if not is_classifier(estimator):
+            return convert_sklearn(estimator, initial_types=types, options=options or None, target_opset=_OPSETS)
+        try:
+            plain = {**options, id(estimator): {**options.get(id(estimator), {}), "zipmap": False}}
+            return convert_sklearn(estimator, initial_types=types, options=plain, target_opset=_OPSETS)
+        except NameError:  # what it says of an option that an estimator does not have
+            last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+            plain = {**options, id(last): {"raw_scores": False}}  # else it sets zipmap itself, and fails on that again
+            return convert_sklearn(estimator, initial_types=types, options=plain, target_opset=_OPSETS)
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    lacking = _CLASS.search(str(error))
+    if lacking and ("shape calculator" in lines[0] or "converter" in lines[0]):
+        return f"skl2onnx has no converter for {lacking[1]}"
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+# -- comparison ----------------------------------------------------------------------------------------------------
+
+
+class _ManyRefusals(Exception):  # noqa: N818  # told in other words to the caller
+    """More rows were refused than single ones that were meant to be."""
+
+
+def _answers(predictor: Predicts, rows: Sequence[Row]) -> list[Prediction | None]:
+    """The answers to rows, None for one that is refused; `_ManyRefusals` where those are many."""
+    found: list[Prediction | None] = [None] * len(rows)
+    parts, refused = [range(len(rows))], 0
+    while parts:
+        part = parts.pop()
+        try:
+            found[part.start : part.stop] = predictor.predict(rows[part.start : part.stop])
+        except (ValueError, OverflowError) as error:
+            if len(part) > 1:
+                middle = part.start + len(part) // 2
+                parts += [range(part.start, middle), range(middle, part.stop)]
+                continue
+            refused += 1
+            if refused > _MOST_REFUSED:
+                raise _ManyRefusals(str(error).strip().partition("\n")[0]) from error
+    return found
+
+
+def _compare(
+    rows: Sequence[Row], expected: Sequence[Prediction | None], found: Sequence[Prediction | None]
+) -> Replay | _Differences:
+    tolerances = _tolerances(expected)
+    largest = 0.0
+    differing = []
+    for row, one, other in zip(rows, expected, found, strict=True):
+        difference, is_same = _difference(one, other, tolerances)
+        largest = max(largest, difference)
+        if not is_same:
+            differing.append((row, one, other))
+    if differing:
+        return _Differences(differing, len(rows))
+    return Replay(rows=len(rows), tolerance=max(tolerances), difference=largest)
+
+
+def _tolerances(expected: Sequence[Prediction | None]) -> list[float]:
+    """For each number of an answer: probabilities have one in common, each value its own."""
+    values = [answer.value for answer in expected if answer is not None and answer.value is not None]
+    if not values:
+        return [TOLERANCE]
+    table = np.abs(np.array(values, dtype=float).reshape(len(values), -1))
+    return [TOLERANCE * float(scale) for scale in np.nanmax(table, axis=0)]
+
+
+def _difference(one: Prediction | None, other: Prediction | None, tolerances: Sequence[float]) -> tuple[float, bool]:
+    """By how much two answers differ at most, and whether that is within the tolerances."""
+    if one is None or other is None:
+        return 0.0, one is other
+    if one.value is None and one.probabilities is None:
+        return 0.0, _same_label(one, other)
+    if one.value is None:
+        pairs = list(zip(_numbers(one), _numbers(other), strict=True))
+        tolerances = list(tolerances) * len(pairs)
+    else:
+        pairs = list(zip(_flat_values(one.value), _flat_values(other.value), strict=True))
+    differences = [0.0 if math.isnan(a) and math.isnan(b) else abs(a - b) for a, b in pairs]
+    is_close = all(each <= most for each, most in zip(differences, tolerances, strict=True))  # NaN is not
+    return max(differences), is_close and _same_label(one, other)
+
+
+def _numbers(answer: Prediction) -> list[float]:
+    # Of several outputs there would be a list, and those are refused before.
+    return list(answer.probabilities.values()) if isinstance(answer.probabilities, dict) else []
+
+
+def _same_label(one: Prediction, other: Prediction) -> bool:
+    return type(one.label) is type(other.label) and same_value(one.label, other.label)
+
+
+def _flat_values(value: Any) -> list[float]:
+    return [number for each in value for number in _flat_values(each)] if isinstance(value, list) else [float(value)]
+
+
+def _told(estimator: Any, signature: Signature, found: _Differences) -> str:
+    names = [feature.name for feature in signature.features]
+    shown = "; ".join(
+        f"{dict(zip(names, row, strict=True))} gives {_text(other)} by ONNX, {_text(one)} by scikit-learn"
+        for row, one, other in found.rows[:_SHOWN]
+    )
+    more = f", and {len(found.rows) - _SHOWN} more" if len(found.rows) > _SHOWN else ""
+    return (
+        f"the {_name(estimator)} answers {len(found.rows)} of {found.of} rows otherwise once it is converted to ONNX: "
+        f"{shown}{more}. Nothing was published: leave out `--onnx`"
+    )
+
+
+def _text(answer: Prediction | None) -> str:
+    if answer is None:
+        return "a refusal"
+    if answer.value is not None:
+        return str(answer.value)
+    return str(answer.label) if answer.probabilities is None else f"{answer.label} {answer.probabilities}"
+
+
+def _name(estimator: Any) -> str:
+    return type(estimator).__name__

@@ -1,0 +1,1 @@
+"""What the function and the registry both run. It is shipped whole with the function, so every module is light."""

@@ -1,0 +1,120 @@
+"""What can go wrong in a registry; each message states the fact, the value and the remedy.
+
+RegistryError
+├── InvalidNameError        a model name, tag, reference or bucket URL that is not well formed
+├── NotFoundError           a model, version or tag that the registry does not hold
+├── ConflictError           another writer was first; nothing was changed
+├── IntegrityError          bytes that are not the ones whose digest was recorded
+├── RecordError             a manifest or tag object that this release cannot read
+├── SigningError          a manifest that no trusted key signed, or a key that cannot be used
+├── PublishError            an object that cannot be published: no estimator, unfitted, not importable elsewhere
+├── ModelFormatError             a form of the model that a version lacks, or that cannot be loaded as it was asked for
+├── EnvironmentMismatchError  a model that this environment cannot load as it was published
+├── VerificationError       a version that does not answer as recorded, in an environment made for it
+├── InvalidGateError        a gate that is not well formed
+├── GateError               a move that does not pass its gates; nothing was changed
+├── FileError               a local file that cannot be read or written
+├── NoticeError             a move that could not be announced; it was made nevertheless
+├── InputError              request values that do not fit the model's signature
+└── StorageError            the bucket could not be used
+    ├── BucketNotFoundError
+    ├── AccessDeniedError
+    └── CredentialsError
+"""
+
+
+class RegistryError(Exception):
+    """Root of everything that this package raises on purpose."""
+
+
+class InvalidNameError(RegistryError):
+    """A model name, tag, reference or bucket URL that is not well formed."""
+
+
+class NotFoundError(RegistryError):
+    """The registry holds no such model, version or tag."""
+
+
+class ConflictError(RegistryError):
+    """Another writer was first; nothing was changed."""
+
+
+class IntegrityError(RegistryError):
+    """The bytes are not the ones whose digest was recorded."""
+
+
+class RecordError(RegistryError):
+    """A manifest or tag object that this release cannot read."""
+
+
+class SigningError(RegistryError):
+    """No trusted key signed the manifest, or a key cannot be used."""
+
+
+class PublishError(RegistryError):
+    """The object cannot be published as a model."""
+
+
+class ModelFormatError(RegistryError):
+    """The version lacks this form of the model, or it cannot be loaded as it was asked for."""
+
+
+class EnvironmentMismatchError(RegistryError):
+    """The model needs another Python or other packages than there are here."""
+
+
+class VerificationError(RegistryError):
+    """The version does not answer as recorded, or the environment that it names cannot be made."""
+
+
+class InvalidGateError(RegistryError):
+    """A gate that is not well formed."""
+
+
+class GateError(RegistryError):
+    """A move does not pass its gates; nothing was changed. `failures` has a sentence for each, with its numbers."""
+
+    def __init__(self, target: str, failures: list[str]) -> None:
+        self.failures = failures
+        super().__init__(f"{target} was not moved: {'; '.join(failures)}")
+
+
+class NoticeError(RegistryError):
+    """A move could not be announced; it was made nevertheless."""
+
+
+class FileError(RegistryError):
+    """A local file cannot be read or written."""
+
+
+class InputError(RegistryError):
+    """Request values do not fit the signature.
+
+    `problems` lists every wrong value: each has a `detail` for people and either a `pointer` (JSON
+    pointer fragment into the body, RFC 6901) or a `parameter` (query string).
+    """
+
+    def __init__(self, problems: list[dict[str, str]]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(_named(problem) for problem in problems))
+
+
+def _named(problem: dict[str, str]) -> str:
+    place = problem.get("pointer") or problem.get("parameter")
+    return f"{place}: {problem['detail']}" if place else problem["detail"]
+
+
+class StorageError(RegistryError):
+    """The bucket could not be used."""
+
+
+class BucketNotFoundError(StorageError):
+    """No such bucket at this endpoint."""
+
+
+class AccessDeniedError(StorageError):
+    """The credentials do not allow this."""
+
+
+class CredentialsError(StorageError):
+    """There are no credentials, or they cannot be read."""

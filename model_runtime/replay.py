@@ -1,0 +1,64 @@
+"""The program that a verification runs inside the model's own environment.
+
+Light: `verification` copies this module and the few that it imports next to the model, and nothing else of the
+project is there.
+"""
+
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from model_runtime import formats
+from model_runtime.formats import Predicts
+from model_runtime.formats.skops import untrusted_types
+from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, FormatName, Manifest, decode_manifest, digest
+
+
+def main(folder: str, model_format: FormatName) -> None:
+    """Replay the golden examples of the version in a folder by an format, and print what was found as a line of JSON.
+
+    That is `{"error": "..."}` where the model cannot be loaded, or does not answer.
+    """
+    with redirect_stdout(sys.stderr):  # a model that prints must not be taken for the answer
+        try:
+            found = replay(Path(folder), model_format)
+        except Exception as error:  # noqa: BLE001  # a model's own code can raise anything
+            found = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(found))  # noqa: T201  # this is how the verification learns of it
+
+
+def replay(folder: Path, model_format: FormatName) -> dict[str, Any]:
+    """Check the model's digest, load it, answer every golden example: `{"examples": 3, "mismatches": [...]}`.
+
+    RuntimeError where the bytes are not those of the manifest; nothing was loaded then.
+    """
+    manifest = decode_manifest((folder / MANIFEST_FILE).read_bytes())
+    artifact = manifest.model_format(model_format).artifact
+    data = (folder / FORMAT_FILES[model_format]).read_bytes()
+    if digest(data) != artifact.sha256:
+        raise RuntimeError(f"{artifact.file} has SHA-256 {digest(data)}, not {artifact.sha256}")
+    # Whoever verifies a version also unpickles its joblib file: there is nothing more to be trusted here.
+    trusted = untrusted_types(data) if model_format == "skops" else ()
+    predictor = formats.load(manifest, model_format, data, trusted_types=trusted)
+    return {"examples": len(manifest.examples), "mismatches": _mismatches(predictor, manifest, model_format)}
+
+
+def _mismatches(predictor: Predicts, manifest: Manifest, model_format: FormatName) -> list[dict[str, Any]]:
+    found = []
+    form = manifest.model_format(model_format)
+    for example in manifest.examples:
+        row = tuple(example.input[feature.name] for feature in manifest.signature.features)
+        (answer,) = predictor.predict([row])
+        if not formats.same_answer(form, answer, example.output):
+            found.append(
+                {
+                    "input": example.input,
+                    "answer": msgspec.to_builtins(answer),
+                    "recorded": msgspec.to_builtins(example.output),
+                }
+            )
+    return found

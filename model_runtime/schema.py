@@ -1,0 +1,257 @@
+"""From a signature to request types.
+
+One msgspec struct per model is the source of the gateway's JSON schema, the handler's validation and the OpenAPI
+document. Light: the function imports this module.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from model_runtime.errors import InputError
+from model_runtime.manifest import Feature, Label, Signature
+
+Row = tuple[Any, ...]
+"""The values of one instance in the order of the signature's features; None where a value is missing."""
+
+_TYPES: dict[str, type] = {"number": float, "integer": int, "string": str, "boolean": bool}
+_NOUNS = {"number": "a number", "integer": "an integer", "string": "a string", "boolean": "true or false"}
+_QUERY_FEATURES = 50
+"""More make a URL that nobody writes; API Gateway takes 10,240 bytes of request line and headers in all."""
+# API Gateway's rule for names in method.request.querystring.NAME.
+_QUERY_NAME = re.compile(r"[A-Za-z0-9._$-]+")
+# What msgspec raises for a body that it cannot read: also for bytes that are no UTF-8, and for very deep nesting.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+_DRAFT_4 = "http://json-schema.org/draft-04/schema#"
+
+
+class Inputs:
+    """Reads the requests of one model; built once, at start."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._features = signature.features
+        self._names = {feature.name for feature in signature.features}
+        # Feature names need not be Python identifiers ("sepal length (cm)"), so fields are numbered and renamed.
+        fields = {f"f{index}": feature for index, feature in enumerate(signature.features)}
+        self.instance = msgspec.defstruct(
+            "Instance",
+            [
+                (field, _type(feature), None) if feature.nullable else (field, _type(feature))
+                for field, feature in fields.items()
+            ],
+            rename={field: feature.name for field, feature in fields.items()},
+            forbid_unknown_fields=True,
+            frozen=True,
+            kw_only=True,  # a field that may be left out can stand before one that may not
+            gc=False,  # plain values only: see Prediction
+        )
+        self.batch = msgspec.defstruct(
+            "Batch",
+            [("instances", Annotated[list[self.instance], msgspec.Meta(min_length=1)])],  # type: ignore[name-defined]  # a type made at run time
+            forbid_unknown_fields=True,
+            frozen=True,
+        )
+        self._decode_instance = msgspec.json.Decoder(self.instance).decode
+        self._decode_batch: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.batch).decode
+
+    def read_body(self, body: bytes | str) -> tuple[list[Row], bool]:
+        """Read a POST body: one object, or `{"instances": [...]}`. Returns the rows, and whether it was a batch.
+
+        InputError lists every wrong value.
+        """
+        try:
+            return [msgspec.structs.astuple(self._decode_instance(body))], False
+        except _UNREADABLE:
+            pass  # a batch, or something to be explained
+        try:
+            return [msgspec.structs.astuple(each) for each in self._decode_batch(body).instances], True
+        except _UNREADABLE:
+            pass
+        try:
+            document = msgspec.json.decode(body)
+        except _UNREADABLE as error:
+            raise InputError([{"pointer": "#", "detail": f"the body is no JSON document: {error}"}]) from error
+        return self.read_document(document)
+
+    def read_document(self, document: Any) -> tuple[list[Row], bool]:
+        """Read a parsed document in the same way (the event of a direct invocation)."""
+        if isinstance(document, dict) and "instances" in document and not self._is_feature("instances"):
+            return self._read_batch(document), True
+        problems: list[dict[str, str]] = []
+        row = self._read_object(document, "#", problems)
+        if problems:
+            raise InputError(problems)
+        return [row], False
+
+    def read_query(self, parameters: Mapping[str, Sequence[str]]) -> list[Row]:
+        """Read the query string of a GET: one value each, as text. InputError lists every wrong parameter."""
+        problems = [
+            {"parameter": name, "detail": "unknown parameter"} for name in parameters if not self._is_feature(name)
+        ]
+        row = []
+        for feature in self._features:
+            values = parameters.get(feature.name, ())
+            if len(values) == 1:
+                value, detail = _from_text(feature, values[0])
+            elif values:
+                value, detail = None, f"given {len(values)} times, once is needed"
+            else:
+                value, detail = _left_out(feature)
+            row.append(value)
+            if detail:
+                problems.append({"parameter": feature.name, "detail": detail})
+        if problems:
+            raise InputError(problems)
+        return [tuple(row)]
+
+    def _read_batch(self, document: dict[str, Any]) -> list[Row]:
+        problems = [
+            {"pointer": _pointer("#", name), "detail": "unknown field"} for name in document if name != "instances"
+        ]
+        instances = document["instances"]
+        rows: list[Row] = []
+        if not isinstance(instances, list) or not instances:
+            problems.append({"pointer": "#/instances", "detail": "must be a list of at least one object"})
+        else:
+            rows = [self._read_object(item, f"#/instances/{i}", problems) for i, item in enumerate(instances)]
+        if problems:
+            raise InputError(problems)
+        return rows
+
+    def _read_object(self, document: Any, place: str, problems: list[dict[str, str]]) -> Row:
+        if not isinstance(document, dict):
+            problems.append({"pointer": place, "detail": "must be an object with the model's features"})
+            return ()
+        problems.extend(
+            {"pointer": _pointer(place, name), "detail": "unknown field"}
+            for name in document
+            if not self._is_feature(name)
+        )
+        row = []
+        for feature in self._features:
+            if feature.name in document:
+                value, detail = _from_json(feature, document[feature.name])
+            else:
+                value, detail = _left_out(feature)
+            row.append(value)
+            if detail:
+                problems.append({"pointer": _pointer(place, feature.name), "detail": detail})
+        return tuple(row)
+
+    def _is_feature(self, name: str) -> bool:
+        return name in self._names
+
+
+def request_schema(signature: Signature) -> dict[str, Any]:
+    """The JSON schema (draft 4, which API Gateway's models take) of a POST body: one instance or a batch."""
+    inputs = Inputs(signature)
+    references, definitions = msgspec.json.schema_components(
+        [inputs.instance, inputs.batch], ref_template="#/definitions/{name}"
+    )
+    # msgspec writes an empty list for a model whose features may all be left out; draft 4 refuses that.
+    definitions = {
+        name: {key: value for key, value in definition.items() if (key, value) != ("required", [])}
+        for name, definition in definitions.items()
+    }
+    return {
+        "$schema": _DRAFT_4,
+        "title": "Prediction request",
+        "anyOf": list(references),
+        "definitions": definitions,
+    }
+
+
+def has_query_form(signature: Signature) -> bool:
+    """Whether the model can be asked by GET: few features, with names that API Gateway takes as parameters."""
+    return why_no_query_form(signature) is None
+
+
+def why_no_query_form(signature: Signature) -> str | None:
+    """Why the model cannot be asked by GET, as a clause; None where it can."""
+    names = [feature.name for feature in signature.features]
+    if len(names) > _QUERY_FEATURES:
+        return f"the model has {len(names)} features, and a query string takes {_QUERY_FEATURES} at most"
+    for name in names:
+        if not _QUERY_NAME.fullmatch(name):
+            return f"API Gateway takes no query string parameter that is called {json.dumps(name)}"
+    return None
+
+
+def feature_schema(feature: Feature) -> dict[str, Any]:
+    """The JSON schema of one feature's value."""
+    return msgspec.json.schema(_type(feature))
+
+
+def answer_schema(signature: Signature) -> dict[str, Any]:
+    """The JSON schema of one prediction."""
+    if signature.output == "value":
+        return {"type": "object", "properties": {"value": {}}, "required": ["value"]}
+    properties: dict[str, Any] = {}
+    if signature.output_labels is not None:
+        properties["label"] = _fixed_list([{"enum": list(labels)} for labels in signature.output_labels])
+        properties["probabilities"] = _fixed_list([_probabilities(labels) for labels in signature.output_labels])
+    else:
+        properties["label"] = {} if signature.labels is None else {"enum": list(signature.labels)}
+        if signature.probabilities:
+            properties["probabilities"] = _probabilities(signature.labels or ())
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _probabilities(labels: Sequence[Label]) -> dict[str, Any]:
+    names = label_names(labels)
+    number = {"type": "number", "minimum": 0, "maximum": 1}
+    return {"type": "object", "properties": dict.fromkeys(names, number), "required": names}
+
+
+def _fixed_list(items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
+
+
+def label_names(labels: Sequence[Label]) -> list[str]:
+    """Labels as the keys of a JSON object: true and false as JSON writes them."""
+    return [str(label).lower() if isinstance(label, bool) else str(label) for label in labels]
+
+
+def _type(feature: Feature) -> Any:
+    kind = _TYPES[feature.type]
+    return kind | None if feature.nullable else kind
+
+
+def _left_out(feature: Feature) -> tuple[None, str | None]:
+    """A feature that is not given is a missing value, where the model takes those."""
+    return None, None if feature.nullable else "required, but missing"
+
+
+def _from_json(feature: Feature, value: Any) -> tuple[Any, str | None]:
+    try:
+        converted = msgspec.convert(value, _type(feature))
+    except msgspec.ValidationError:
+        return None, f"must be {_noun(feature)}"
+    if isinstance(converted, float) and not math.isfinite(converted):
+        return None, f"must be {_noun(feature)}, and finite"
+    return converted, None
+
+
+def _from_text(feature: Feature, text: str) -> tuple[Any, str | None]:
+    if feature.type == "string":
+        return text, None
+    try:
+        value: Any = msgspec.convert(text, _TYPES[feature.type], strict=False)
+    except msgspec.ValidationError:
+        return None, f"must be {_NOUNS[feature.type]}, not {text[:40]!r}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None, f"must be {_NOUNS[feature.type]}, and finite"
+    return value, None
+
+
+def _noun(feature: Feature) -> str:
+    return _NOUNS[feature.type] + (" or null" if feature.nullable else "")
+
+
+def _pointer(place: str, name: str) -> str:
+    """Append to a JSON pointer (RFC 6901 escapes ~ and /)."""
+    return f"{place}/{name.replace('~', '~0').replace('/', '~1')}"

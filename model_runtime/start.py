@@ -1,0 +1,221 @@
+"""Load the pinned model once, at start: fetch, verify, load, self-check.
+
+Nothing is unpickled before its digest was checked: the stack pins the manifest's SHA-256 in the function's
+environment, and the manifest has the SHA-256 of the model's bytes. Where the stack trusts public keys, one of them must
+have signed the manifest.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Thread
+
+from model_runtime import formats
+from model_runtime.errors import ModelFormatError, SigningError
+from model_runtime.formats.skops import parse_trusted_types
+from model_runtime.manifest import (
+    FORMAT_FILES,
+    MANIFEST_FILE,
+    Example,
+    FormatName,
+    Manifest,
+    decode_manifest,
+    digest,
+    version_key,
+)
+from model_runtime.schema import Inputs
+from model_runtime.signing import SIGNING_FILE, parse_public_keys, verify
+from model_runtime.storage import Storage, Stored
+
+INIT_SECONDS = 8.0
+"""How long the init phase may fetch, which Lambda ends after 10 s: a failure must be logged before it does.
+
+Source: "Understanding the Lambda execution environment lifecycle" in the AWS Lambda developer guide.
+"""
+
+REQUEST_SECONDS = 20.0
+"""How long a request may fetch, for which API Gateway waits 29 s, and an init phase that is not limited to 10 s."""
+
+
+class LoadError(Exception):
+    """The model was not loaded; the message says which check failed."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Which version this function serves, as the deployment pinned it."""
+
+    bucket: str
+    name: str
+    version: int
+    manifest_sha256: str
+    public_keys: tuple[str, ...] = ()
+    model_format: FormatName = "joblib"
+    trusted_types: tuple[str, ...] = ()
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Pin":
+        """Read MODEL_BUCKET, MODEL_NAME, MODEL_VERSION and MODEL_MANIFEST_SHA256; LoadError names a missing one.
+
+        MODEL_PUBLIC_KEY may be absent; where it is set, even to nothing, it must hold keys. MODEL_FORMAT is sklearn
+        where it is absent, and MODEL_TRUSTED_TYPES, which the format skops asks for, empty.
+        """
+        try:
+            return cls(
+                bucket=environment["MODEL_BUCKET"],
+                name=environment["MODEL_NAME"],
+                version=int(environment["MODEL_VERSION"]),
+                manifest_sha256=environment["MODEL_MANIFEST_SHA256"],
+                public_keys=_public_keys(environment),
+                model_format=_format(environment.get("MODEL_FORMAT", "joblib")),
+                trusted_types=_trusted_types(environment.get("MODEL_TRUSTED_TYPES", "")),
+            )
+        except ValueError as error:
+            raise LoadError(
+                f"MODEL_VERSION is {environment['MODEL_VERSION']!r}, no number: deploy with the stack"
+            ) from error
+        except KeyError as error:
+            raise LoadError(
+                f"the environment variable {error} is not set: deploy the function with the stack"
+            ) from error
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model that answered its first golden example correctly, ready to serve."""
+
+    manifest: Manifest
+    inputs: Inputs
+    predictor: formats.Predicts
+    milliseconds: Mapping[str, float]
+
+
+def load(
+    pin: Pin, storage: Storage | None = None, *, since: float | None = None, seconds: float = REQUEST_SECONDS
+) -> ServedModel:
+    """Fetch, verify, load and check the pinned model; raises LoadError or RegistryError, and serves nothing then.
+
+    `since` is when the start began (`time.perf_counter`), where that was before this call. What is not fetched within
+    `seconds` counts as failed.
+    """
+    clock = _Clock(since)
+    deadline = time.perf_counter() + seconds
+    # obstore releases the GIL: the downloads run beside the imports, and beside one another.
+    store = storage or Storage.in_function(pin.bucket, seconds=seconds)
+    model_bytes = _Download(store, pin, FORMAT_FILES[pin.model_format])
+    manifest_bytes = _Download(store, pin, MANIFEST_FILE)
+    signature = _Download(store, pin, SIGNING_FILE) if pin.public_keys else None
+    formats.import_libraries(pin.model_format)  # while the download runs
+    clock.lap("import")
+    if signature is not None:
+        _check_signature(manifest_bytes.result(deadline), signature.result(deadline), pin)
+    manifest = _verified_manifest(manifest_bytes.result(deadline), pin)
+    data = model_bytes.result(deadline)
+    clock.lap("fetch")
+    artifact = manifest.model_format(pin.model_format).artifact
+    _check(data, artifact.sha256, f"{artifact.file} of {manifest.reference}")
+    clock.lap("verify")
+    predictor = formats.load(manifest, pin.model_format, data, trusted_types=pin.trusted_types)
+    clock.lap("load")
+    for example in manifest.examples[:1]:
+        _self_check(predictor, manifest, example, pin.model_format)
+    clock.lap("self_check")
+    return ServedModel(manifest, Inputs(manifest.signature), predictor, clock.laps)
+
+
+class _Download:
+    """Fetches one file of the pinned version, beginning at once. Nothing waits for it longer than to a deadline."""
+
+    def __init__(self, store: Storage, pin: Pin, file: str) -> None:
+        self._store = store
+        self._key = version_key(pin.name, pin.version, file)
+        self._stored: Stored | None = None
+        self._error: Exception | None = None
+        self._began = time.perf_counter()
+        self._thread = Thread(target=self._fetch, daemon=True)  # one that hangs does not keep the process
+        self._thread.start()
+
+    def _fetch(self) -> None:
+        try:
+            self._stored = self._store.read(self._key)
+        except Exception as error:  # noqa: BLE001  # it is raised where the result is wanted
+            self._error = error
+
+    def result(self, deadline: float) -> bytes:
+        """The file's bytes; LoadError where there is none, or where it is not there by the deadline."""
+        self._thread.join(max(0.0, deadline - time.perf_counter()))
+        place = f"{self._store.location}/{self._key}"
+        if self._thread.is_alive():
+            raise LoadError(f"{place} was not fetched within {deadline - self._began:.1f} s: S3 was too slow")
+        if self._error is not None:
+            raise self._error
+        if self._stored is None:
+            raise LoadError(f"{place} does not exist")
+        return self._stored.data
+
+
+def _public_keys(environment: Mapping[str, str]) -> tuple[str, ...]:
+    if "MODEL_PUBLIC_KEY" not in environment:
+        return ()
+    try:
+        return parse_public_keys(environment["MODEL_PUBLIC_KEY"])
+    except SigningError as error:
+        raise LoadError(f"MODEL_PUBLIC_KEY: {error}") from error
+
+
+def _format(name: str) -> FormatName:
+    for known in FORMAT_FILES:
+        if name == known:
+            return known
+    raise LoadError(f"MODEL_FORMAT is {name!r}, this release has {', '.join(FORMAT_FILES)}: deploy with the stack")
+
+
+def _trusted_types(text: str) -> tuple[str, ...]:
+    try:
+        return parse_trusted_types(text)
+    except ModelFormatError as error:
+        raise LoadError(f"MODEL_TRUSTED_TYPES: {error}") from error
+
+
+def _check_signature(manifest_bytes: bytes, signature: bytes, pin: Pin) -> None:
+    try:
+        verify(manifest_bytes, signature, pin.public_keys, what=f"{pin.name}/{pin.version}")
+    except SigningError as error:
+        raise LoadError(str(error)) from error
+
+
+def _verified_manifest(data: bytes, pin: Pin) -> Manifest:
+    pinned = f"{pin.name}/{pin.version}"
+    _check(data, pin.manifest_sha256, f"{MANIFEST_FILE} of {pinned}")
+    manifest = decode_manifest(data)
+    if manifest.reference != pinned:
+        raise LoadError(f"the manifest of {pinned} says that it is {manifest.reference}: it is not served")
+    return manifest
+
+
+def _check(data: bytes, expected: str, what: str) -> None:
+    found = digest(data)
+    if found != expected:
+        raise LoadError(f"{what} has SHA-256 {found}, {expected} is pinned: it is not loaded")
+
+
+def _self_check(predictor: formats.Predicts, manifest: Manifest, example: Example, model_format: FormatName) -> None:
+    row = tuple(example.input[feature.name] for feature in manifest.signature.features)
+    (answer,) = predictor.predict([row])
+    if not formats.same_answer(manifest.model_format(model_format), answer, example.output):
+        raise LoadError(
+            f"{manifest.reference} answers its first golden example with {answer}, recorded was {example.output}"
+        )
+
+
+class _Clock:
+    """Milliseconds of each phase of the start."""
+
+    def __init__(self, since: float | None) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter() if since is None else since
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round((now - self._last) * 1000, 1)
+        self._last = now

@@ -1,0 +1,222 @@
+"""What is kept of an installed tree, and how its modules are compiled."""
+
+import importlib.util
+import marshal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sklearn
+
+from infra.layer import compile as layer_compile
+from infra.layer.errors import CompileError
+from infra.layer.tree import compile_tree, kept, undocumented
+
+
+def write(tree: Path, files: dict[str, str]) -> list[str]:
+    for name, text in files.items():
+        path = tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return list(files)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a/tests/test_x.py",
+        "a/tests/data/x.npy",
+        "a/b/test/__init__.py",
+        "a/conftest.py",
+        "a/x.pyi",
+        "a/x.pyx",
+        "a/x.pyx.tp",
+        "a/include/x.h",
+        "a/lib/libx.a",
+        "a/py.typed",
+        "a/__pycache__/x.cpython-311.pyc",
+        "bin/x",
+        "a-1.dist-info/RECORD",
+        "a-1.dist-info/direct_url.json",
+        "a-1.dist-info/sboms/x.json",
+        "numpy/_core/_simd.cpython-311-x86_64-linux-gnu.so",
+        "numpy/distutils/core.py",
+        "scipy/ndimage/_ctest.cpython-311-x86_64-linux-gnu.so",
+        "sklearn/_build_utils/version.py",
+        "sklearn/datasets/images/flower.jpg",
+    ],
+)
+def test_what_no_function_needs_is_dropped(tmp_path: Path, name: str) -> None:
+    assert kept(tmp_path, write(tmp_path, {name: ""})) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a/testing/__init__.py",
+        "a/_testing.py",
+        "a/test.py",
+        "test/__init__.py",
+        "a/bin/tool.py",
+        "sklearn/datasets/data/__init__.py",
+        "a/data/iris.csv",
+        "a/descr/iris.rst",
+        "a/LICENSE",
+        "a.libs/libx.so.5.0.0",
+        "a-1.dist-info/METADATA",
+        "a-1.dist-info/entry_points.txt",
+        "a-1.dist-info/licenses/b/METADATA-free.txt",
+        "a-1.dist-info/LICENSE.txt",
+        "scipy/sparse/csgraph/_shortest_path.cpython-311-x86_64-linux-gnu.so",
+    ],
+)
+def test_what_a_function_may_need_stays(tmp_path: Path, name: str) -> None:
+    assert kept(tmp_path, write(tmp_path, {name: ""})) == [name]
+
+
+def test_a_module_in_a_tests_folder_stays_when_the_package_imports_it(tmp_path: Path) -> None:
+    names = write(
+        tmp_path,
+        {
+            "a/testing.py": "from a.core.tests._helper import x",
+            "a/sub/lazy.py": "def f():\n    from ..tests import relative\n",
+            "a/sub/plain.py": "import a.tests.plain",
+            "a/broken.py": "from a.tests import (",
+            "a/data.py": "from a.tests.test_data import table",
+            "a/core/tests/_helper.py": "from . import _second",
+            "a/core/tests/_second.py": "",
+            "a/core/tests/_other.py": "",
+            "a/tests/__init__.py": "",
+            "a/tests/relative.py": "",
+            "a/tests/plain.py": "",
+            "a/tests/test_data.py": "",
+        },
+    )
+    tests = [name for name in kept(tmp_path, names) if "/tests/" in name]
+    assert tests == [
+        "a/core/tests/_helper.py",
+        "a/core/tests/_second.py",
+        "a/tests/__init__.py",
+        "a/tests/plain.py",
+        "a/tests/relative.py",
+    ]
+
+
+def test_modules_become_sourceless_bytecode_and_what_does_not_compile_stays(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    names = write(
+        tree, {"a/x.py": "def f():\n    'doc'\n    assert 0, 'kept'\n", "a/old.py": "print 1", "a/d.csv": "1"}
+    )
+    files = compile_tree(names, tree, tmp_path / "out", interpreter=sys.executable, prefix="/opt/lib")
+    assert set(files) == {"a/x.pyc", "a/old.py", "a/d.csv"}
+    data = files["a/x.pyc"].read_bytes()
+    assert data[:4] == importlib.util.MAGIC_NUMBER
+    assert data[4:8] == b"\x01\0\0\0"  # unchecked hash
+    code = marshal.loads(data[16:])  # noqa: S302 - bytecode that this test has made
+    assert code.co_filename == "/opt/lib/a/x.py"
+    namespace: dict[str, object] = {}
+    exec(code, namespace)  # noqa: S102 - the test's own module
+    function = namespace["f"]
+    assert function.__doc__ == "doc"
+    assert callable(function)
+    with pytest.raises(AssertionError, match="kept"):
+        function()
+
+
+@pytest.mark.parametrize(
+    ("documents", "stays"), [("add_newdoc('numpy._core._multiarray_tests', 'x', '')", True), ("", False)]
+)
+def test_the_extension_module_that_numpy_documents_stays(tmp_path: Path, documents: str, *, stays: bool) -> None:
+    """Without it, numpy before 2.2 cannot be imported."""
+    module, text = "numpy/_core/_multiarray_tests.cpython-312-x86_64-linux-gnu.so", "numpy/_core/_add_newdocs.py"
+    write(tmp_path, {module: "", text: documents})
+    assert kept(tmp_path, [module, text]) == ([text, module] if stays else [text])
+
+
+@pytest.mark.parametrize(
+    ("words", "stays"), [("from . import _add_newdocs", True), ('private_modules=["_add_newdocs"]', False)]
+)
+def test_the_documentation_that_scipy_imports_stays(tmp_path: Path, words: str, *, stays: bool) -> None:
+    """Without it, scipy before 1.12 cannot be imported."""
+    module, by = "scipy/special/_add_newdocs.py", "scipy/special/add_newdocs.py"
+    write(tmp_path, {module: "", by: words})
+    assert kept(tmp_path, [module, by]) == ([module, by] if stays else [by])
+
+
+DOCUMENTED = """'module'
+class C:
+    'class'
+    def f(self):
+        'function'
+        return 'kept', self.__doc__
+"""
+
+
+@pytest.mark.parametrize(("package", "kept"), [("scipy", False), ("grammar", True)])
+def test_docstrings_are_emptied_in_the_folders_that_do_not_need_them(
+    tmp_path: Path, package: str, *, kept: bool
+) -> None:
+    names = write(tmp_path / "tree", {f"{package}/x.py": DOCUMENTED})
+    files = compile_tree(
+        names,
+        tmp_path / "tree",
+        tmp_path / "out",
+        interpreter=sys.executable,
+        prefix="/p",
+        undocumented=undocumented([("scipy", "1.18.1"), ("grammar", "1")]),
+    )
+    namespace: dict[str, Any] = {}
+    exec(marshal.loads(files[f"{package}/x.pyc"].read_bytes()[16:]), namespace)  # noqa: S102, S302 - made by this test
+    found = (namespace["__doc__"], namespace["C"].__doc__, namespace["C"].f.__doc__)
+    assert found == (("module", "class", "function") if kept else ("", "", ""))
+    assert namespace["C"]().f() == ("kept", found[1])
+
+
+def test_docstrings_stay_in_releases_that_were_not_tried() -> None:
+    pins = [("scipy", "99.0"), ("scikit-learn", "1.9.1"), ("pandas", "2.3.2"), ("numpy", "99.0")]
+    assert undocumented(pins) == ["pandas", "sklearn"]
+
+
+def test_bytecode_does_not_depend_on_the_process_that_compiles_it(tmp_path: Path) -> None:
+    """Neither on the order of the files, nor on their partition, nor on what else the process has imported."""
+    library = Path(sklearn.__file__).parent
+    names = sorted(path.relative_to(library).as_posix() for path in library.rglob("*.py"))[::3]
+    names += ["pipeline.py", "compose/_column_transformer.py"]  # sets of strings, which compilers copy or share
+    one = compile_tree(names, library, tmp_path / "a" / "o", interpreter=sys.executable, prefix="/p", jobs=1)
+    two = compile_tree(names[::-1], library, tmp_path / "b" / "o", interpreter=sys.executable, prefix="/p", jobs=4)
+    known = [compile((library / name).read_bytes(), name, "exec") for name in names]  # their names are interned now
+    here = {f"{name}c": layer_compile.compile_source((library / name).read_bytes(), f"/p/{name}") for name in names}
+    assert known
+    assert contents(one) == contents(two) == here
+
+
+def test_bytecode_without_docstrings_does_not_depend_on_the_process_either(tmp_path: Path) -> None:
+    library = Path(sklearn.__file__).parent.parent
+    names = sorted(path.relative_to(library).as_posix() for path in (library / "sklearn").rglob("*.py"))[::5]
+    same: dict[str, Any] = {"interpreter": sys.executable, "prefix": "/p", "undocumented": ["sklearn"]}
+    one = compile_tree(names, library, tmp_path / "a" / "o", **same, jobs=1)
+    two = compile_tree(names[::-1], library, tmp_path / "b" / "o", **same, jobs=4)
+    sources = {name: (library / name).read_bytes() for name in names}
+    here = {f"{n}c": layer_compile.compile_source(source, f"/p/{n}", docstrings=False) for n, source in sources.items()}
+    assert contents(one) == contents(two) == here
+
+
+def contents(files: dict[str, Path]) -> dict[str, bytes]:
+    return {name: path.read_bytes() for name, path in files.items()}
+
+
+@pytest.mark.parametrize("source", [b"print 1", b"x = '\0'", b"# coding: no-such-codec\n"])
+def test_a_source_of_another_language_gives_no_bytecode(source: bytes) -> None:
+    assert layer_compile.compile_source(source, "x.py") is None
+
+
+def test_files_are_compiled_in_process_as_in_the_program(tmp_path: Path) -> None:
+    write(tmp_path / "in", {"a/x.py": "1", "a/bad.py": "print 1"})
+    layer_compile.compile_files(["a/x.py", "a/bad.py"], tmp_path / "in", tmp_path / "out", "/p")
+    assert [path.name for path in (tmp_path / "out" / "a").iterdir()] == ["x.pyc"]
+
+
+def test_an_interpreter_that_fails_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="FileNotFoundError"):
+        compile_tree(["missing.py"], tmp_path, tmp_path / "out", interpreter=sys.executable, prefix="/p")

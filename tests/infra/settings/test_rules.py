@@ -1,0 +1,83 @@
+import re
+
+import pytest
+
+from infra.settings import Settings, SettingsError
+from infra.settings.rules import RULES, check_python
+from tests.infra.settings.test_settings import read
+
+CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b"
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
+
+REFUSED: dict[str, tuple[dict[str, str], str]] = {
+    "snap_start_provisioned": ({"snapStart": "true", "provisionedConcurrency": "2"}, "Lambda has one or the other"),
+    "snap_start_storage": ({"snapStart": "true", "ephemeralStorage": "1024"}, "config set ephemeralStorage 512"),
+    "provisioned_within_reserved": (
+        {"provisionedConcurrency": "5", "reservedConcurrency": "4"},
+        "config set reservedConcurrency 5",
+    ),
+    "whole_network": ({"subnetIds": '["subnet-0a1b2c3d"]'}, "securityGroupIds is empty, a VPC needs both"),
+    "usage_needs_key": ({"usageQuota": "100"}, "config set apiKey true"),
+    "whole_usage_limits": ({"usageRate": "5", "apiKey": "true"}, "usageBurst is 0, one needs the other"),
+    "whole_throttle": ({"throttleBurst": "5"}, "throttleRate is 0, one needs the other"),
+    "domain_with_certificate": ({"domainName": "iris.example.com"}, "certificateArn is empty, one needs the other"),
+    "every_origin_alone": ({"corsOrigins": '["*", "https://a.example"]'}, "stands alone"),
+    "alarm_within_timeout": ({"alarmTopicArn": TOPIC, "alarmDurationMs": "5000", "timeout": "5"}, "less than 5000"),
+    "trusted_types_format": ({"trustedTypes": "a.B"}, "trustedTypes is set, and the format is joblib"),
+}
+"""A combination for each rule, and its remedy."""
+REVERSED: list[dict[str, str]] = [
+    {"securityGroupIds": '["sg-0a1b2c3d"]'},
+    {"certificateArn": CERTIFICATE},
+    {"usageBurst": "5", "apiKey": "true"},
+    {"throttleRate": "5"},
+    {"usageRate": "5", "usageBurst": "5"},
+    {"reservedConcurrency": "0", "provisionedConcurrency": "1"},
+]
+TAKEN: list[dict[str, str]] = [
+    {"snapStart": "true", "tracing": "true", "architecture": "arm64"},
+    {"provisionedConcurrency": "5", "reservedConcurrency": "5", "ephemeralStorage": "10240"},
+    {"provisionedConcurrency": "5"},
+    {"subnetIds": '["subnet-0a1b2c3d"]', "securityGroupIds": '["sg-0123456789abcdef0"]'},
+    {"apiKey": "true", "authorization": "iam", "usageRate": "5", "usageBurst": "5", "usageQuota": "9"},
+    {"throttleRate": "5", "throttleBurst": "1"},
+    {"domainName": "iris.example.com", "certificateArn": CERTIFICATE},
+    {"corsOrigins": '["*"]'},
+    {"corsOrigins": '["https://a.example", "http://localhost:8080"]'},
+    {"alarmDurationMs": "5000", "timeout": "5"},
+    {"alarmTopicArn": TOPIC, "alarmDurationMs": "4999", "timeout": "5"},
+]
+
+
+@pytest.mark.parametrize(("changes", "remedy"), REFUSED.values(), ids=REFUSED)
+def test_a_combination_that_cannot_work_is_refused_with_the_remedy(changes: dict[str, str], remedy: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(remedy)) as refusal:
+        read(**changes)
+    assert "\n" not in str(refusal.value)
+
+
+def test_every_rule_has_such_a_test() -> None:
+    assert [rule.__name__ for rule in RULES] == list(REFUSED)
+
+
+@pytest.mark.parametrize("changes", REVERSED, ids=str)
+def test_the_other_half_alone_is_refused_too(changes: dict[str, str]) -> None:
+    with pytest.raises(SettingsError):
+        read(**changes)
+
+
+@pytest.mark.parametrize("changes", TAKEN, ids=str)
+def test_what_goes_together_is_taken(changes: dict[str, str]) -> None:
+    assert isinstance(read(**changes), Settings)
+
+
+def test_snap_start_is_refused_for_a_model_of_python_3_11() -> None:
+    """The Python is known once the tag is resolved, which is still before anything is created."""
+    with_snapshot, without = read(snapStart="true"), read()
+    assert isinstance(with_snapshot, Settings)
+    assert isinstance(without, Settings)
+    with pytest.raises(SettingsError, match=re.escape("Python 3.11, SnapStart is for 3.12 and later")):
+        check_python(with_snapshot, "3.11")
+    for python in ("3.12", "3.13", "3.14"):
+        check_python(with_snapshot, python)
+    check_python(without, "3.11")

@@ -1,0 +1,38 @@
+import pulumi
+
+from infra.artifact_bucket import ArtifactBucket
+from infra.layer_version import DependencyLayer
+from tests.infra.examples import layer
+from tests.infra.recording import Recording, record
+
+
+def declare(key: str = "a" * 64) -> Recording:
+    def program() -> None:
+        DependencyLayer(
+            "iris-dev-layer",
+            layer=layer(key),
+            python="3.12",
+            architecture="x86_64",
+            artifacts=ArtifactBucket("iris-dev-artifacts"),
+        )
+
+    return record(program)
+
+
+def test_the_zip_goes_through_s3_under_the_address_of_its_content() -> None:
+    recording = declare()
+    upload, version = recording.one("BucketObjectv2").inputs, recording.one("LayerVersion").inputs
+    assert isinstance(upload["source"], pulumi.FileAsset)
+    assert upload["key"] == version["s3Key"] == f"layers/{'a' * 64}.zip"
+    assert version["s3Bucket"] == upload["bucket"]
+    assert "code" not in version
+
+
+def test_other_packages_make_another_layer_version() -> None:
+    assert declare("b" * 64).one("LayerVersion").inputs["s3Key"] != declare().one("LayerVersion").inputs["s3Key"]
+
+
+def test_the_layer_names_its_runtime_and_architecture() -> None:
+    version = declare().one("LayerVersion").inputs
+    assert version["compatibleRuntimes"] == ["python3.12"]
+    assert version["compatibleArchitectures"] == ["x86_64"]

@@ -1,0 +1,135 @@
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_runtime.errors import InvalidNameError, RecordError
+from model_runtime.manifest import (
+    Artifact,
+    Environment,
+    Example,
+    Feature,
+    Manifest,
+    Move,
+    Prediction,
+    Signature,
+    Tag,
+    check_slug,
+    decode_manifest,
+    decode_tag,
+    digest,
+    encode,
+    tag_key,
+    version_key,
+)
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+MANIFEST = Manifest(
+    name="iris",
+    version=3,
+    created_at=AT,
+    created_by="someone",
+    estimator="sklearn.tree.DecisionTreeClassifier",
+    parameters={"max_depth": 2},
+    artifact=Artifact(file="model.joblib", sha256="0" * 64, size=10),
+    environment=Environment(python="3.11", machine="x86_64", packages={"scikit-learn": "1.7.2"}),
+    signature=Signature(features=(Feature(name="sl", type="number"),), labels=("no", "yes"), probabilities=True),
+    metrics={"accuracy": 0.5},
+    examples=(Example(input={"sl": 1.5}, output=Prediction(label="no", probabilities={"no": 1.0, "yes": 0.0})),),
+)
+TAG = Tag(
+    name="iris",
+    tag="prod",
+    version=3,
+    history=(
+        Move(
+            sequence=1,
+            id="m1",
+            action="tag",
+            from_version=None,
+            to_version=3,
+            by="me",
+            at=AT,
+            reason="first",
+            previous=None,
+        ),
+    ),
+)
+
+
+def changed(**members: Any) -> bytes:
+    return json.dumps({**json.loads(encode(MANIFEST)), **members}).encode()
+
+
+def test_decoding_is_the_inverse_of_encoding() -> None:
+    assert decode_manifest(encode(MANIFEST)) == MANIFEST
+    assert decode_tag(encode(TAG)) == TAG
+
+
+def test_the_written_json_has_sorted_keys_and_ends_with_a_line_break() -> None:
+    written = encode(MANIFEST)
+    assert written.endswith(b"}\n")
+    assert written.decode() == json.dumps(json.loads(written), indent=2, sort_keys=True) + "\n"
+
+
+def test_the_order_of_a_dictionary_does_not_change_the_bytes() -> None:
+    one, other = ({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    written = [encode(msgspec.structs.replace(MANIFEST, parameters=parameters)) for parameters in (one, other)]
+    assert written[0] == written[1]
+
+
+def test_fields_of_a_later_release_are_ignored() -> None:
+    assert decode_manifest(changed(model_card="later")) == MANIFEST
+
+
+@pytest.mark.parametrize("data", [changed(format=2), b'{"format": 2}', changed(format=2, version="3.1")])
+def test_another_format_is_refused_with_both_numbers(data: bytes) -> None:
+    with pytest.raises(RecordError, match="the manifest has format 2, this release reads 1"):
+        decode_manifest(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x00", b"null", b"[]", b"{}", encode(MANIFEST)[:-20], changed(version="3"), changed(artifact=None)],
+)
+def test_a_damaged_manifest_is_refused(data: bytes) -> None:
+    with pytest.raises(RecordError, match=r"the manifest cannot be read .*: restore the object"):
+        decode_manifest(data)
+
+
+def test_a_manifest_is_no_tag() -> None:
+    with pytest.raises(RecordError, match="the tag cannot be read"):
+        decode_tag(encode(MANIFEST))
+
+
+def test_a_digest_is_sha256_in_hex() -> None:
+    """The example of FIPS 180-2, appendix B.1."""
+    assert digest(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_keys_are_those_of_the_documented_layout() -> None:
+    assert version_key("iris", 3, "manifest.json") == "models/iris/versions/3/manifest.json"
+    assert tag_key("iris", "prod") == "models/iris/tags/prod.json"
+
+
+@pytest.mark.parametrize("slug", ["iris", "iris-v2", "0", "a-b-c", "a" * 32])
+def test_a_slug_is_returned(slug: str) -> None:
+    assert check_slug(slug, "tag") == slug
+
+
+@given(st.text().filter(lambda text: not (text.isascii() and text.replace("-", "").isalnum())))
+def test_a_name_with_any_other_character_is_refused(text: str) -> None:
+    with pytest.raises(InvalidNameError):
+        check_slug(text, "tag")
+
+
+@pytest.mark.parametrize("name", ["", "-a", "a-", "a--b", "A", "a_b", "a.b", "a/b", "a b", "a\n", "a" * 33, ".."])
+def test_a_bad_slug_is_refused_with_its_kind_its_value_and_an_example(name: str) -> None:
+    with pytest.raises(InvalidNameError) as caught:
+        check_slug(name, "model name")
+    assert str(caught.value).startswith(f"model name {name!r} is not usable")
+    assert "for example 'iris-v2'" in str(caught.value)

@@ -1,0 +1,298 @@
+import json
+import math
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from model_runtime.errors import InputError
+from model_runtime.manifest import Feature, FeatureType, Signature
+from model_runtime.schema import Inputs, answer_schema, has_query_form, label_names, request_schema
+
+# Some characters are no part of a request field's name; test_estimator.py shows that publishing refuses them.
+names = st.text(st.characters(exclude_characters='"\\', exclude_categories=["Cs", "Cc"]), max_size=8)
+types: st.SearchStrategy[FeatureType] = st.sampled_from(["number", "integer", "string", "boolean"])
+signatures = st.lists(
+    st.builds(Feature, name=names.filter(lambda name: name != "instances"), type=types, nullable=st.booleans()),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda feature: feature.name,
+).map(lambda features: Signature(features=tuple(features)))
+
+# Beyond 64 bits JSON schema knows no limits, but floats do: see the tests of huge numbers.
+numbers = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
+leaves = st.none() | st.booleans() | numbers | st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+documents = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=6
+)
+FITTING: dict[str, st.SearchStrategy[Any]] = {
+    "number": numbers,
+    "integer": st.integers(-(2**70), 2**70),
+    "string": st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+    "boolean": st.booleans(),
+}
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[Signature, Any]:
+    """A signature with a body that fits it, or nearly, or not at all."""
+    signature = draw(signatures)
+
+    def instance() -> Any:
+        fitting = {feature.name: draw(FITTING[feature.type]) for feature in signature.features}
+        damage = draw(st.sampled_from(["none", "none", "value", "missing", "unknown", "anything"]))
+        name = draw(st.sampled_from(sorted(fitting)))
+        if damage == "missing":
+            del fitting[name]
+        elif damage in {"value", "unknown"}:
+            fitting[name if damage == "value" else draw(names)] = draw(leaves)
+        return draw(documents) if damage == "anything" else fitting
+
+    if draw(st.booleans()):
+        return signature, instance()
+    return signature, {"instances": [instance() for _ in range(draw(st.integers(0, 3)))]}
+
+
+def held(feature: Feature, value: Any) -> Any:
+    """A number is held as a float, which rounds integers beyond 2**53."""
+    return float(value) if feature.type == "number" and value is not None else value
+
+
+def problems(inputs: Inputs, body: bytes | str) -> list[dict[str, str]]:
+    with pytest.raises(InputError) as caught:
+        inputs.read_body(body)
+    return caught.value.problems
+
+
+def look_up(document: Any, pointer: str) -> Any:
+    """Resolve a JSON pointer fragment (RFC 6901); KeyError where it points at nothing."""
+    for token in pointer.split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        document = document[int(name)] if isinstance(document, list) else document[name]
+    return document
+
+
+@given(requests())
+@example((Signature(features=(Feature(name="a", type="number"),)), {"a": 2**53 + 1}))
+def test_the_function_accepts_exactly_what_the_gateway_s_schema_accepts(request_: tuple[Signature, Any]) -> None:
+    signature, document = request_
+    inputs, body = Inputs(signature), json.dumps(document)
+    if jsonschema.Draft4Validator(request_schema(signature)).is_valid(document):
+        rows, is_batch = inputs.read_body(body)
+        instances = document["instances"] if is_batch else [document]
+        assert rows == [
+            tuple(held(feature, item.get(feature.name)) for feature in signature.features) for item in instances
+        ]
+    else:
+        assert problems(inputs, body)
+
+
+@given(requests())
+def test_a_parsed_document_is_read_as_its_text_is(request_: tuple[Signature, Any]) -> None:
+    signature, document = request_
+    inputs = Inputs(signature)
+
+    def outcome(read: Any) -> Any:
+        try:
+            return read()
+        except InputError as error:
+            return error.problems
+
+    assert outcome(lambda: inputs.read_body(json.dumps(document))) == outcome(lambda: inputs.read_document(document))
+
+
+@given(requests())
+def test_every_pointer_leads_to_what_is_wrong(request_: tuple[Signature, Any]) -> None:
+    signature, document = request_
+    try:
+        Inputs(signature).read_body(json.dumps(document))
+        assume(False)  # noqa: FBT003  # hypothesis takes it so
+    except InputError as error:
+        for problem in error.problems:
+            if problem["detail"] == "required, but missing":
+                with pytest.raises((KeyError, IndexError)):
+                    look_up(document, problem["pointer"])
+            else:
+                look_up(document, problem["pointer"])
+
+
+@given(signatures)
+def test_each_wrong_field_of_an_instance_is_named_once(signature: Signature) -> None:
+    body = json.dumps({feature.name: [] for feature in signature.features})
+    found = [look_up({f.name: f for f in signature.features}, p["pointer"]) for p in problems(Inputs(signature), body)]
+    assert found == list(signature.features)
+
+
+def inputs_of(**features: FeatureType) -> Inputs:
+    return Inputs(Signature(features=tuple(Feature(name=name, type=kind) for name, kind in features.items())))
+
+
+def test_several_wrong_fields_of_a_batch_are_all_named() -> None:
+    body = '{"instances": [{"a": 1, "b": "x"}, {"a": null, "c": 1}, 5], "more": 1}'
+    assert problems(inputs_of(a="number", b="string"), body) == [
+        {"pointer": "#/more", "detail": "unknown field"},
+        {"pointer": "#/instances/1/c", "detail": "unknown field"},
+        {"pointer": "#/instances/1/a", "detail": "must be a number"},
+        {"pointer": "#/instances/1/b", "detail": "required, but missing"},
+        {"pointer": "#/instances/2", "detail": "must be an object with the model's features"},
+    ]
+
+
+@pytest.mark.parametrize("name", ["sepal length (cm)", "a/b", "a~b", "größe", "a'b", "", "花", "class", "f0"])
+def test_a_feature_may_have_any_such_name(name: str) -> None:
+    inputs = Inputs(Signature(features=(Feature(name=name, type="number"),)))
+    assert inputs.read_body(json.dumps({name: 1.5})) == ([(1.5,)], False)
+    (problem,) = problems(inputs, json.dumps({name: "x"}))
+    assert look_up({name: "x"}, problem["pointer"]) == "x"
+
+
+def test_null_is_read_only_where_the_signature_allows_it() -> None:
+    features = (Feature(name="a", type="number", nullable=True), Feature(name="b", type="number"))
+    inputs = Inputs(Signature(features=features))
+    assert inputs.read_body('{"a": null, "b": 1}') == ([(None, 1.0)], False)
+    assert problems(inputs, '{"a": "x", "b": null}') == [
+        {"pointer": "#/a", "detail": "must be a number or null"},
+        {"pointer": "#/b", "detail": "must be a number"},
+    ]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 400, "1" * 5000])
+def test_what_is_no_finite_number_is_refused(number: str) -> None:
+    assert problems(inputs_of(a="number"), f'{{"a": {number}}}')
+
+
+def test_a_parsed_nan_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="#/a: must be a number, and finite"):
+        inputs_of(a="number").read_document({"a": math.nan})
+
+
+@pytest.mark.parametrize("number", ["3.0", "3.5", "1e3"])
+def test_an_integer_is_written_as_one(number: str) -> None:
+    """Draft 4, unlike later drafts, has 3.0 as no integer, and the gateway validates by it."""
+    assert problems(inputs_of(a="integer"), f'{{"a": {number}}}') == [
+        {"pointer": "#/a", "detail": "must be an integer"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        " ",
+        "null",
+        "[]",
+        '"text"',
+        "1",
+        "{",
+        '{"a": 1}}',
+        "a=1",
+        "\ufeff{}",
+        '{"a": "\\ud800"}',
+        "�",
+        "[" * 100000,
+        '{"a":' * 100000,
+        '{"instances":[' * 100000,
+        b"\xff\xfe",
+        b'{"a": "\xff"}',
+        b"",
+    ],
+    ids=lambda body: repr(body)[:20],
+)
+def test_a_body_that_is_no_such_document_is_refused_and_never_crashes(body: bytes | str) -> None:
+    assert problems(inputs_of(a="string"), body)[0]["pointer"].startswith("#")
+
+
+@pytest.mark.parametrize("instances", ["[]", "{}", "null", "1"])
+def test_a_batch_holds_at_least_one_instance(instances: str) -> None:
+    assert problems(inputs_of(a="number"), f'{{"instances": {instances}}}') == [
+        {"pointer": "#/instances", "detail": "must be a list of at least one object"}
+    ]
+
+
+def test_a_query_string_is_read_by_the_features_types() -> None:
+    inputs = inputs_of(a="number", b="integer", c="string", d="boolean")
+    assert inputs.read_query({"d": ["true"], "c": ["1"], "b": ["3"], "a": ["1e2"]}) == [(100.0, 3, "1", True)]
+
+
+def test_every_wrong_parameter_is_named() -> None:
+    inputs = inputs_of(a="number", b="integer", c="string", d="boolean", e="number")
+    with pytest.raises(InputError) as caught:
+        inputs.read_query({"a": ["inf"], "b": ["x" * 90], "c": ["1", "2"], "d": ["yes!"], "f": ["1"]})
+    assert caught.value.problems == [
+        {"parameter": "f", "detail": "unknown parameter"},
+        {"parameter": "a", "detail": "must be a number, and finite"},
+        {"parameter": "b", "detail": f"must be an integer, not '{'x' * 40}'"},
+        {"parameter": "c", "detail": "given 2 times, once is needed"},
+        {"parameter": "d", "detail": "must be true or false, not 'yes!'"},
+        {"parameter": "e", "detail": "required, but missing"},
+    ]
+
+
+def test_a_nullable_parameter_may_be_left_out() -> None:
+    inputs = Inputs(Signature(features=(Feature(name="a", type="number", nullable=True),)))
+    assert inputs.read_query({}) == [(None,)]
+
+
+def test_the_query_form_needs_names_that_the_gateway_takes() -> None:
+    def form(*names: str) -> bool:
+        return has_query_form(Signature(features=tuple(Feature(name=name, type="number") for name in names)))
+
+    assert form("sl", "sepal.length", "a-b", "$x_1")
+    assert not form("sl", "sepal length (cm)")
+    assert not form("größe")
+    assert form(*(f"x{index}" for index in range(50)))
+    assert not form(*(f"x{index}" for index in range(51)))
+
+
+def test_the_answer_s_schema_fits_the_three_kinds_of_answers() -> None:
+    features = (Feature(name="a", type="number"),)
+    classifier = answer_schema(Signature(features=features, labels=(0, 1), probabilities=True))
+    value, cluster = (answer_schema(Signature(features=features, output=output)) for output in ("value", "label"))
+    cases = [
+        (classifier, {"label": 1, "probabilities": {"0": 0.25, "1": 0.75}}, {"label": 2, "probabilities": {}}),
+        (value, {"value": 1.5}, {"label": 1}),
+        (cluster, {"label": 7}, {"value": 1.5}),
+    ]
+    for schema, right, wrong in cases:
+        jsonschema.Draft202012Validator(schema).validate(right)
+        assert not jsonschema.Draft202012Validator(schema).is_valid(wrong)
+
+
+def test_the_answer_s_schema_names_the_labels_of_each_of_several_outputs() -> None:
+    features = (Feature(name="a", type="number"),)
+    several = Signature(features=features, probabilities=True, output_labels=(("x", "y"), (0, 1)))
+    schema = jsonschema.Draft202012Validator(answer_schema(several))
+    right: dict[str, Any] = {"label": ["x", 1], "probabilities": [{"x": 1.0, "y": 0.0}, {"0": 0.25, "1": 0.75}]}
+    schema.validate(right)
+    for wrong in (
+        {**right, "label": [1, "x"]},
+        {**right, "label": ["x"]},
+        {**right, "label": ["x", 1, 1]},
+        {**right, "probabilities": right["probabilities"][::-1]},
+        {"label": ["x", 1]},
+    ):
+        assert not schema.is_valid(wrong)
+
+
+def test_a_feature_that_may_be_missing_may_be_left_out_of_body_query_and_batch_alike() -> None:
+    signature = Signature(features=(Feature(name="a", type="number", nullable=True), Feature(name="b", type="string")))
+    inputs = Inputs(signature)
+    assert inputs.read_body(b'{"b": "x"}') == ([(None, "x")], False)
+    assert inputs.read_body(b'{"instances": [{"b": "x"}, {"a": 1, "b": "y"}]}') == ([(None, "x"), (1.0, "y")], True)
+    assert inputs.read_document({"b": "x"}) == ([(None, "x")], False)
+    assert inputs.read_query({"b": ["x"]}) == [(None, "x")]
+    assert request_schema(signature)["definitions"]["Instance"]["required"] == ["b"]
+
+
+def test_boolean_labels_are_named_as_json_writes_them() -> None:
+    assert label_names((False, True, 2, "x")) == ["false", "true", "2", "x"]
+
+
+def test_a_model_whose_features_may_all_be_left_out_has_a_schema_of_draft_4() -> None:
+    """Draft 4 refuses an empty list of required members, and API Gateway with it."""
+    signature = Signature(features=(Feature(name="a", type="number", nullable=True),), output="value")
+    schema = request_schema(signature)
+    jsonschema.Draft4Validator.check_schema(schema)
+    assert jsonschema.Draft4Validator(schema).is_valid({})

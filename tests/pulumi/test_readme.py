@@ -1,0 +1,51 @@
+"""The README's walk through `pulumi up`, line by line as it stands there."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from local.iris import PROJECT
+from local.ministack import LocalAws
+from tests.pulumi.stacks import make_project
+
+_MARK = "\x1e"
+
+
+def walk() -> list[str]:
+    """The commands of the section On AWS, in their order."""
+    section = (PROJECT / "README.md").read_text().partition("\n## On AWS\n")[2].partition("\n## ")[0]
+    return [
+        line
+        for block in re.findall(r"^```\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+        for line in block.splitlines()
+    ]
+
+
+def test_each_line_of_the_walk_does_what_the_readme_says(engine: Path, cloud: LocalAws, tmp_path: Path) -> None:
+    """Registry, training, dev, prod, a release and the way back, in one shell; only confirmations are left out."""
+    project = make_project(tmp_path, engine, cloud)
+    lines = walk()
+    done = subprocess.run(
+        ["bash", "-ec", "".join(f"{line}\nprintf '{_MARK}'\n" for line in lines)],
+        stdin=subprocess.DEVNULL,
+        cwd=project.folder,
+        env={**project.environment, "PULUMI_SKIP_CONFIRMATIONS": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    said = done.stdout.split(_MARK)
+    assert done.returncode == 0, said[-1]
+    assert len(said) == len(lines) + 1
+
+    ups = [text for line, text in zip(lines, said, strict=False) if line == "pulumi up"]
+    assert len(ups) == 5
+    assert all(re.search(r"\+ \d+ created", text) for text in ups[:3])
+    assert re.search(r"modelVersion +: 1 => 2\b", ups[3])
+    assert re.search(r"modelVersion +: 2 => 1\b", ups[4])
+    assert all(re.search(r"~ 2 updated\n +\d+ unchanged", text) for text in ups[3:])
+
+    answers = [json.loads(text[text.index("{") :]) for line, text in zip(lines, said, strict=False) if "curl" in line]
+    assert [(answer["label"], answer["version"]) for answer in answers] == [("virginica", 1), ("virginica", 1)]

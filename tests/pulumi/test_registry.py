@@ -1,0 +1,57 @@
+"""The stack `registry` under the real engine: models outlive a destroy."""
+
+from pathlib import Path
+
+import pytest
+
+from local.ministack import LocalAws
+from model_registry import Registry
+from tests.local.stacks import registry_of
+from tests.pulumi.inventory import inventory
+from tests.pulumi.stacks import EngineStack, ModelFormatError, make_project
+from training.train_iris import Trained, publish
+
+BUCKET = "models-to-keep"
+
+
+@pytest.fixture
+def registry_stack(engine: Path, cloud: LocalAws, tmp_path: Path) -> EngineStack:
+    """A registry of its own, in a backend of its own: the stack's name is fixed."""
+    project = make_project(tmp_path, engine, cloud)
+    return EngineStack(cloud, "registry", tmp_path, {"registryBucket": BUCKET}, project=project).init()
+
+
+def test_models_outlive_a_destroy_until_the_bucket_is_unprotected_and_empty(
+    registry_stack: EngineStack, trained_iris: Trained
+) -> None:
+    """A refused destroy takes nothing of the bucket's safety; after a forced one another `up` puts it right."""
+    stack, before = registry_stack, inventory(registry_stack.aws)
+    stack.up()
+    models = registry_of(stack.aws, BUCKET)
+    publish(models, trained_iris, "to keep")
+    with pytest.raises(ModelFormatError, match="protect"):
+        stack.destroy("--skip-preview=false")
+    assert set(stack.refresh().up().counts()) == {"same"}
+    with pytest.raises(ModelFormatError, match="protect"):
+        stack.destroy()
+    assert _is_whole(stack.aws, models)
+
+    stack.project.pulumi("state", "unprotect", "--all", "--yes", "--stack", "registry")
+    with pytest.raises(ModelFormatError, match="BucketNotEmpty"):
+        stack.destroy()
+    assert models.resolve("iris/1").manifest.version == 1
+    stack.up()
+    assert _is_whole(stack.aws, models)
+
+    for version in stack.aws.client("s3").list_object_versions(Bucket=BUCKET)["Versions"]:
+        stack.aws.client("s3").delete_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])
+    stack.project.pulumi("state", "unprotect", "--all", "--yes", "--stack", "registry")
+    stack.destroy()
+    assert inventory(stack.aws) == before
+
+
+def _is_whole(aws: LocalAws, models: Registry) -> bool:
+    s3 = aws.client("s3")
+    versioning = s3.get_bucket_versioning(Bucket=BUCKET)["Status"]
+    blocked = s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
+    return (versioning, all(blocked.values()), models.resolve("iris/1").manifest.version) == ("Enabled", True, 1)
