@@ -34,7 +34,7 @@ def resolve_release(settings: Settings) -> Release:
 def announce_change(settings: Settings, release: Release) -> None:
     """Print what the deployment changes about the model; SettingsError where that breaks callers and is not allowed.
 
-    What is deployed now are the outputs of the stack's last successful update, which the format gives at preview too
+    What is deployed now are the outputs of the stack's last successful update, which the engine gives at preview too
     (docs/decisions/0006). A deployed version whose manifest is gone is compared with nothing, and stops nothing.
     """
     deployed = deployed_version(_own_outputs())
@@ -59,7 +59,7 @@ def announce_change(settings: Settings, release: Release) -> None:
 def _own_outputs() -> dict[str, Any]:
     """Read the outputs of this stack's last successful update; empty before the first.
 
-    The format's own function, by which StackReference reads, gives them at once and copies them nowhere.
+    The engine's own function, by which StackReference reads, gives them at once and copies them nowhere.
     """
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
@@ -93,7 +93,7 @@ def served_format(settings: Settings, manifest: Manifest) -> ModelFormat:
 
 
 def model_layer(manifest: Manifest, model_format: ModelFormat, architecture: str, *, signing: bool = False) -> Layer:
-    """Build the layer of an format's packages and of what the handler needs, or take it from the cache.
+    """Build the layer of a format's packages and of what the handler needs, or take it from the cache.
 
     With `signing` it also has what checks a signature: 16 MB unzipped that only a stack with a public key pays for.
     """

@@ -125,7 +125,7 @@ def _serving(old: Manifest, old_format: str, new: Manifest, new_format: str) -> 
 
 
 def _packages(old: Environment, new: Environment) -> str:
-    """Every package of an format's environment goes into the layer, whose bytecode is one of the Python version."""
+    """Every package of a format's environment goes into the layer, whose bytecode is one of the Python version."""
     before, after = old.packages, new.packages
     names = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
     names.sort(key=lambda name: name != _FIRST)

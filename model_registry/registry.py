@@ -263,7 +263,7 @@ class Registry:
         return VersionRef(ref.name, version)
 
     def read_model(self, release: Release, model_format: str = "joblib") -> bytes:
-        """The bytes of a version's model in an format's form, checked against the manifest.
+        """The bytes of a version's model in a format's form, checked against the manifest.
 
         IntegrityError where they differ, ModelFormatError where the version does not have that form.
         """

@@ -97,7 +97,7 @@ def verify_version(
 
 
 def _build(manifest: Manifest, model_format: str, folder: Path, progress: Progress) -> Path:
-    """Make an format's environment below a folder and return its interpreter."""
+    """Make a format's environment below a folder and return its interpreter."""
     environment, venv = manifest.model_format(model_format).environment, folder / "venv"
     progress(f"making an environment with Python {environment.python}")
     where = f"the environment of {manifest.reference} cannot be built"

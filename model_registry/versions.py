@@ -113,7 +113,7 @@ class Versions:
         return None if stored is None else stored.data
 
     def model_bytes(self, release: Release, model_format: str = "joblib") -> bytes:
-        """The bytes of a version's model in an format's form, checked against the manifest.
+        """The bytes of a version's model in a format's form, checked against the manifest.
 
         IntegrityError where they differ, ModelFormatError where the version does not have that form.
         """

@@ -146,7 +146,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The forms beside the joblib file, by the format's name; an older release neither writes nor reads them."""
 
     def model_format(self, name: str) -> ModelFormat:
-        """What an format loads: `sklearn` is the joblib file; ModelFormatError where the version lacks it."""
+        """What a format loads: `sklearn` is the joblib file; ModelFormatError where the version lacks it."""
         if name == "joblib":
             return ModelFormat(artifact=self.artifact, environment=self.environment)
         if name in self.formats:

@@ -19,7 +19,7 @@ from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, FormatName, Mani
 
 
 def main(folder: str, model_format: FormatName) -> None:
-    """Replay the golden examples of the version in a folder by an format, and print what was found as a line of JSON.
+    """Replay the golden examples of the version in a folder by a format, and print what was found as a line of JSON.
 
     That is `{"error": "..."}` where the model cannot be loaded, or does not answer.
     """

@@ -98,11 +98,11 @@ def served_iris(aws: LocalAws, trained_iris: Trained) -> ServedModel:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests Pulumi's real format has run: without an format they are skipped."""
+    """Say how many tests Pulumi's real engine has run: without an engine they are skipped."""
     counts = {
         outcome: len([one for one in terminalreporter.stats.get(outcome, []) if one.nodeid.startswith("tests/pulumi/")])
         for outcome in ("passed", "failed", "error", "skipped")
     }
     if any(counts.values()):
         said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-        terminalreporter.write_line(f"with Pulumi's format: {said}")
+        terminalreporter.write_line(f"with Pulumi's engine: {said}")

@@ -1,6 +1,6 @@
 """Load a version in one of its forms, and answer with it: the one place that knows which format does how.
 
-Light, as the function imports it: what an format needs is imported when that format is asked for. Whoever calls `load`
+Light, as the function imports it: what a format needs is imported when that format is asked for. Whoever calls `load`
 has checked the digest of the bytes.
 """
 
@@ -36,7 +36,7 @@ def import_libraries(model_format: str) -> None:
 
 
 def load(manifest: Manifest, model_format: str, data: bytes, *, trusted_types: Sequence[str] = ()) -> Predicts:
-    """Load the bytes of an format's file; ModelFormatError where they hold types that are not trusted."""
+    """Load the bytes of a format's file; ModelFormatError where they hold types that are not trusted."""
     if model_format == "onnx":
         return OnnxPredictor(data, manifest.signature)
     if model_format == "skops":
