@@ -110,8 +110,8 @@ def test_a_changed_manifest_is_not_believed(aws: LocalAws, pin: Pin, release: Re
 
 
 def test_a_pinned_manifest_that_this_release_cannot_read_is_refused(aws: LocalAws, pin: Pin, release: Release) -> None:
-    other = put_manifest(aws, pin, msgspec.structs.replace(release.manifest, format=2))
-    with pytest.raises(RecordError, match="format 2"):
+    other = put_manifest(aws, pin, msgspec.structs.replace(release.manifest, format=3))
+    with pytest.raises(RecordError, match="format 3"):
         load(other)
 
 
