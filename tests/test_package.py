@@ -57,7 +57,7 @@ def run(*command: str, cwd: Path) -> str:
 def checked(environment: Path, folder: Path, program: str) -> str:
     """What mypy says of a program that uses the installed package."""
     (folder / "caller.py").write_text(program)
-    python = environment / "bin" / "python"
+    python = str(environment / "bin" / "python")
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-executable", python, "caller.py"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
 
