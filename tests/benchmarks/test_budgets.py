@@ -118,7 +118,7 @@ def modules_by_package(first: FirstAnswer) -> Counter[str]:
     for top, count in first.modules.items():
         if top in sys.stdlib_module_names:
             counts[STDLIB] += count
-        elif top in {"handler", "model_registry"}:
+        elif top in {"handler", "model_runtime"}:
             counts[OURS] += count
         elif not top.startswith("_") and top != "cython_runtime":
             counts[top] += count
