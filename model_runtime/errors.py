@@ -75,7 +75,7 @@ class UvNotFoundError(EnvironmentBuildError):
 
 
 class InterpreterNotFoundError(EnvironmentBuildError):
-    """This machine has no interpreter of that Python minor version."""
+    """There is no interpreter of that Python minor version on this machine."""
 
 
 class VerificationError(RegistryError):
