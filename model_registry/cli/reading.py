@@ -10,6 +10,7 @@ import typer
 
 from model_registry import comparison
 from model_registry.cli.common import (
+    READ,
     Address,
     AsJson,
     Bucket,
@@ -31,7 +32,7 @@ from model_runtime.errors import InvalidNameError
 from model_runtime.manifest import Artifact
 
 
-@app.command("list")
+@app.command("list", rich_help_panel=READ)
 def list_(
     bucket: Bucket,
     name: Annotated[str | None, typer.Argument(help="One model only.")] = None,
@@ -58,7 +59,7 @@ def list_(
         )
 
 
-@app.command()
+@app.command(rich_help_panel=READ)
 def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJson = False) -> None:
     """Show what a version is."""
     with known_errors():
@@ -89,7 +90,7 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
         )
 
 
-@app.command()
+@app.command(rich_help_panel=READ)
 def compare(
     bucket: Bucket,
     one: Address,
@@ -109,7 +110,7 @@ def compare(
             talk.print("nothing differs")
 
 
-@app.command()
+@app.command(rich_help_panel=READ)
 def resolve(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJson = False) -> None:
     """Print the version that an address names, as NAME/VERSION."""
     with known_errors():
@@ -120,7 +121,7 @@ def resolve(bucket: Bucket, address: Address, profile: Profile = None, as_json: 
             print(pin)
 
 
-@app.command()
+@app.command(rich_help_panel=READ)
 def which(
     bucket: Bucket,
     address: TagAddress,
@@ -138,7 +139,7 @@ def which(
             print(found)
 
 
-@app.command()
+@app.command(rich_help_panel=READ)
 def history(bucket: Bucket, address: TagAddress, profile: Profile = None, as_json: AsJson = False) -> None:
     """Show who moved a tag, when, why, from where and to where; newest last."""
     with known_errors():
@@ -149,7 +150,7 @@ def history(bucket: Bucket, address: TagAddress, profile: Profile = None, as_jso
         print_table([_row(move) for move in tag.history], title=f"{tag.name}@{tag.tag}")
 
 
-@app.command()
+@app.command(rich_help_panel=READ)
 def download(
     bucket: Bucket,
     address: Address,
@@ -225,4 +226,4 @@ def _instant(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError as error:
-        raise InvalidNameError(f"{text!r} is no instant: write it as in 2026-11-23T14:03:00+01:00") from error
+        raise InvalidNameError(f"{text!r} is not a valid timestamp: write it like 2026-11-23T14:03:00+01:00") from error

@@ -217,13 +217,13 @@ def test_promote_keeps_the_checks_that_were_passed_in_the_history(measured: Regi
     assert run("promote", "iris", "--version", "1", "--to", "prod", "--by", "me").stdout == "iris@prod -> iris/1\n"
 
 
-def test_a_policy_holds_for_people_and_ci_alike(measured: Registry) -> None:
-    assert run("policy", "iris@prod").stderr == "iris@prod has no policy\n"
-    assert "accuracy>=0.95" in said("policy", "iris@prod", "--require", "accuracy>=0.95", "-m", "agreed", "--by", "me")
-    assert data("policy", "iris@prod")["reason"] == "agreed"
+def test_promotion_rules_hold_for_people_and_ci_alike(measured: Registry) -> None:
+    assert run("rules", "iris@prod").stderr == "iris@prod has no promotion rules\n"
+    assert "accuracy>=0.95" in said("rules", "iris@prod", "--require", "accuracy>=0.95", "-m", "agreed", "--by", "me")
+    assert data("rules", "iris@prod")["reason"] == "agreed"
     assert "0.95 is required" in refused(*PROMOTE)
     assert "0.95 is required" in refused("tag", "iris/2", "prod", "--by", "me")
-    said("policy", "iris@prod", "--clear", "--by", "me")
+    said("rules", "iris@prod", "--clear", "--by", "me")
     assert run(*PROMOTE).exit_code == 0
     assert prod(measured) == 2
 
