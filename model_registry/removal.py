@@ -49,8 +49,7 @@ class Removal:
             else:
                 self._storage.replace(self._key, data, there.etag)
         except (ConflictError, StorageError):
-            found = self._storage.read(self._key)
-            if found is None or found.data != data:
+            if not self._storage.holds(self._key, data):
                 raise
 
     def require(self) -> str | None:
@@ -69,6 +68,5 @@ class Removal:
         try:
             self._storage.replace(self._key, withdrawn, self.require())
         except (ConflictError, StorageError):
-            found = self._storage.read(self._key)
-            if found is None or found.data != withdrawn:
+            if not self._storage.holds(self._key, withdrawn):
                 raise

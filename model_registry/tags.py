@@ -60,12 +60,16 @@ class Tags:
         A removal of a version that looks for tags later than this finds it, and one that looked earlier left its mark.
         """
         found = self.read(ref)
+        if found is not None:
+            return found
+        refused: ConflictError | None = None
+        try:
+            self._storage.create(tag_key(ref.name, ref.tag), encode(history.unset(ref)))
+        except ConflictError as error:  # another writer was first, or the answer was lost
+            refused = error
+        found = self.read(ref)
         if found is None:
-            with suppress(ConflictError):  # another writer was first, or its answer was lost
-                self._storage.create(tag_key(ref.name, ref.tag), encode(history.unset(ref)))
-            found = self.read(ref)
-        if found is None:
-            raise StorageError(
+            raise refused or StorageError(
                 f"{self._storage.location} does not show {tag_key(ref.name, ref.tag)}, which was just written: "
                 "it is not a service that a registry can be kept in"
             )

@@ -271,16 +271,19 @@ class Versions:
         ]
 
     def remove_aborted(self, ref: VersionRef, mark: Mark) -> bool:
-        """Remove what a publish or a deletion that was cut off left; False where a manifest has come meanwhile.
+        """Remove what a publish or a deletion that was cut off left; False where somebody else is at it.
 
         The mark comes first: a publish that is under way nevertheless finds it when it is done, and begins anew.
         """
         removal = Removal(self._storage, ref, mark)
-        removal.take()
-        if self.manifest_bytes(ref) is not None:
-            removal.withdraw()
+        try:
+            removal.take()
+            if self.manifest_bytes(ref) is not None:
+                removal.withdraw()
+                return False
+            removal.require()
+        except ConflictError:  # the publish itself, or another removal
             return False
-        removal.require()
         self._remove_files(ref)
         return True
 
@@ -343,8 +346,7 @@ class Versions:
                     self._storage.replace(key, moved, stored.etag)
             except (ConflictError, StorageError) as error:
                 # A write whose answer was lost may have happened.
-                found = self._storage.read(key)
-                if found is None or found.data != moved:
+                if not self._storage.holds(key, moved):
                     if isinstance(error, ConflictError):
                         continue
                     raise

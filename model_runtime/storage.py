@@ -249,10 +249,22 @@ class Storage:
         key = f"{PROBES}{uuid.uuid4().hex}"
         with self._errors(f"write {key}"):
             _interruptible(lambda: obstore.put(self._store, key, b"clock"))
-            meta = _interruptible(lambda: obstore.head(self._store, key))
+        # From a listing: as exact as the times that it is compared with.
+        times = [modified for listed, modified in self.entries(PROBES) if listed == key]
         self.delete(key)
-        time: datetime = meta["last_modified"]
-        return time
+        if not times:
+            raise StorageError(f"{self.location} does not list {key}, which was just written: a registry needs that")
+        return times[0]
+
+    def holds(self, key: str, data: bytes) -> bool:
+        """Whether an object has these bytes: a write that failed may have been done, its answer lost.
+
+        False also where that cannot be found out: the failure is what is to be reported then.
+        """
+        with suppress(StorageError):
+            stored = self.read(key)
+            return stored is not None and stored.data == data
+        return False
 
     def require_conditional_writes(self) -> None:
         """StorageError where the service ignores the conditions of a write: then one writer overwrites another."""
@@ -260,7 +272,8 @@ class Storage:
         remedy = "two writers would overwrite one another: keep the registry in a service that honours it"
         with self._errors(f"write {key}"):
             try:
-                _interruptible(lambda: obstore.put(self._store, key, b"1", mode="create"))
+                with suppress(AlreadyExistsError):  # by the same write, whose answer was lost
+                    _interruptible(lambda: obstore.put(self._store, key, b"1", mode="create"))
                 with suppress(AlreadyExistsError, PreconditionError):
                     _interruptible(lambda: obstore.put(self._store, key, b"2", mode="create"))
                     raise StorageError(f"{location}: the service ignores `If-None-Match: *` ({remedy})")

@@ -185,5 +185,5 @@ def _print(tag: Tag, committed: list[Move], *, as_json: bool) -> None:
     target = "nothing" if tag.version is None else f"{tag.name}/{tag.version}"
     print(f"{tag.name}@{tag.tag} -> {target}{'' if committed else ' (was there already)'}")
     for move in committed:
-        if move.action == "rollback":  # what was skipped
+        if move.action == "rollback" and move.checks:  # what was skipped
             talk.print(*move.checks, sep="\n")

@@ -109,7 +109,7 @@ def test_without_by_the_caller_s_identity_is_recorded() -> None:
     assert data("show", "iris/1")["created_by"].startswith("arn:aws:")
 
 
-SUMMARY = {"name": "iris", "versions": [1], "tags": {"dev": 1}, "deprecated": []}
+SUMMARY = {"name": "iris", "versions": [1], "tags": {"dev": 1}, "deprecated": [], "broken": {}}
 
 
 @pytest.mark.usefixtures("published")
@@ -165,7 +165,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "bad address": (["show", "iris"], "'iris' is not a version reference"),
     "bad model name": (["publish", "-n", "Iris!", "model.joblib", "-x", "rows.json"], "model name 'Iris!' is not"),
     "bad tag": (["tag", "iris/1", "Prod/1"], "tag 'Prod/1' is not usable"),
-    "bad bucket name": (["list", "-b", "s3://a_b"], "'s3://a_b' is no bucket"),
+    "bad bucket name": (["list", "-b", "s3://a_b"], "'s3://a_b' is not a bucket name"),
     "missing bucket": (["list", "-b", "there-is-none"], "there is no such bucket"),
     "missing bucket published to": (
         [*PUBLISH, "model.joblib", "-x", "rows.json", "-b", "there-is-none"],

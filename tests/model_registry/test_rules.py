@@ -152,7 +152,8 @@ def test_verify_comes_last_and_is_on_record(three: Registry) -> None:
     first, verified = checks(three.promote("iris", version=2, to_tag="prod", gates=gates, progress=steps.append))
     assert first == "accuracy 0.98 >= 0.95"
     assert verified.startswith("iris/2 answers 3 golden examples as recorded, with Python ")
-    assert len(steps) == 4
+    assert steps[0] == "reading iris/2"
+    assert steps[-1] == "replaying 3 golden examples by joblib"
 
 
 def test_a_promotion_whose_verification_fails_changes_nothing(three: Registry, storage: Storage) -> None:
@@ -174,7 +175,7 @@ def test_rules_is_an_object_that_says_who_set_it_when_and_why(three: Registry, s
     policy = three.set_rules("iris@prod", STRICT, reason="after the incident")
     assert three.rules("iris@prod") == policy
     assert (policy.gates, policy.set_by, policy.reason) == (STRICT, ACTOR, "after the incident")
-    assert list(storage.keys(rules_prefix("iris"))) == ["models/iris/promotion rules/prod.json"]
+    assert list(storage.keys(rules_prefix("iris"))) == ["models/iris/policies/prod.json"]
     stored = storage.read(rules_key("iris", "prod"))
     assert stored is not None
     assert decode_rules(stored.data) == policy
