@@ -131,7 +131,7 @@ def test_a_write_after_which_the_service_is_gone_is_an_error_and_not_done_twice_
     case.lose(write, then_down=True)
     with pytest.raises(StorageError, match=r"s3://models-\w+: cannot write models/iris/") as caught:
         case.run(verb)
-    is_move = verb in {"tag, new", "tag, moved", "rollback", "untag"}
+    is_move = verb in {"tag, new", "tag, moved", "rollback", "untag"} and (verb, write) != ("tag, new", 1)
     assert ("was moved is not known: look at `history iris@" in str(caught.value)) is is_move
     case.proxy.down = False
     case.proxy.loses = lambda _method, _path: False
@@ -151,4 +151,7 @@ def test_a_write_after_which_the_service_is_gone_is_an_error_and_not_done_twice_
         assert case.written() - case.before == done + Counter(
             {key: 1 for key in case.written() if key not in case.before and key not in done}
         )
-    assert max((case.written() - case.before).values()) == (2 if verb == "tag, new" else 1)
+    written = case.written() - case.before
+    most = {"tags/new.json": 2, "counter.json": 2}  # created and moved; a number for each time that it was tried
+    for key, times in written.items():
+        assert times <= most.get(key.partition("/models/iris/")[2], 1), key
