@@ -41,7 +41,9 @@ def folders() -> dict[str, list[str]]:
 def listing() -> str:
     """The folders and what they import, as the code block of CONTRIBUTING.md."""
     width = max(map(len, folders()))
-    lines = [f"{folder:{width}} -> {', '.join(imported) or 'nothing of ours'}" for folder, imported in folders().items()]
+    lines = [
+        f"{folder:{width}} -> {', '.join(imported) or 'nothing of ours'}" for folder, imported in folders().items()
+    ]
     return "\n".join([BEGIN, "", "```", *lines, "```", "", END])
 
 

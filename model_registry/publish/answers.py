@@ -10,7 +10,7 @@ import numpy as np
 
 from model_registry.publish.tables import Table
 from model_runtime.errors import PublishError
-from model_runtime.manifest import Prediction, Signature
+from model_runtime.manifest import Method, Prediction, Signature
 from model_runtime.prediction import Predictor, further_output, harmless_warnings_ignored
 
 RELATIVE = 1e-9
@@ -60,7 +60,7 @@ class RawOutputs:
 
     predicted: Any
     probabilities: Any
-    further: dict[str, Any]
+    further: dict[Method, Any]
 
     @property
     def arrays(self) -> Iterator[Any]:

@@ -1,5 +1,6 @@
 """What the fitted steps of a pipeline say of its input columns: which may be missing, and which hold codes."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,26 +61,33 @@ def _first(estimator: Any, columns: list[str], names: list[str]) -> Iterator[tup
     """Go down to the steps that see `columns`, which are among all `names` of the input."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     if isinstance(estimator, Pipeline):
-        for _, step in estimator.steps:
-            if step is None or isinstance(step, str) or type(step).__name__ in _LETTING_THROUGH:
-                continue
+        deciding = (step for _, step in estimator.steps if not _lets_through(step))
+        for step in itertools.islice(deciding, 1):
             yield from _first(step, columns, names)
-            return
     elif isinstance(estimator, ColumnTransformer):
-        for _, step, chosen in estimator.transformers_:
-            if step == "drop":
-                continue
-            resolved = _resolved(chosen, columns)
-            if isinstance(step, str):
-                yield from ((name, First(None, index)) for index, name in enumerate(resolved))
-            else:
-                yield from _first(step, resolved, names)
+        yield from _first_of_columns(estimator, columns, names)
     elif isinstance(estimator, FeatureUnion):
         for _, step in estimator.transformer_list:
             if not isinstance(step, str):
                 yield from _first(step, columns, names)
     else:
         yield from ((name, First(estimator, index)) for index, name in enumerate(columns))
+
+
+def _first_of_columns(
+    estimator: ColumnTransformer, columns: list[str], names: list[str]
+) -> Iterator[tuple[str, First]]:
+    for _, step, chosen in estimator.transformers_:
+        resolved = _resolved(chosen, columns)
+        if isinstance(step, str):
+            if step == "passthrough":
+                yield from ((name, First(None, index)) for index, name in enumerate(resolved))
+        else:
+            yield from _first(step, resolved, names)
+
+
+def _lets_through(step: Any) -> bool:
+    return step is None or isinstance(step, str) or type(step).__name__ in _LETTING_THROUGH
 
 
 def _resolved(chosen: Any, columns: list[str]) -> list[str]:

@@ -63,7 +63,7 @@ def read_table(estimator: Any, X: Any, feature_names: Sequence[str] | None = Non
     """Read a DataFrame, an array of shape (n, features), a list of n objects, rows or texts.
 
     Columns are matched with the names that the estimator was fitted on, and put in its order; `feature_names` name
-    those of an array. Raises PublishError, which says `what` was given, for anything else and for names that do not fit.
+    those of an array. Raises PublishError, which says `what` was given, for anything else and for names that differ.
     """
     fitted = fitted_names(estimator)
     if hasattr(X, "iloc") and hasattr(X, "columns"):

@@ -31,9 +31,6 @@ from model_runtime.schema import Row
 
 Progress = Callable[[str], None]
 
-_PROOF_TRIES = 6
-"""A model may need one package after another that no pickle names; each try finds at least one."""
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -156,15 +153,13 @@ def _draft(
 def _proven(draft: Manifest, described: Description, data: bytes, given: Given, progress: Progress) -> Manifest:
     """The draft with its proof, and with the packages that it took to predict and that no pickle names."""
     rows = [json_row(draft.signature, row) for table in described.rows for row in table]
-    for _ in range(_PROOF_TRIES):
+    while True:
         case = Case(draft, {MODEL_FILE: data}, rows, described.own)
         found = prove(case, given.proof, progress=progress)
         if isinstance(found, Proof):
             return msgspec.structs.replace(draft, proof=found)
+        # Ends, as each try has more packages than the one before.
         draft = _with_missing(draft, found, given, progress)
-    raise ProofError(
-        f"{draft.name} does not answer as a function ({found.said}): install what it needs and publish again"
-    )
 
 
 def _with_missing(draft: Manifest, missing: MissingModules, given: Given, progress: Progress) -> Manifest:
