@@ -1,4 +1,4 @@
-"""The records of the registry: a version's manifest and a tag's history, and how they are written as JSON.
+"""A version's manifest, and how a record of the registry is written as JSON (`model_registry.records` has the others).
 
 Unknown fields are ignored when reading, so that a later release may add some.
 
@@ -9,14 +9,12 @@ Pure and light: the function imports this module, so it may import nothing but t
 import hashlib
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
 from model_runtime.errors import InvalidNameError, ModelFormatError, RecordError
 
-FORMAT = 1
-"""The format of tags, marks and rules, the only one so far."""
 MANIFEST_FORMAT = 2
 """The format of manifests that this release writes. It reads format 1 too, and serves such versions as they are."""
 
@@ -27,8 +25,6 @@ GOLDEN_FILE = "golden.json"
 CODE_FILE = "code.zip"
 REPORT_FILE = "report.json"
 MANIFEST_FILE = "manifest.json"
-DEPRECATED_FILE = "deprecated.json"
-DELETED_FILE = "deleted.json"
 
 # Lower case letters, digits and single hyphens: safe in S3 keys, Lambda and API names, URLs and shells.
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -265,74 +261,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name}/{self.version}"
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One entry of a tag's history: who moved it when and why, from which version to which.
-
-    A version is None where the tag was not set before, or is not set after. `id` is unique: it tells a move whose
-    answer was lost from another writer's. `manifest_sha256` pins the version's manifest as it was at the move.
-    `checks` are the gates that the move passed, with their numbers. `previous` is the SHA-256 of the entry before as
-    `digest(encode(entry))`, None in the first: a chain. What has its default value is not written, so a field that a
-    later release adds with a default does not change the digests of old entries.
-    """
-
-    sequence: int
-    id: str
-    action: Literal["tag", "promote", "rollback", "untag"]
-    from_version: int | None
-    to_version: int | None
-    by: str
-    at: Instant
-    reason: str
-    manifest_sha256: str | None = None
-    checks: tuple[str, ...] = ()
-    previous: str | None
+class _Record(Protocol):
+    @property
+    def format(self) -> int: ...
 
 
-class Tag(msgspec.Struct, frozen=True, kw_only=True):
-    """A tag of a model with its whole history, oldest move first. `version` is None after `untag`."""
-
-    format: int = FORMAT
-    name: str
-    tag: str
-    version: int | None
-    history: tuple[Move, ...]
-
-
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """A note beside a version, `deprecated.json` or `deleted.json`: who set it when and why."""
-
-    format: int = FORMAT
-    by: str
-    at: Instant
-    reason: str
-
-
-class Gates(msgspec.Struct, frozen=True, kw_only=True):
-    """What a version must show before a tag is moved to it; `model_registry.gates` says how it is judged.
-
-    `require`: metrics with bounds, as `accuracy>=0.95`. `not_worse_than`: a tag of the same model. `verify`: rebuild
-    the environment and replay the golden examples. `allow_breaking` and `allow_deprecated` permit what is refused
-    otherwise: a signature that breaks callers of the version that is replaced, and a deprecated version.
-    """
-
-    require: tuple[str, ...] = ()
-    not_worse_than: str | None = None
-    verify: bool = False
-    allow_breaking: bool = False
-    allow_deprecated: bool = False
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """The gates that every move of a tag meets, `policies/TAG.json`: who set them when and why."""
-
-    format: int = FORMAT
-    gates: Gates
-    set_by: str
-    at: Instant
-    reason: str
-
-
-_Kind = TypeVar("_Kind", Manifest, Tag, Mark, Policy)
+_Kind = TypeVar("_Kind", bound=_Record)
 
 
 def encode(record: msgspec.Struct) -> bytes:
@@ -347,7 +281,7 @@ def digest(data: bytes | memoryview) -> str:
 
 def decode_manifest(data: bytes) -> Manifest:
     """Read a manifest of format 1 or 2; RecordError where it is damaged or of another format."""
-    manifest = _decode(data, Manifest, range(1, MANIFEST_FORMAT + 1))
+    manifest = decode_record(data, Manifest, range(1, MANIFEST_FORMAT + 1))
     if manifest.format == 1:
         formats = msgspec.json.decode(data, type=_Format1).engines
         return msgspec.structs.replace(manifest, formats=formats)
@@ -360,22 +294,8 @@ class _Format1(msgspec.Struct):
     engines: dict[str, ModelFormat] = {}
 
 
-def decode_tag(data: bytes) -> Tag:
-    """Read a tag object; RecordError where it is damaged or of another format."""
-    return _decode(data, Tag)
-
-
-def decode_mark(data: bytes) -> Mark:
-    """Read a mark; RecordError where it is damaged or of another format."""
-    return _decode(data, Mark)
-
-
-def decode_policy(data: bytes) -> Policy:
-    """Read a policy; RecordError where it is damaged or of another format."""
-    return _decode(data, Policy)
-
-
-def _decode(data: bytes, kind: type[_Kind], formats: range = range(1, FORMAT + 1)) -> _Kind:
+def decode_record(data: bytes, kind: type[_Kind], formats: range) -> _Kind:
+    """Read a record; RecordError where it is damaged, or of a format that this release does not read."""
     what = kind.__name__.lower()
     read = f"this release reads {' and '.join(map(str, formats))}: use the release that wrote it"
     try:
@@ -418,23 +338,3 @@ def versions_prefix(name: str) -> str:
 def version_key(name: str, version: int, file: str) -> str:
     """The key of a file of a version."""
     return f"{versions_prefix(name)}{version}/{file}"
-
-
-def tags_prefix(name: str) -> str:
-    """Where the tags of a model lie."""
-    return f"models/{name}/tags/"
-
-
-def tag_key(name: str, tag: str) -> str:
-    """The key of a tag object."""
-    return f"{tags_prefix(name)}{tag}.json"
-
-
-def policies_prefix(name: str) -> str:
-    """Where the policies of a model's tags lie."""
-    return f"models/{name}/policies/"
-
-
-def policy_key(name: str, tag: str) -> str:
-    """The key of a tag's policy."""
-    return f"{policies_prefix(name)}{tag}.json"

@@ -102,13 +102,14 @@ class Predictor:
             outputs = outputs.reshape(len(outputs), -1).squeeze(1)
         if self._checks_values:
             _check_finite(outputs, "predict")
+        _check_count(outputs, count, "predict")
         answers: list[Any] = outputs.tolist()
-        return _checked_count(answers, count, "predict")
+        return answers
 
     def _tables(self, table: Any, count: int) -> Iterable[Any]:
         """Probabilities of n rows with their labels: n mappings, or n lists of a mapping for each output."""
         for each in table if self._output_keys else [table]:
-            _checked_count(each, count, "predict_proba")
+            _check_count(each, count, "predict_proba")
             if not self._signature.null_outputs:
                 _check_finite(each, "predict_proba")
         if not self._output_keys:
@@ -122,7 +123,7 @@ class Predictor:
 
         arrays = [np.asarray(each) for each in (found if isinstance(found, tuple) else (found,))]
         for each in arrays:
-            _checked_count(each, count, name)
+            _check_count(each, count, name)
             if not self._signature.null_outputs:
                 _check_finite(each, name)
         if name == "kneighbors":
@@ -155,10 +156,9 @@ def further_output(estimator: Any, name: Method, inputs: Any, quantiles: Sequenc
     return found.toarray() if hasattr(found, "toarray") else found
 
 
-def _checked_count(answers: Any, count: int, method: str) -> Any:
+def _check_count(answers: Any, count: int, method: str) -> None:
     if len(answers) != count:
         raise OutputError(f"{method} gave {len(answers)} answers to {count} rows")
-    return answers
 
 
 def _check_finite(outputs: Any, method: str) -> None:

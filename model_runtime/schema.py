@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Optional
 import msgspec
 
 from model_runtime.errors import InputError
-from model_runtime.manifest import UNREADABLE, Feature, Label, Method, Signature
+from model_runtime.manifest import UNREADABLE, Example, Feature, Label, Method, Signature
 
 Row = tuple[Any, ...]
 """The values of one instance in the order of the signature's features; None where a value is missing."""
@@ -98,6 +98,14 @@ class Inputs:
         if problems:
             raise InputError(problems)
         return [row], False
+
+    def read_example(self, example: Example) -> Row:
+        """Read the recorded input of an example as the body of a request; InputError where it does not fit."""
+        problems: list[dict[str, str]] = []
+        row = self._read_object(example.input, "#", problems)
+        if problems:
+            raise InputError(problems)
+        return row
 
     def read_query(self, parameters: Mapping[str, Sequence[str]]) -> list[Row]:
         """Read the query string of a GET: one value each, as text. InputError lists every wrong parameter."""

@@ -24,7 +24,7 @@ from model_runtime.manifest import (
     version_key,
 )
 from model_runtime.pin import Pin
-from model_runtime.schema import Inputs
+from model_runtime.schema import Inputs, Row
 from model_runtime.signing import SIGNING_FILE, parse_public_keys, verify
 from model_runtime.storage import Storage, Stored
 
@@ -122,10 +122,11 @@ def load(
     clock.lap("verify")
     predictor = formats.load(manifest, deployment.model_format, data, trusted_types=deployment.trusted_types)
     clock.lap("load")
+    inputs = Inputs(manifest.signature)
     for example in manifest.examples[:1]:
-        _self_check(predictor, manifest, example, deployment.model_format)
+        _self_check(predictor, inputs.read_example(example), example, manifest, deployment.model_format)
     clock.lap("self_check")
-    return ServedModel(manifest, Inputs(manifest.signature), predictor, clock.laps)
+    return ServedModel(manifest, inputs, predictor, clock.laps)
 
 
 class _Download:
@@ -203,8 +204,9 @@ def _check(data: bytes, expected: str, what: str) -> None:
         raise LoadError(f"{what} has SHA-256 {found}, {expected} is pinned: it is not loaded")
 
 
-def _self_check(predictor: formats.Predicts, manifest: Manifest, example: Example, model_format: FormatName) -> None:
-    row = tuple(example.input[feature.name] for feature in manifest.signature.features)
+def _self_check(
+    predictor: formats.Predicts, row: Row, example: Example, manifest: Manifest, model_format: FormatName
+) -> None:
     (answer,) = predictor.predict([row])
     if not formats.same_answer(manifest.model_format(model_format), answer, example.output):
         raise LoadError(

@@ -33,13 +33,13 @@ def _answered(folder: Path) -> dict[str, Any]:
 
     from handler.app import App
     from model_runtime.schema import has_query_form
-    from model_runtime.start import Pin, load
+    from model_runtime.start import Deployment, load
     from model_runtime.storage import Storage
 
     os.environ.update(json.loads((folder / "variables.json").read_text(encoding="utf-8")))
     rows = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
     try:
-        served = load(Pin.from_environment(os.environ), Storage(LocalStore(folder / "bucket"), "the version"))
+        served = load(Deployment.from_environment(os.environ), Storage(LocalStore(folder / "bucket"), "the version"))
     except Exception as error:  # noqa: BLE001  # unpickling can raise anything
         return _failure(error)
     app = App(lambda: served)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_registry.records import Move, Tag, decode_tag, tag_key
 from model_runtime.errors import InvalidNameError, RecordError
 from model_runtime.manifest import (
     Artifact,
@@ -14,16 +15,12 @@ from model_runtime.manifest import (
     Example,
     Feature,
     Manifest,
-    Move,
     Prediction,
     Signature,
-    Tag,
     check_slug,
     decode_manifest,
-    decode_tag,
     digest,
     encode,
-    tag_key,
     version_key,
 )
 
