@@ -6,6 +6,7 @@ models/iris/tags/prod.json              current version and full history, replac
 """
 
 import logging
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,8 @@ from model_runtime.storage import Storage
 if TYPE_CHECKING:
     from model_registry.signing import Signer
 
+PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
+
 _LOG = logging.getLogger(__name__)
 
 ABORTED_AFTER = timedelta(days=1)
@@ -72,7 +75,7 @@ class Registry:
     signed is refused with SigningError wherever it is resolved.
     `notifier` is told of each move of a tag once it is committed. Where it fails, the move stands and is returned as
     ever, and the failure is logged as a warning (logger `model_registry.registry`; on stderr unless logging is set up).
-    `proof` is how versions are proven that are published without another word.
+    `proof` is how versions are proven that are published without another word: MODEL_REGISTRY_PROOF, else `full`.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class Registry:
         signer: "Signer | None" = None,
         trusted_keys: Sequence[str] = (),
         notifier: Callable[[Tag, Move], None] | None = None,
-        proof: ProofKind = "full",
+        proof: ProofKind | None = None,
     ) -> None:
         self.location = storage.location
         self._versions = Versions(storage)
@@ -164,7 +167,7 @@ class Registry:
             model_bytes=model_bytes,
             lock=lock,
             formats=formats,
-            proof=proof or self._proof,
+            proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
         prepared = prepare(estimator, given, progress=progress)
         for note in prepared.notes:

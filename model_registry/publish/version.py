@@ -62,7 +62,7 @@ class Given:
     model_bytes: bytes | None = None
     lock: Path | None = None
     formats: Sequence[str] = ("joblib",)
-    proof: ProofKind = "full"
+    proof: str = "full"
 
 
 def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: None) -> Prepared:
@@ -74,7 +74,8 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
 
     """
     check_slug(given.name, "model name")
-    _check(given)
+    kind = _checked_proof(given.proof)
+    _check_formats(given.formats)
     metrics = _checked_metrics(given.metrics or {})
     progress(f"describing the {type(estimator).__name__}")
     described = describe(
@@ -93,18 +94,22 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
     draft = _draft(given, described, metrics, data, forms)
-    if given.proof != "none":
-        draft = _proven(draft, described, data, given, progress)
+    if kind != "none":
+        draft = _proven(draft, described, data, given, kind, progress)
     further = {form.model_format.artifact.file: form.data for form in forms}
     return Prepared(draft, data, further, described.notes)
 
 
-def _check(given: Given) -> None:
-    unknown = [name for name in given.formats if name not in FORMAT_FILES]
-    if isinstance(given.formats, str) or unknown:
-        raise PublishError(f"formats are {given.formats!r}: give a list of {', '.join(FORMAT_FILES)}")
-    if given.proof not in get_args(ProofKind):
-        raise PublishError(f"proof is {given.proof!r}: take one of {', '.join(get_args(ProofKind))}")
+def _check_formats(names: Sequence[str]) -> None:
+    if isinstance(names, str) or any(name not in FORMAT_FILES for name in names):
+        raise PublishError(f"formats are {names!r}: give a list of {', '.join(FORMAT_FILES)}")
+
+
+def _checked_proof(kind: str) -> ProofKind:
+    for known in get_args(ProofKind):
+        if kind == known:
+            return known
+    raise PublishError(f"proof is {kind!r}: take one of {', '.join(get_args(ProofKind))}")
 
 
 def _checked_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -150,12 +155,14 @@ def _draft(
     )
 
 
-def _proven(draft: Manifest, described: Description, data: bytes, given: Given, progress: Progress) -> Manifest:
+def _proven(
+    draft: Manifest, described: Description, data: bytes, given: Given, kind: ProofKind, progress: Progress
+) -> Manifest:
     """The draft with its proof, and with the packages that it took to predict and that no pickle names."""
     rows = [json_row(draft.signature, row) for table in described.rows for row in table]
     while True:
         case = Case(draft, {MODEL_FILE: data}, rows, described.own)
-        found = prove(case, given.proof, progress=progress)
+        found = prove(case, kind, progress=progress)
         if isinstance(found, Proof):
             return msgspec.structs.replace(draft, proof=found)
         # Ends, as each try has more packages than the one before.
