@@ -13,10 +13,10 @@ from benchmarks.cold import ARCHITECTURE, ColdStart, prepare
 from handler.app import App
 from infra.function_code import variables
 from infra.layer.build import LayerSpec
-from infra.layer.errors import InterpreterNotFoundError
-from infra.layer.uv import find_interpreter
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
+from model_registry.environments import find_interpreter
+from model_runtime.errors import InterpreterNotFoundError
 from model_runtime.manifest import FormatName
 from model_runtime.start import Deployment, load
 from training.train_iris import publish, train
