@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from threading import Thread
 
 from model_runtime import formats
-from model_runtime.errors import ModelFormatError, SigningError
+from model_runtime.errors import ModelFormatError, OutputError, SigningError
 from model_runtime.formats.skops import parse_trusted_types
 from model_runtime.manifest import (
     FORMAT_FILES,
@@ -207,7 +207,10 @@ def _check(data: bytes, expected: str, what: str) -> None:
 def _self_check(
     predictor: formats.Predicts, row: Row, example: Example, manifest: Manifest, model_format: FormatName
 ) -> None:
-    (answer,) = predictor.predict([row])
+    try:
+        (answer,) = predictor.predict([row])
+    except OutputError as error:
+        raise LoadError(f"{manifest.reference} does not answer its first golden example: {error}") from error
     if not formats.same_answer(manifest.model_format(model_format), answer, example.output):
         raise LoadError(
             f"{manifest.reference} answers its first golden example with {answer}, recorded was {example.output}"

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from model_registry.publish.answers import OwnAnswers
 from model_registry.publish.environment import environment_of
 from model_registry.publish.outputs import check_has_output, outputs_of
-from model_registry.publish.signature import Declared, signature_of
+from model_registry.publish.signature import Declared, check_types, signature_of
 from model_registry.publish.tables import Table, read_table
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Environment, Example, FeatureType, Label, Signature
@@ -86,6 +86,7 @@ def describe(
     tables = [read_table(estimator, X_example, feature_names)]
     if X_train is not None:
         tables.append(_same_columns(tables[0], read_table(estimator, _sample(X_train), feature_names, what="X_train")))
+    check_types(tables[0])
     served = outputs_of(estimator, tables[0], class_names=class_names, outputs=outputs)
     found = signature_of(estimator, tables, served, Declared(nullable, types or {}))
     signature = found.signature

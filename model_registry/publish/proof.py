@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from model_registry import shipping
+from model_registry.environments import environment_for
 from model_registry.publish import _prove
 from model_registry.publish.answers import Comparison, OwnAnswers, compare
 from model_runtime.errors import ProofError
@@ -89,8 +90,6 @@ def prove_all(
 def _interpreter(manifest: Manifest, kind: ProofKind, progress: Progress) -> Path:
     if kind == "process":
         return Path(sys.executable)
-    from model_registry.environments import environment_for
-
     environment = manifest.environment
     return environment_for(shipping.layer_packages(environment.packages), environment.python, progress=progress)
 

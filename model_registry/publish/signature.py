@@ -76,6 +76,12 @@ def check_field_names(signature: Signature) -> None:
         raise PublishError(f"a column of X_example cannot be the name of a request's field ({error})") from error
 
 
+def check_types(table: Table) -> None:
+    """PublishError for a column of several kinds of values, or of none."""
+    for column in table.columns:
+        _type(column, [value for value in column.values if value is not None])
+
+
 def _check_declared(columns: Sequence[Column], declared: Declared) -> None:
     names = [column.name for column in columns]
     nullable = () if isinstance(declared.nullable, bool) else declared.nullable

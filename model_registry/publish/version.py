@@ -95,7 +95,7 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
     )
     draft = _draft(given, described, metrics, data, forms)
     if kind != "none":
-        draft = _proven(draft, described, data, given, kind, progress)
+        draft = _proven(draft, described, data, kind, lock=given.lock, progress=progress)
     further = {form.model_format.artifact.file: form.data for form in forms}
     return Prepared(draft, data, further, described.notes)
 
@@ -106,10 +106,11 @@ def _check_formats(names: Sequence[str]) -> None:
 
 
 def _checked_proof(kind: str) -> ProofKind:
-    for known in get_args(ProofKind):
+    kinds: tuple[ProofKind, ...] = get_args(ProofKind)
+    for known in kinds:
         if kind == known:
             return known
-    raise PublishError(f"proof is {kind!r}: take one of {', '.join(get_args(ProofKind))}")
+    raise PublishError(f"proof is {kind!r}: take one of {', '.join(kinds)}")
 
 
 def _checked_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -156,21 +157,21 @@ def _draft(
 
 
 def _proven(
-    draft: Manifest, described: Description, data: bytes, given: Given, kind: ProofKind, progress: Progress
+    draft: Manifest, described: Description, data: bytes, kind: ProofKind, *, lock: Path | None, progress: Progress
 ) -> Manifest:
     """The draft with its proof, and with the packages that it took to predict and that no pickle names."""
     rows = [json_row(draft.signature, row) for table in described.rows for row in table]
     while True:
-        case = Case(draft, {MODEL_FILE: data}, rows, described.own)
-        found = prove(case, kind, progress=progress)
+        found = prove(Case(draft, {MODEL_FILE: data}, rows, described.own), kind, progress=progress)
         if isinstance(found, Proof):
             return msgspec.structs.replace(draft, proof=found)
         # Ends, as each try has more packages than the one before.
-        draft = _with_missing(draft, found, given, progress)
+        environment = _with_missing(draft, found, lock, progress)
+        draft = msgspec.structs.replace(draft, environment=environment)
 
 
-def _with_missing(draft: Manifest, missing: MissingModules, given: Given, progress: Progress) -> Manifest:
-    environment: Environment = with_distributions_of(draft.environment, missing.modules, lock=given.lock)
+def _with_missing(draft: Manifest, missing: MissingModules, lock: Path | None, progress: Progress) -> Environment:
+    environment = with_distributions_of(draft.environment, missing.modules, lock=lock)
     added = [name for name in environment.packages if name not in draft.environment.packages]
     if not added:
         raise ProofError(
@@ -178,4 +179,4 @@ def _with_missing(draft: Manifest, missing: MissingModules, given: Given, progre
             f"{', '.join(missing.modules)} beside those that the version has"
         )
     progress(f"it needs {', '.join(added)} to predict: trying with that")
-    return msgspec.structs.replace(draft, environment=environment)
+    return environment
