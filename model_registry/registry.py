@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from model_registry.signing import Signer
 
 PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
+NOTE = "note: "
+"""Begins a line of progress that says what was found, and not what is being done."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -171,7 +173,7 @@ class Registry:
         )
         prepared = prepare(estimator, given, progress=progress)
         for note in prepared.notes:
-            progress(note)
+            progress(f"{NOTE}{note}")
         progress(f"storing {len(prepared.data) / 1e6:.1f} MB")
         created_by = self._who()
 

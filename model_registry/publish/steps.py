@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from model_registry.publish.tables import missing_mark
+from model_registry.publish.values import missing_mark
 from model_runtime.manifest import Missing
 
 # They treat each column by itself and let NaN through: what comes after them decides.
@@ -45,10 +45,28 @@ def takes_missing(firsts: Sequence[First]) -> bool:
 
 
 def missing_of(firsts: Sequence[First]) -> Missing | None:
-    """What marks a gap for the imputer that comes first; None where there is none that tells."""
+    """What marks a gap for the imputer or encoder that comes first; None where there is none that tells."""
     for first in firsts:
         if hasattr(first.step, "missing_values"):
             return missing_mark(first.step.missing_values)
+        for value in _categories(first) or ():
+            if (mark := missing_mark(value)) is not None:
+                return mark
+    return None
+
+
+def kind_of(firsts: Sequence[First]) -> type | None:
+    """The type of the values that the steps were fitted on, `str`, `int`, `float` or `bool`; None where none tells."""
+    for first in firsts:
+        known = [value for value in _categories(first) or () if missing_mark(value) is None]
+        statistics = getattr(first.step, "statistics_", None)
+        if statistics is not None and first.index < len(statistics):
+            known.append(statistics[first.index])
+        if hasattr(first.step, "vocabulary_"):
+            return str
+        for value in known:
+            plain = value.item() if isinstance(value, np.generic) else value
+            return type(plain) if isinstance(plain, bool | int | float | str) else None
     return None
 
 

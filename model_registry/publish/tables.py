@@ -5,12 +5,12 @@ What the estimator is asked stays beside them: the very object that was given, o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
 
+from model_registry.publish.steps import First, first_steps, missing_of
+from model_registry.publish.values import plain_values
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Label, Missing
 from model_runtime.schema import Row
@@ -103,10 +103,10 @@ def _of_frame(X: Any, fitted: list[str] | None, what: str) -> Table:
 
 def _of_series(name: str, label: Any, series: Any, what: str) -> Column:
     dtype = str(series.dtype)
-    values, missing = _plain_values(name, series.tolist(), what)
+    values, missing = plain_values(name, series.tolist(), what)
     categories, ordered = None, False
     if dtype == "category":
-        categories = tuple(_plain_values(name, series.cat.categories.tolist(), what)[0])
+        categories = tuple(plain_values(name, series.cat.categories.tolist(), what)[0])
         ordered = bool(series.cat.ordered)
     elif dtype == "string":
         dtype = repr(series.dtype) if getattr(series.dtype, "storage", "python") != "python" else dtype
@@ -136,7 +136,7 @@ def _of_array(X: Any, given: Sequence[str] | None, fitted: list[str] | None, wha
         )
     columns = []
     for index, name in enumerate(_distinct(names, what)):
-        values, missing = _plain_values(name, array[:, index].tolist(), what)
+        values, missing = plain_values(name, array[:, index].tolist(), what)
         columns.append(Column(name, values, missing))
     return Table(tuple(columns), X, "array" if isinstance(X, np.ndarray) else "rows")
 
@@ -151,17 +151,25 @@ def _of_objects(estimator: Any, objects: Sequence[Mapping[str, Any]], fitted: li
     order = names if fitted is None else _matched(names, fitted, what)
     columns = []
     for name in order:
-        values, missing = _plain_values(name, [item[name] for item in objects], what)
+        values, missing = plain_values(name, [item[name] for item in objects], what)
         columns.append(Column(name, values, missing))
     if not order or not columns[0].values:
         raise PublishError(f"{what} has no rows or no columns: give at least one of each, better three rows")
     if fitted is not None:
-        return _of_frame(_frame({column.name: column.values for column in columns}), fitted, what)
+        firsts = first_steps(estimator, fitted)
+        made = {column.name: _with_marks(column.values, firsts[column.name]) for column in columns}
+        return _of_frame(_frame(made), fitted, what)
     notes = (f"the model was fitted without names: its features are taken in the order {', '.join(order)}",)
     if _answers(estimator, list(objects)):
         return Table(tuple(columns), list(objects), "objects", natively=True)
     rows = [list(row) for row in zip(*(column.values for column in columns), strict=True)]
     return Table(tuple(columns), np.asarray(rows, dtype=None if _are_numbers(columns) else object), "objects", notes)
+
+
+def _with_marks(values: Sequence[Any], firsts: Sequence[First]) -> list[Any]:
+    """Values with gaps marked as the model knows them, or as `read_csv` would: JSON and CSV have one mark only."""
+    mark = None if missing_of(firsts) == "none" else float("nan")
+    return [mark if value is None else value for value in values]
 
 
 def _frame(columns: Mapping[str, list[Any]]) -> Any:
@@ -197,45 +205,3 @@ def _distinct(names: list[str], what: str) -> list[str]:
     if len(set(names)) == len(names):
         return names
     raise PublishError(f"the column names {names} of {what} are not distinct: give each column its own")
-
-
-def _plain_values(name: str, values: Sequence[Any], what: str) -> tuple[list[Any], tuple[Missing, ...]]:
-    """Values as Python's own, and what marked those that are missing."""
-    marks: dict[Missing, int] = {}
-    plain = []
-    for value in values:
-        mark = missing_mark(value)
-        if mark is not None:
-            marks[mark] = marks.get(mark, 0) + 1
-        plain.append(None if mark is not None else plain_value(name, value, what))
-    return plain, tuple(sorted(marks, key=lambda mark: -marks[mark]))
-
-
-def missing_mark(value: Any) -> Missing | None:
-    """What a missing value is marked with; None for a value that is there."""
-    if value is None:
-        return "none"
-    kind = type(value).__name__
-    if kind == "NAType":
-        return "NA"
-    if kind == "NaTType" or (isinstance(value, np.datetime64) and np.isnat(value)):
-        return "NaT"
-    return "nan" if isinstance(value, float | np.floating | Decimal) and value != value else None  # noqa: PLR0124  # NaN
-
-
-def plain_value(name: str, value: Any, what: str) -> Any:
-    """A number, text, truth or time as Python has it; PublishError for anything else."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    if isinstance(value, float) and not np.isfinite(value):
-        raise PublishError(f"column {name!r} of {what} holds {value}, which JSON cannot carry: give finite numbers")
-    if isinstance(value, bool | int | float | str):
-        return value
-    raise PublishError(
-        f"column {name!r} of {what} holds a {type(value).__name__}: "
-        "give numbers, strings, booleans or times, as callers will send them"
-    )

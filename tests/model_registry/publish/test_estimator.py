@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
-from model_registry.publish import tables
+from model_registry.publish import values
 from model_registry.publish.estimator import describe, dump, load_file
 from model_runtime.errors import PublishError
 from model_runtime.prediction import Predictor
@@ -305,7 +305,7 @@ def test_a_model_that_answers_otherwise_when_its_inputs_travel_as_json_is_refuse
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever it is that gets lost on the way: the answers are compared, and the row is named."""
-    monkeypatch.setattr(tables, "plain_value", lambda _name, value, _what: f"{value} "[:-1])
+    monkeypatch.setattr(values, "plain_value", lambda _name, value, _what: f"{value} "[:-1])
     example = pd.DataFrame({"c": [MARK, "other"]})
     with pytest.raises(PublishError, match=r"otherwise when its rows travel as JSON \(.*row 0, \{'c': 'a mark'\}"):
         describe(ByStrings().fit(), example)
