@@ -106,8 +106,8 @@ def _check(estimator: Any, signature: Signature) -> None:
     if not all(math.isfinite(threshold) for _, threshold in splits(estimator)):
         # skl2onnx searches for a float32 next to infinity, without end.
         raise PublishError(
-            f"a tree of the {_name(estimator)} splits only between present and missing values, which ONNX cannot express: "
-            "fill in missing values first, for example with SimpleImputer, or leave out `--onnx`"
+            f"a tree of the {_name(estimator)} splits only between present and missing values, which ONNX cannot "
+            "express: fill in missing values first, for example with SimpleImputer, or leave out `--onnx`"
         )
     if signature.output_labels is not None:
         raise PublishError(
