@@ -69,7 +69,7 @@ class ResourceType:
         if unknown:
             raise UnsupportedError(
                 f"{urn.rsplit('::', 1)[-1]} ({token}) sets {', '.join(unknown)}, which the local AWS does not have: "
-                f"leave it out for this stack, or add it to local/resources."
+                f"leave it out for this stack, or add it to local/resources"
             )
         if self.named is None or self.named in inputs:
             return inputs

@@ -27,11 +27,11 @@ _ONE_DEPLOYMENT: Mapping[str, Field] = {"restApi": "restApiId", "id": "deploymen
 def _delete_deployment(aws: LocalAws, deployment: str, inputs: Properties) -> None:
     gateway = aws.client("apigateway")
     stages = gateway.get_stages(restApiId=inputs["restApi"], deploymentId=deployment)["item"]
-    # MiniStack deletes it nevertheless. The words are API Gateway's own.
+    # MiniStack deletes it nevertheless. API Gateway refuses in these words.
     if names := [stage["stageName"] for stage in stages if stage["deploymentId"] == deployment]:
         raise LocalError(
-            f"Active stages pointing to this deployment must be moved or deleted: deployment {deployment} is that of "
-            f"{', '.join(names)}."
+            f"active stages pointing to this deployment must be moved or deleted: deployment {deployment} is that of "
+            f"{', '.join(names)}"
         )
     gateway.delete_deployment(**request(_ONE_DEPLOYMENT, inputs | {"id": deployment}))
 

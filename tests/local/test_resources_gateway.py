@@ -97,7 +97,7 @@ def test_a_deployment_is_not_deleted_while_a_stage_shows_it(made: Made) -> None:
     """API Gateway refuses that; one that no stage shows goes."""
     make_api(made)
     kind, first = RESOURCES[DEPLOYMENT], made.ids[DEPLOYMENT]
-    with pytest.raises(LocalError, match=f"Active stages .* deployment {first} is that of dev"):
+    with pytest.raises(LocalError, match=f"active stages .* deployment {first} is that of dev"):
         kind.remove(made.aws, first, made.inputs[DEPLOYMENT])
     made.make(DEPLOYMENT, restApi=made.ids[API], triggers={"content": "2"})
     made.update(STAGE, deployment=made.ids[DEPLOYMENT])
