@@ -15,8 +15,8 @@ import msgspec
 
 from model_runtime.containers import container_of
 from model_runtime.errors import OutputError
-from model_runtime.fast_prediction import FastEstimator
 from model_runtime.manifest import Method, Prediction, Signature
+from model_runtime.outputs import ProvenOutputs
 from model_runtime.schema import Row, label_names
 
 # Answers of two machines differ in the last bits (vector units, OpenBLAS kernels); a wrong model differs in more.
@@ -39,7 +39,7 @@ class Predictor:
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
         self._estimator = estimator
-        self._outputs = FastEstimator(estimator, probabilities=signature.probabilities)
+        self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities)
         self._container = container_of(signature)
         self._signature = signature
         self._label_of = _label_table(estimator, signature)

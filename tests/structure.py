@@ -40,10 +40,9 @@ def folders() -> dict[str, list[str]]:
 
 def listing() -> str:
     """The folders and what they import, as the code block of CONTRIBUTING.md."""
-    width = max(map(len, folders()))
-    lines = [
-        f"{folder:{width}} -> {', '.join(imported) or 'nothing of ours'}" for folder, imported in folders().items()
-    ]
+    found = folders()
+    width = max(map(len, found))
+    lines = [f"{folder:{width}} -> {', '.join(imported) or 'nothing of ours'}" for folder, imported in found.items()]
     return "\n".join([BEGIN, "", "```", *lines, "```", "", END])
 
 

@@ -1,9 +1,9 @@
 """Build the Lambda layer of a model from its pinned packages; cached by content address.
 
 `build_layer(LayerSpec(...))` gives a zip whose bytes are the same on every machine:
-the wheels are those of Lambda's platform whatever the machine is, unneeded files are left out (`layer_tree`),
-modules are sourceless bytecode that does not depend on the process that compiled it (`layer_compile`), and the
-archive is canonical (`layer_zip`, which names the one dependence left: the zlib build). The compiler
+the wheels are those of Lambda's platform whatever the machine is, unneeded files are left out (`pruning`),
+modules are sourceless bytecode that does not depend on the process that compiled it (`bytecode`), and the
+archive is canonical (`zip`, which names the one dependence left: the zlib build). The compiler
 is CPython of the layer's minor version; two patch releases could in principle compile a module differently.
 
 The errors are in `infra.layer.errors`, and those of uv in `model_runtime.errors`.
@@ -21,10 +21,12 @@ from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from infra.layer import wheels as layer_wheels
+from infra.layer.bytecode import compile_tree, undocumented
 from infra.layer.errors import LayerTooLargeError, SpecError
 from infra.layer.install import pip_install
+from infra.layer.installed import owners
 from infra.layer.platform import Runtime, check_architecture, runtime_for
-from infra.layer.tree import compile_tree, kept, owners, undocumented
+from infra.layer.pruning import kept
 from infra.layer.zip import write_zip
 from model_registry.cache import cache_folder, workspace
 from model_registry.environments import find_interpreter

@@ -20,7 +20,6 @@ import msgspec
 
 from model_registry import shipping
 from model_registry.environments import environment_for
-from model_registry.publish import _prove
 from model_registry.publish.answers import Comparison, OwnAnswers, compare
 from model_runtime.errors import ProofError
 from model_runtime.manifest import (
@@ -40,6 +39,7 @@ _SECONDS = 1800
 _SHOWN = 3
 _TAIL = 12
 _BUCKET = "proof"
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from handler.proof import main; main(sys.argv[2:])"
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _run(python: Path, code: Path, folders: Sequence[Path], kind: ProofKind, nam
     isolated = ["-I"] if kind == "full" else []
     try:
         done = subprocess.run(  # noqa: S603  # the interpreter that was just made, and our own program
-            [str(python), *isolated, "-W", "ignore", _prove.__file__, str(code), *map(str, folders)],
+            [str(python), *isolated, "-W", "ignore", "-c", _PROGRAM, str(code), *map(str, folders)],
             cwd=code if kind == "full" else None,
             env=_environment(folders[0], kind),
             stdin=subprocess.DEVNULL,
@@ -173,8 +173,7 @@ def _judged(case: Case, found: Mapping[str, Any], kind: ProofKind) -> Proof | Mi
     return Proof(
         kind=kind,
         rows=len(case.rows),
-        requests=sum(len(given) for way, given in answers.items() if way != "batch")
-        + -(-len(case.rows) // _prove.BATCH),
+        requests=found["requests"],
         relative=max(own.tolerance.relative for own in case.own),
         absolute=max(own.tolerance.absolute for own in case.own),
         difference=max(largest, default=0.0),

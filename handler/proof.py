@@ -1,41 +1,36 @@
-"""The program that a proof runs in the environment of the manifest, with nothing of ours but the function's own code.
+"""The program of a proof: start the function on versions in folders, and send it the owner's rows as the gateway would.
 
-It starts the function on versions in folders, sends it requests as API Gateway would, and writes what it answered:
-
-    python -I _prove.py CODE_FOLDER VERSION_FOLDER...
-
-A version's folder has `bucket/` with the version's objects, `variables.json` with the function's environment, and
+`model_registry.publish.proof` runs it in an environment of a version's packages, with no code of ours but the function's.
+A version's folder has `bucket/` with the version's objects, `variables.json` with the function's environment and
 `rows.json` with the rows as objects; the program adds `answers.json`.
 """
 
 import json
 import os
-import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from obstore.store import LocalStore
+
+from handler.app import App
+from model_runtime.schema import has_query_form
+from model_runtime.start import Deployment, ServedModel, load
+from model_runtime.storage import Storage
+
 BATCH = 200
 """Rows of one batch: its answer must fit into Lambda's response."""
 
 
-def main(code: str, folders: Sequence[str]) -> None:
+def main(folders: Sequence[str]) -> None:
     """Answer the rows of each version."""
-    sys.path.insert(0, code)
     for folder in map(Path, folders):
         (folder / "answers.json").write_text(json.dumps(_answered(folder)), encoding="utf-8")
 
 
 def _answered(folder: Path) -> dict[str, Any]:
     """`{"answers": {"POST": [...], "GET": [...], "batch": [...]}}`, or `{"error": ..., "modules": [...]}`."""
-    from obstore.store import LocalStore
-
-    from handler.app import App
-    from model_runtime.schema import has_query_form
-    from model_runtime.start import Deployment, load
-    from model_runtime.storage import Storage
-
     os.environ.update(json.loads((folder / "variables.json").read_text(encoding="utf-8")))
     rows = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
     try:
@@ -54,7 +49,8 @@ def _answered(folder: Path) -> dict[str, Any]:
             answers["GET"] = [_sent(app, _event("GET", query=_query(row))) for row in rows]
     except _RefusedError as refused:
         return _explained(served, refused)
-    return {"answers": answers}
+    requests = sum(len(given) for way, given in answers.items() if way != "batch") + len(batches)
+    return {"answers": answers, "requests": requests}
 
 
 class _RefusedError(Exception):
@@ -66,14 +62,14 @@ class _RefusedError(Exception):
         super().__init__(f"{event['httpMethod']} was answered with {response['statusCode']}: {response['body']}")
 
 
-def _sent(app: Any, event: dict[str, Any]) -> Any:
+def _sent(app: App, event: dict[str, Any]) -> Any:
     response = app(event, None)
     if response["statusCode"] != 200:  # noqa: PLR2004  # OK
         raise _RefusedError(event, response)
     return json.loads(response["body"])
 
 
-def _explained(served: Any, refused: _RefusedError) -> dict[str, Any]:
+def _explained(served: ServedModel, refused: _RefusedError) -> dict[str, Any]:
     """What the model itself raised for a request that the function refused: the function shows nobody that."""
     event = refused.event
     try:
@@ -128,7 +124,3 @@ def _query(row: Mapping[str, Any]) -> dict[str, list[str]]:
         for name, value in row.items()
         if value is not None
     }
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
