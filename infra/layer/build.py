@@ -80,19 +80,19 @@ def build_layer(
     limit = LIMIT_UNZIPPED if limit is None else limit
     layer = _load(cache, spec.key)
     if layer is None:
-        layer = _build(spec, cache, progress, limit - reserve)
+        layer = _build(spec, cache, progress, limit=limit, reserve=reserve)
     # A cached layer was built under another reserve, perhaps.
-    check_size(layer.packages, limit - reserve)
+    check_size(layer.packages, limit=limit, reserve=reserve)
     return layer
 
 
-def _build(spec: LayerSpec, cache: Path, progress: Progress, allowed: int) -> Layer:
+def _build(spec: LayerSpec, cache: Path, progress: Progress, *, limit: int, reserve: int) -> Layer:
     with workspace(cache) as work:
         tree = _install(spec, work / "tree", progress)
         interpreter = _compiler(spec.python)
         files, owner = _files(spec, tree, work / "bytecode", interpreter, progress)
         found = sizes(spec.packages, files, owner)
-        check_size(found, allowed)
+        check_size(found, limit=limit, reserve=reserve)
         total = sum(size.unzipped_bytes for size in found)
         progress(f"writing zip of {megabytes(total)}")
         archive = work / "layer.zip"

@@ -35,15 +35,18 @@ def sizes(
     return tuple(sorted(found, key=lambda size: (-size.unzipped_bytes, size.name)))
 
 
-def check_size(packages: Sequence[PackageSize], allowed: int) -> None:
-    """Raise LayerTooLargeError, which names the largest packages, where they take more than is allowed."""
-    total = sum(size.unzipped_bytes for size in packages)
+def check_size(packages: Sequence[PackageSize], *, limit: int, reserve: int) -> None:
+    """Raise LayerTooLargeError, which names the largest packages, where they take more than the function leaves.
+
+    `reserve` is what the function's own code takes of `limit`, both in bytes.
+    """
+    total, allowed = sum(size.unzipped_bytes for size in packages), limit - reserve
     if total <= allowed:
         return
     rest = len(packages) - _LARGEST
     fact = (
         f"the layer is {megabytes(total)} unzipped, {megabytes(total - allowed)} over the {megabytes(allowed)} that "
-        f"Lambda leaves for it (function and layers together may have {LIMIT_UNZIPPED:,} bytes): {_remedy(packages)}; "
+        f"Lambda leaves for it (function and layers together may have {limit:,} bytes): {_remedy(packages)}; "
         "the largest are"
     )
     more = [f"  and {rest} more"] if rest > 0 else []
