@@ -9,7 +9,7 @@ import yaml
 from local.iris import PROJECT
 from model_registry import Registry
 from tests.pulumi.conftest import new_stack
-from tests.pulumi.stacks import EngineStack, ModelFormatError, Project
+from tests.pulumi.stacks import EngineStack, EngineError, Project
 
 
 class Bad(NamedTuple):
@@ -38,8 +38,8 @@ BAD = [
     Bad("logRetentionDays", 2, "1, 3, 5, 7"),
     Bad("tracing", "perhaps", _TYPE),
     Bad("publicKey", "ed25519:AAAA", "ed25519"),
-    Bad("engine", "pickle", "sklearn, skops"),
-    Bad("trustedTypes", "numpy.ndarray", "engine is sklearn"),
+    Bad("format", "pickle", "joblib, skops"),
+    Bad("trustedTypes", "numpy.ndarray", "format is joblib"),
     Bad("ephemeralStorage", 511, "512 to 10240"),
     Bad("reservedConcurrency", -2, "from -1"),
     Bad("provisionedConcurrency", 5, "reservedConcurrency only 3", {"reservedConcurrency": 3}),
@@ -83,7 +83,7 @@ def test_a_bad_value_is_refused_at_preview(refusing: EngineStack, bad: Bad, tmp_
     values = {f"sklearn-on-lambda:{key}": value for key, value in {**bad.others, bad.key: bad.value}.items()}
     changed = tmp_path / "Pulumi.changed.yaml"
     changed.write_text(yaml.safe_dump({**settings, "config": settings["config"] | values}))
-    with pytest.raises(ModelFormatError) as refused:
+    with pytest.raises(EngineError) as refused:
         refusing.preview("--config-file", str(changed))
     assert bad.key in str(refused.value)
     assert bad.word in str(refused.value)
