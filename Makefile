@@ -28,9 +28,10 @@ bench: $(READY) ## Measure all against the guide's recipe, MLflow, BentoML and m
 profile: $(READY) ## Draw where the time of a cold start goes; writes .local/profile
 	@$(BIN)/python -m benchmarks.profile
 
-check: $(READY) ## Lint, formatting and types; changes nothing
+check: $(READY) ## Lint, formatting, imports and types; changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
 
 fix: $(READY) ## Apply the formatter and the lint fixes

@@ -13,12 +13,12 @@ from benchmarks.cold import ARCHITECTURE, ColdStart, prepare
 from handler.app import App
 from infra.function_code import variables
 from infra.layer.build import LayerSpec
-from infra.layer.errors import InterpreterNotFoundError
-from infra.layer.uv import find_interpreter
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
+from model_registry.environments import find_interpreter
+from model_runtime.errors import InterpreterNotFoundError
 from model_runtime.manifest import FormatName
-from model_runtime.start import Pin, load
+from model_runtime.start import Deployment, load
 from training.train_iris import publish, train
 
 BUCKET = "benchmark-models"
@@ -61,7 +61,7 @@ class Bench:
     def app(self, model_format: FormatName, release: Release | None = None) -> App:
         """The handler in this process, its model loaded: the guide's, or another that was published."""
         environment = variables(BUCKET, release or self.release, model_format=model_format)
-        app = App(lambda: load(Pin.from_environment(environment)))
+        app = App(lambda: load(Deployment.from_environment(environment)))
         with redirect_stdout(StringIO()):  # its log
             app.start()
         return app

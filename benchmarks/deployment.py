@@ -16,11 +16,11 @@ from benchmarks.environments import variable
 from benchmarks.measured import Measured
 from benchmarks.page import Goal, Section
 from benchmarks.proxy import Proxy, proxy_to
-from infra.layer.build import CACHE_VARIABLE, default_cache
 from local.deployment import deploy
 from local.iris import PROJECT
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
+from model_registry.cache import CACHE_VARIABLE, cache_folder
 from training.train_iris import publish, train
 
 BUCKET = "deployed-models"
@@ -44,7 +44,7 @@ class Deployment:
 def measure(bench: Bench) -> Section:
     """Deploy once from nothing, then again with nothing changed."""
     # A quick run takes the layer from the user's cache where it is there: building it takes most of a deployment.
-    cache = default_cache() if bench.quick else bench.folder / "deployed-layers"
+    cache = cache_folder("layers").parent if bench.quick else bench.folder / "deployed-layers"
     state = bench.folder / "deployed"
     with proxy_to(bench.aws.port) as proxy, variable(CACHE_VARIABLE, str(cache)):
         aws = replace(bench.aws, url=proxy.url)

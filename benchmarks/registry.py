@@ -26,9 +26,10 @@ from benchmarks.peers.timing import FEW, NAME, timed
 from benchmarks.proxy import Proxy, proxy_to
 from local.ministack import LocalAws
 from model_registry import Registry, Storage, history
+from model_registry.records import tag_key
 from model_registry.reference import TagRef
 from model_registry.versions import Versions
-from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, tag_key, version_key
+from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, version_key
 
 OURS = "this registry"
 VERBS = ("publish", "add", "resolve a version", "pin a tag", "resolve a tag", "history", "list", "promote")

@@ -6,26 +6,31 @@ import os
 from handler import BEGAN, snapstart
 from handler.app import App
 from handler.cors import allow
-from model_runtime.start import INIT_SECONDS, REQUEST_SECONDS, Pin, ServedModel, load
-
-# Only the init phase of an environment that a request waits for is limited to 10 s.
-_is_on_demand = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"
-_first = [(BEGAN, INIT_SECONDS if _is_on_demand else REQUEST_SECONDS)]
+from model_runtime.start import INIT_SECONDS, REQUEST_SECONDS, Deployment, ServedModel, load
 
 
-def _load() -> ServedModel:
-    # A start that is tried again is part of a request.
-    since, seconds = _first.pop() if _first else (None, REQUEST_SECONDS)
-    gc.disable()  # what a start makes is there to stay: looking for garbage among it costs time and finds none
-    try:
-        served = load(Pin.from_environment(os.environ), since=since, seconds=seconds)
-    finally:
-        gc.enable()
-    gc.freeze()  # nor is it looked through later
-    return served
+class _Loader:
+    """Loads the pinned model: at first as the start of this environment, afterwards as part of a request."""
+
+    def __init__(self) -> None:
+        # Only the init phase of an environment that a request waits for is limited to 10 s.
+        is_on_demand = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"
+        self._since: float | None = BEGAN
+        self._seconds = INIT_SECONDS if is_on_demand else REQUEST_SECONDS
+
+    def __call__(self) -> ServedModel:
+        since, seconds = self._since, self._seconds
+        self._since, self._seconds = None, REQUEST_SECONDS
+        gc.disable()  # what a start makes stays: looking for garbage among it costs time and finds none
+        try:
+            served = load(Deployment.from_environment(os.environ), since=since, seconds=seconds)
+        finally:
+            gc.enable()
+        gc.freeze()  # nor is it looked through later
+        return served
 
 
-_app = App(_load)
+_app = App(_Loader())
 if snapstart.is_snapshot(os.environ):
     # A version that cannot load its model must not be published: each of its environments would be a copy of that.
     _app.start(must_load=True)

@@ -15,7 +15,7 @@ from infra.settings import Settings, SettingsError
 from model_registry.reference import TagRef, VersionRef
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_runtime.errors import IntegrityError, ModelFormatError, RegistryError
+from model_runtime.errors import EnvironmentBuildError, IntegrityError, ModelFormatError, RegistryError
 from model_runtime.formats.skops import not_trusted
 from model_runtime.manifest import Manifest, ModelFormat
 from model_runtime.storage import Storage
@@ -103,7 +103,7 @@ def model_layer(manifest: Manifest, model_format: ModelFormat, architecture: str
     try:
         spec = LayerSpec(model_format.environment.python, architecture, tuple(packages.items()))
         layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size)
-    except LayerError as error:
+    except (LayerError, EnvironmentBuildError) as error:
         raise SettingsError(f"{manifest.reference}: {error}") from error
     pulumi.log.info(layer.report())
     return layer

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model_registry import history, reference
+from model_registry.records import Tag, decode_tag, tag_key
 from model_registry.reference import TagRef
 from model_runtime.errors import (
     AccessDeniedError,
@@ -20,7 +21,6 @@ from model_runtime.errors import (
     RecordError,
     StorageError,
 )
-from model_runtime.manifest import Tag, decode_tag, tag_key
 from model_runtime.storage import REFUSED_CREDENTIALS, aws_session, bucket_name
 
 _DENIED = {"AccessDenied", "AllAccessDisabled"}

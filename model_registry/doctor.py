@@ -8,21 +8,16 @@ from itertools import groupby
 from typing import Literal
 
 from model_registry import history
+from model_registry.records import DELETED_FILE, DEPRECATED_FILE, decode_mark, decode_policy, decode_tag, tag_key
 from model_registry.reference import TagRef, VersionRef
 from model_runtime.errors import RecordError
 from model_runtime.manifest import (
-    DELETED_FILE,
-    DEPRECATED_FILE,
     FORMAT_FILES,
     MANIFEST_FILE,
     MODEL_FILE,
     Artifact,
     decode_manifest,
-    decode_mark,
-    decode_policy,
-    decode_tag,
     digest,
-    tag_key,
     version_key,
 )
 from model_runtime.signing import SIGNING_FILE

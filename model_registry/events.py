@@ -7,8 +7,8 @@ the move, so a notice is a hint: whoever must not miss a move reads the tag's hi
 import json
 from typing import Any
 
+from model_registry.records import Move, Tag, tag_key
 from model_runtime.errors import CredentialsError, NoticeError
-from model_runtime.manifest import Move, Tag, tag_key
 from model_runtime.storage import aws_session, bucket_name
 
 SOURCE = "sklearn-on-lambda"

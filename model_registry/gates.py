@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from model_registry.comparison import breaking_changes
+from model_registry.records import Gates, Mark
 from model_runtime.errors import GateError, InvalidGateError
-from model_runtime.manifest import Gates, Manifest, Mark, check_slug
+from model_runtime.manifest import Manifest, check_slug
 
 __all__ = ["NO_GATES", "Gates", "Requirement", "Rules", "check_gates", "evaluate", "is_lower_better", "parse", "rules"]
 

@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import msgspec
 
+from model_registry.records import Move, Tag
 from model_registry.reference import TagRef
 from model_runtime.errors import NotFoundError
-from model_runtime.manifest import Move, Tag, digest, encode
+from model_runtime.manifest import digest, encode
 
 
 def moved(

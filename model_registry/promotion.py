@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from model_registry import gates
+from model_registry.records import Policy, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_runtime.errors import NotFoundError
-from model_runtime.manifest import Manifest, Policy, Tag
+from model_runtime.manifest import Manifest
 
 if TYPE_CHECKING:
     from model_registry.registry import Registry

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from model_registry import history, reference
 from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.promotion import Judge, Progress, judge
+from model_registry.records import Mark, Move, Policy, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.rules import Policies
@@ -37,13 +38,10 @@ from model_runtime.manifest import (
     Artifact,
     Label,
     Manifest,
-    Mark,
-    Move,
-    Policy,
-    Tag,
     check_slug,
     digest,
 )
+from model_runtime.pin import Pin
 from model_runtime.signing import parse_public_keys
 from model_runtime.storage import Storage
 
@@ -54,18 +52,6 @@ _LOG = logging.getLogger(__name__)
 
 ABORTED_AFTER = timedelta(days=1)
 """A publish without a manifest is taken for one that was cut off, and not for one under way, after this time."""
-
-
-@dataclass(frozen=True)
-class Pin:
-    """A version, and the SHA-256 in hex of its manifest: whoever holds both knows exactly which bytes are meant."""
-
-    name: str
-    version: int
-    manifest_sha256: str
-
-    def __str__(self) -> str:
-        return f"{self.name}/{self.version}"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The policies of a bucket: the gates that a tag's moves meet, one object for each tag."""
 
+from model_registry.records import Policy, decode_policy, policy_key
 from model_registry.reference import TagRef
 from model_runtime.errors import ConflictError, StorageError
-from model_runtime.manifest import Policy, decode_policy, encode, policy_key
+from model_runtime.manifest import encode
 from model_runtime.storage import Storage, Stored
 
 

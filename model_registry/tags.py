@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from model_registry import history
+from model_registry.records import Tag, decode_tag, tag_key, tags_prefix
 from model_registry.reference import TagRef
 from model_runtime.errors import ConflictError, IntegrityError, RecordError, StorageError
-from model_runtime.manifest import Tag, decode_tag, encode, tag_key, tags_prefix
+from model_runtime.manifest import encode
 from model_runtime.storage import Storage
 
 

@@ -1,7 +1,7 @@
 """Prove that a version still answers as recorded, in an environment made from its manifest alone.
 
-The model runs in a process of its own, without the caller's environment variables, and so without credentials
-given there. That is no sandbox: a pickle can do all that its user may do on this machine. Verify what you trust.
+The model runs in its own process, without the caller's environment variables, and so without credentials that are
+set there. That is not a sandbox: a pickle can do whatever its user may do on this machine. Verify what you trust.
 """
 
 import json
@@ -10,29 +10,25 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import model_runtime
-from model_registry import interpreters
+from model_registry.environments import environment_for
 from model_registry.reference import Reference
-from model_runtime.errors import VerificationError
-from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, Environment, Manifest
+from model_runtime.errors import EnvironmentBuildError, VerificationError
+from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, Manifest
 
 if TYPE_CHECKING:
     from model_registry.registry import Registry
 
 Progress = Callable[[str], None]
 
-# What the runtime imports; a model that pins it decides which.
-_OUR_PACKAGE, _OUR_REQUIREMENT = "msgspec", "msgspec>=0.19"
+_OUR_PACKAGE = "msgspec"  # what the runtime imports; a model that pins it decides which version
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from model_runtime.replay import main; main(*sys.argv[2:])"
-# These would change what is installed, or refuse pins that are right. Indexes and certificates stay as configured.
-_DROPPED = frozenset(
-    {"UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_NO_BINARY", "UV_OVERRIDE", "UV_PROJECT", "UV_PYTHON", "UV_REQUIRE_HASHES"}
-)
 _TAIL = 6
 _REPLAY_SECONDS = 600
 
@@ -41,7 +37,7 @@ _REPLAY_SECONDS = 600
 class Verification:
     """A version that answered every golden example as recorded, by each format in an environment of its own.
 
-    `python` and `packages` are those of the format `sklearn`.
+    `python` and `packages` are those of the format `joblib`.
     """
 
     reference: str
@@ -62,11 +58,14 @@ class Verification:
 def verify_version(
     registry: "Registry", address: str | Reference, *, progress: Progress = lambda _line: None
 ) -> Verification:
-    """Check a version's digests, rebuild its environment in a temporary folder, load it there and replay its examples.
+    """Check a version's digests, load each of its formats in an environment of its own and replay the golden examples.
 
-    So for each of its formats, with what that needs.
-    `progress` gets a line for each step. Raises VerificationError with the differing answers, or with uv's last lines
-    where the environment cannot be built; IntegrityError where the bytes are others, before anything is done.
+    `progress` gets a line for each step.
+
+    Raises:
+        IntegrityError: the bytes are not those that were published; nothing was done.
+        VerificationError: answers differ, the model does not load, or its environment cannot be built.
+
     """
     started = time.monotonic()
     release = registry.resolve(address)
@@ -79,7 +78,7 @@ def verify_version(
     for name, data in models.items():
         with tempfile.TemporaryDirectory(prefix="verify-") as temporary:
             folder = Path(temporary)
-            python = _build(manifest, name, folder, progress)
+            python = _environment(manifest, name, progress)
             progress(f"replaying {len(manifest.examples)} golden examples by {name}")
             (folder / MANIFEST_FILE).write_bytes(release.manifest_bytes)
             (folder / FORMAT_FILES[name]).write_bytes(data)
@@ -96,53 +95,15 @@ def verify_version(
     )
 
 
-def _build(manifest: Manifest, model_format: str, folder: Path, progress: Progress) -> Path:
-    """Make a format's environment below a folder and return its interpreter."""
-    environment, venv = manifest.model_format(model_format).environment, folder / "venv"
-    progress(f"making an environment with Python {environment.python}")
-    where = f"the environment of {manifest.reference} cannot be built"
-    _uv(["venv", "--no-project", "--python", environment.python, str(venv)], folder, where)
-    progress(f"installing {len(environment.packages)} packages")
-    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    # Wheels only: building a package would run its code here, with the caller's credentials. A layer needs them too.
-    install = ["pip", "install", "--python", str(python), "--no-deps", "--only-binary", ":all:"]
-    _uv([*install, "--", *_requirements(environment)], folder, where)
-    return python
-
-
-def _requirements(environment: Environment) -> list[str]:
-    pins = [f"{name}=={version}" for name, version in environment.packages.items()]
-    return pins if _OUR_PACKAGE in environment.packages else [*pins, _OUR_REQUIREMENT]
-
-
-def _uv(arguments: Sequence[str], folder: Path, where: str) -> None:
-    done = subprocess.run(  # noqa: S603  # uv's own path, and pins behind `--`
-        [_find_uv(), "--color", "never", "--no-progress", *arguments],
-        cwd=folder.anchor,  # uv looks for a project in this folder and above it: the root has none
-        env={name: value for name, value in os.environ.items() if name not in _DROPPED}
-        | {"PATH": interpreters.search_path()},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        raise VerificationError(f"{where}, uv says: {_tail(done.stderr)}")
-
-
-def _find_uv() -> str:
+def _environment(manifest: Manifest, model_format: str, progress: Progress) -> Path:
+    """Return the interpreter of a format's environment, which has what the runtime imports besides."""
+    environment = manifest.model_format(model_format).environment
     try:
-        import uv  # here: it is in an extra
-
-        return str(uv.find_uv_bin())
-    except (ImportError, FileNotFoundError) as error:
-        on_path = shutil.which("uv")
-        if on_path is None:
-            raise VerificationError(
-                "verifying needs uv, which is not installed: run `pip install uv`, or install the extra `deploy`"
-            ) from error
-        return on_path
+        return environment_for(
+            {_OUR_PACKAGE: version(_OUR_PACKAGE), **environment.packages}, environment.python, progress=progress
+        )
+    except EnvironmentBuildError as error:
+        raise VerificationError(f"the environment of {manifest.reference} cannot be built: {error}") from error
 
 
 def _replay(manifest: Manifest, model_format: str, folder: Path, python: Path) -> dict[str, Any]:

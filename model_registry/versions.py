@@ -5,19 +5,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
+from model_registry.records import DELETED_FILE, DEPRECATED_FILE, Mark, decode_mark
 from model_registry.reference import VersionRef
 from model_registry.release import Release
 from model_runtime.errors import ConflictError, IntegrityError, NotFoundError, RecordError
 from model_runtime.manifest import (
-    DELETED_FILE,
-    DEPRECATED_FILE,
     FORMAT_FILES,
     MANIFEST_FILE,
     MODEL_FILE,
     Manifest,
-    Mark,
     decode_manifest,
-    decode_mark,
     digest,
     encode,
     version_key,

@@ -10,6 +10,9 @@ RegistryError
 ├── PublishError            an object that cannot be published: no estimator, unfitted, not importable elsewhere
 ├── ModelFormatError             a form of the model that a version lacks, or that cannot be loaded as it was asked for
 ├── EnvironmentMismatchError  a model that this environment cannot load as it was published
+├── EnvironmentBuildError   an environment that cannot be made from a version's packages
+│   ├── UvNotFoundError
+│   └── InterpreterNotFoundError
 ├── VerificationError       a version that does not answer as recorded, in an environment made for it
 ├── InvalidGateError        a gate that is not well formed
 ├── GateError               a move that does not pass its gates; nothing was changed
@@ -61,6 +64,18 @@ class ModelFormatError(RegistryError):
 
 class EnvironmentMismatchError(RegistryError):
     """The model needs another Python or other packages than there are here."""
+
+
+class EnvironmentBuildError(RegistryError):
+    """The environment cannot be made from its packages."""
+
+
+class UvNotFoundError(EnvironmentBuildError):
+    """The uv program is not installed."""
+
+
+class InterpreterNotFoundError(EnvironmentBuildError):
+    """There is no interpreter of that Python minor version on this machine."""
 
 
 class VerificationError(RegistryError):

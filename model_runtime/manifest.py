@@ -1,4 +1,4 @@
-"""The records of the registry: a version's manifest and a tag's history, and how they are written as JSON.
+"""A version's manifest, and how a record of the registry is written as JSON (`model_registry.records` has the others).
 
 Unknown fields are ignored when reading, so that a later release may add some.
 
@@ -9,21 +9,22 @@ Pure and light: the function imports this module, so it may import nothing but t
 import hashlib
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
 from model_runtime.errors import InvalidNameError, ModelFormatError, RecordError
 
-FORMAT = 1
-"""The format that this release writes; it reads this one only, as there is no older."""
+MANIFEST_FORMAT = 2
+"""The format of manifests that this release writes. It reads format 1 too, and serves such versions as they are."""
 
 MODEL_FILE = "model.joblib"
 SKOPS_FILE = "model.skops"
 ONNX_FILE = "model.onnx"
+GOLDEN_FILE = "golden.json"
+CODE_FILE = "code.zip"
+REPORT_FILE = "report.json"
 MANIFEST_FILE = "manifest.json"
-DEPRECATED_FILE = "deprecated.json"
-DELETED_FILE = "deleted.json"
 
 # Lower case letters, digits and single hyphens: safe in S3 keys, Lambda and API names, URLs and shells.
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -34,35 +35,66 @@ FormatName = Literal["joblib", "skops", "onnx"]
 FORMAT_FILES: dict[FormatName, str] = {"joblib": MODEL_FILE, "skops": SKOPS_FILE, "onnx": ONNX_FILE}
 """The file that each format loads: every version has the first, the others where it was published with them."""
 
-FeatureType = Literal["number", "integer", "string", "boolean"]
+FeatureType = Literal["number", "integer", "string", "boolean", "datetime"]
 Label = str | int | float | bool
+Missing = Literal["nan", "none", "NA", "NaT"]
+"""What marks a missing value in the rows that the model was fitted on: float NaN, None, pandas.NA or pandas.NaT."""
+Container = Literal["array", "dataframe", "list", "rows", "objects"]
+Method = Literal["decision_function", "score_samples", "transform", "std", "kneighbors", "quantiles"]
+"""An output beside `predict` and `predict_proba`. `std` is `predict(return_std=True)`, the others are methods."""
+ProofKind = Literal["full", "process", "none"]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time with its zone."""
 
 
-class Feature(msgspec.Struct, frozen=True, kw_only=True):
-    """One input of the model: its name in requests, JSON type, and whether null (a missing value) is allowed."""
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What msgspec raises for JSON that it cannot read: also for bytes that are not UTF-8, and for very deep nesting."""
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One input of the model: its name in requests, JSON type, and whether null (a missing value) is allowed.
+
+    `dtype` is the pandas type of its column and `missing` what marks a gap there, where the model takes a frame.
+    `categories` are the values of a categorical column in their order, and `ordered` says whether that means anything.
+    `column` is the column's name where that is a number and no text.
+    """
 
     name: str
     type: FeatureType
     nullable: bool = False
+    dtype: str | None = None
+    missing: Missing | None = None
+    categories: tuple[Label, ...] | None = None
+    ordered: bool = False
+    column: int | None = None
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
     """What the model takes and gives.
 
-    `container` says what `predict` is given for n rows: an `array` of shape (n, features), a `dataframe` with
-    the features as columns, or a `list` of n values (text models, which have one feature).
+    `container` says what the model is given for n rows: an `array` of shape (n, features), a `dataframe` with
+    the features as columns, a `list` of n values (text models, which have one feature), `rows` as n lists, or `objects`
+    as n mappings. `array_dtype` is numpy's name of the array's type; where it is absent, an array with texts is one of
+    objects and any other has float64.
+    `output` is what `predict` gives, absent where the model has no `predict`. `targets` is how many outputs that has
+    for a row: 1 is answered as one value, even where the estimator gives columns; absent in format 1.
     `labels` are the names of the classes in the order of the estimator's `classes_`; absent where it has none.
     `output_labels` are there instead where a classifier of several outputs has probabilities: the classes of each.
+    `methods` are the further outputs, `quantiles` the levels of the one of that name. `null_outputs` says that an
+    answer may be no finite number, which JSON writes as null; where it is not set, such an answer is refused.
     """
 
     features: tuple[Feature, ...]
-    container: Literal["array", "dataframe", "list"] = "array"
-    output: Literal["label", "value"] = "label"
+    container: Container = "array"
+    array_dtype: str | None = None
+    output: Literal["label", "value"] | None = "label"
+    targets: int | None = None
     labels: tuple[Label, ...] | None = None
     probabilities: bool = False
     output_labels: tuple[tuple[Label, ...], ...] | None = None
+    methods: tuple[Method, ...] = ()
+    quantiles: tuple[float, ...] = ()
+    null_outputs: bool = False
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,25 +105,36 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the model was pickled: Python minor version, machine, and every package that unpickling needs."""
+class Environment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the model was pickled: Python minor version, machine, and every package that loading and predicting need.
+
+    `hashes` has the SHA-256 of each package's wheels for Lambda's platforms, where they were recorded.
+    """
 
     python: str
     machine: str
     packages: dict[str, str]
+    hashes: dict[str, tuple[str, ...]] = {}
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The answer for one row: `label` of a classifier (or clusterer), `value` of a regressor.
 
     `probabilities` maps each label, as text, to a number from 0 to 1. A model of several outputs gives lists: of
-    labels or values, and of mappings. It holds plain values, so no cycle: the garbage collector need not look at the
-    thousands of a batch (`gc=False`).
+    labels or values, and of mappings. The others are there where the signature's `methods` name them; `kneighbors` has
+    `distances` and `indices`, `quantiles` maps each level, as text, to a value. It holds plain values, so no cycle: the
+    garbage collector need not look at the thousands of a batch (`gc=False`).
     """
 
     label: Label | list[Any] | None = None
     value: float | list[Any] | None = None
     probabilities: dict[str, float] | list[dict[str, float]] | None = None
+    decision_function: float | list[Any] | None = None
+    score_samples: float | None = None
+    transform: float | list[Any] | None = None
+    std: float | list[Any] | None = None
+    kneighbors: dict[str, list[Any]] | None = None
+    quantiles: dict[str, float] | None = None
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,10 +169,52 @@ class ModelFormat(msgspec.Struct, frozen=True, kw_only=True):
     replay: Replay | None = None
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What one version of a model is. Immutable; the deployment is derived from it alone."""
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """How the version was proven when it was published.
 
-    format: int = FORMAT
+    `full`: a fresh process, in an environment of the manifest's packages alone, loaded the stored bytes by the code
+    that serves and answered `rows` rows of the owner's as `requests` requests. `process`: the same in the publisher's
+    own environment. `none`: nothing was compared. Numbers may differ from the estimator's own by `relative` times their
+    size or by `absolute`, whichever is more; `difference` is the largest that was seen. `ties` are rows in which two
+    labels were as good within that, and the other one was answered.
+    """
+
+    kind: ProofKind
+    rows: int = 0
+    requests: int = 0
+    relative: float = 0.0
+    absolute: float = 0.0
+    difference: float = 0.0
+    ties: int = 0
+
+
+class OwnCode(msgspec.Struct, frozen=True, kw_only=True):
+    """The owner's own code: `code.zip`, the modules in it, and whether anything was pickled by value by cloudpickle."""
+
+    artifact: Artifact | None = None
+    modules: tuple[str, ...] = ()
+    by_value: bool = False
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the model comes from, as far as it is known; `training_data_sha256` is of the rows that were given."""
+
+    git_commit: str | None = None
+    git_clean: bool | None = None
+    entry: str | None = None
+    mlflow_run: str | None = None
+    training_data_sha256: str | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What one version of a model is. Immutable; the deployment is derived from it alone.
+
+    `artifact` and `environment` are those of the joblib file, which every version has; `formats` has what there is
+    beside it. `golden` is the file of recorded rows with their answers, `report` that of figures to be drawn, `wheels`
+    are packages that are on no index. `deployable` names the formats that fit into a function; empty for all.
+    """
+
+    format: int = MANIFEST_FORMAT
     name: str
     version: int
     created_at: Instant
@@ -142,11 +227,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature
     metrics: dict[str, float]
     examples: tuple[Example, ...]
-    formats: dict[str, ModelFormat] = msgspec.field(default_factory=dict, name="engines")
-    """The forms beside the joblib file, by the format's name; an older release neither writes nor reads them."""
+    formats: dict[str, ModelFormat] = {}
+    deployable: tuple[FormatName, ...] = ()
+    proof: Proof = Proof(kind="none")
+    golden: Artifact | None = None
+    code: OwnCode | None = None
+    wheels: tuple[Artifact, ...] = ()
+    lineage: Lineage = Lineage()
+    labels: dict[str, str] = {}
+    report: Artifact | None = None
 
     def model_format(self, name: str) -> ModelFormat:
-        """What a format loads: `sklearn` is the joblib file; ModelFormatError where the version lacks it."""
+        """What a format loads; ModelFormatError where the version lacks it."""
         if name == "joblib":
             return ModelFormat(artifact=self.artifact, environment=self.environment)
         if name in self.formats:
@@ -160,7 +252,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def format_names(self) -> tuple[str, ...]:
-        """The formats that can serve this version, `sklearn` first."""
+        """The formats that can serve this version, `joblib` first."""
         return ("joblib", *sorted(self.formats))
 
     @property
@@ -169,74 +261,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name}/{self.version}"
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One entry of a tag's history: who moved it when and why, from which version to which.
-
-    A version is None where the tag was not set before, or is not set after. `id` is unique: it tells a move whose
-    answer was lost from another writer's. `manifest_sha256` pins the version's manifest as it was at the move.
-    `checks` are the gates that the move passed, with their numbers. `previous` is the SHA-256 of the entry before as
-    `digest(encode(entry))`, None in the first: a chain. What has its default value is not written, so a field that a
-    later release adds with a default does not change the digests of old entries.
-    """
-
-    sequence: int
-    id: str
-    action: Literal["tag", "promote", "rollback", "untag"]
-    from_version: int | None
-    to_version: int | None
-    by: str
-    at: Instant
-    reason: str
-    manifest_sha256: str | None = None
-    checks: tuple[str, ...] = ()
-    previous: str | None
+class _Record(Protocol):
+    @property
+    def format(self) -> int: ...
 
 
-class Tag(msgspec.Struct, frozen=True, kw_only=True):
-    """A tag of a model with its whole history, oldest move first. `version` is None after `untag`."""
-
-    format: int = FORMAT
-    name: str
-    tag: str
-    version: int | None
-    history: tuple[Move, ...]
-
-
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """A note beside a version, `deprecated.json` or `deleted.json`: who set it when and why."""
-
-    format: int = FORMAT
-    by: str
-    at: Instant
-    reason: str
-
-
-class Gates(msgspec.Struct, frozen=True, kw_only=True):
-    """What a version must show before a tag is moved to it; `model_registry.gates` says how it is judged.
-
-    `require`: metrics with bounds, as `accuracy>=0.95`. `not_worse_than`: a tag of the same model. `verify`: rebuild
-    the environment and replay the golden examples. `allow_breaking` and `allow_deprecated` permit what is refused
-    otherwise: a signature that breaks callers of the version that is replaced, and a deprecated version.
-    """
-
-    require: tuple[str, ...] = ()
-    not_worse_than: str | None = None
-    verify: bool = False
-    allow_breaking: bool = False
-    allow_deprecated: bool = False
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """The gates that every move of a tag meets, `policies/TAG.json`: who set them when and why."""
-
-    format: int = FORMAT
-    gates: Gates
-    set_by: str
-    at: Instant
-    reason: str
-
-
-_Kind = TypeVar("_Kind", Manifest, Tag, Mark, Policy)
+_Kind = TypeVar("_Kind", bound=_Record)
 
 
 def encode(record: msgspec.Struct) -> bytes:
@@ -250,49 +280,42 @@ def digest(data: bytes | memoryview) -> str:
 
 
 def decode_manifest(data: bytes) -> Manifest:
-    """Read a manifest; RecordError where it is damaged or of another format."""
-    return _decode(data, Manifest)
+    """Read a manifest of format 1 or 2; RecordError where it is damaged or of another format."""
+    manifest = decode_record(data, Manifest, range(1, MANIFEST_FORMAT + 1))
+    if manifest.format == 1:
+        formats = msgspec.json.decode(data, type=_Format1).engines
+        return msgspec.structs.replace(manifest, formats=formats)
+    return manifest
 
 
-def decode_tag(data: bytes) -> Tag:
-    """Read a tag object; RecordError where it is damaged or of another format."""
-    return _decode(data, Tag)
+class _Format1(msgspec.Struct):
+    """What format 1 calls otherwise."""
+
+    engines: dict[str, ModelFormat] = {}
 
 
-def decode_mark(data: bytes) -> Mark:
-    """Read a mark; RecordError where it is damaged or of another format."""
-    return _decode(data, Mark)
-
-
-def decode_policy(data: bytes) -> Policy:
-    """Read a policy; RecordError where it is damaged or of another format."""
-    return _decode(data, Policy)
-
-
-def _decode(data: bytes, kind: type[_Kind]) -> _Kind:
+def decode_record(data: bytes, kind: type[_Kind], formats: range) -> _Kind:
+    """Read a record; RecordError where it is damaged, or of a format that this release does not read."""
     what = kind.__name__.lower()
+    read = f"this release reads {' and '.join(map(str, formats))}: use the release that wrote it"
     try:
         record = msgspec.json.decode(data, type=kind)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         found = _format_of(data)
-        if found not in (None, FORMAT):
-            raise RecordError(
-                f"the {what} has format {found}, this release reads {FORMAT}: use the release that wrote it"
-            ) from error
+        if found is not None and found not in formats:
+            raise RecordError(f"the {what} has format {found}, {read}") from error
         raise RecordError(
             f"the {what} cannot be read ({error}): restore the object from the bucket's versions"
         ) from error
-    if record.format != FORMAT:
-        raise RecordError(
-            f"the {what} has format {record.format}, this release reads {FORMAT}: use the release that wrote it"
-        )
+    if record.format not in formats:
+        raise RecordError(f"the {what} has format {record.format}, {read}")
     return record
 
 
 def _format_of(data: bytes) -> object:
     try:
         document = msgspec.json.decode(data)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
     return document.get("format") if isinstance(document, dict) else None
 
@@ -315,23 +338,3 @@ def versions_prefix(name: str) -> str:
 def version_key(name: str, version: int, file: str) -> str:
     """The key of a file of a version."""
     return f"{versions_prefix(name)}{version}/{file}"
-
-
-def tags_prefix(name: str) -> str:
-    """Where the tags of a model lie."""
-    return f"models/{name}/tags/"
-
-
-def tag_key(name: str, tag: str) -> str:
-    """The key of a tag object."""
-    return f"{tags_prefix(name)}{tag}.json"
-
-
-def policies_prefix(name: str) -> str:
-    """Where the policies of a model's tags lie."""
-    return f"models/{name}/policies/"
-
-
-def policy_key(name: str, tag: str) -> str:
-    """The key of a tag's policy."""
-    return f"{policies_prefix(name)}{tag}.json"

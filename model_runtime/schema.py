@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from model_runtime.errors import InputError
-from model_runtime.manifest import Feature, Label, Signature
+from model_runtime.manifest import UNREADABLE, Feature, Label, Signature
 
 Row = tuple[Any, ...]
 """The values of one instance in the order of the signature's features; None where a value is missing."""
@@ -24,8 +24,6 @@ _QUERY_FEATURES = 50
 """More make a URL that nobody writes; API Gateway takes 10,240 bytes of request line and headers in all."""
 # API Gateway's rule for names in method.request.querystring.NAME.
 _QUERY_NAME = re.compile(r"[A-Za-z0-9._$-]+")
-# What msgspec raises for a body that it cannot read: also for bytes that are no UTF-8, and for very deep nesting.
-_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 
 
@@ -65,15 +63,15 @@ class Inputs:
         """
         try:
             return [msgspec.structs.astuple(self._decode_instance(body))], False
-        except _UNREADABLE:
+        except UNREADABLE:
             pass  # a batch, or something to be explained
         try:
             return [msgspec.structs.astuple(each) for each in self._decode_batch(body).instances], True
-        except _UNREADABLE:
+        except UNREADABLE:
             pass
         try:
             document = msgspec.json.decode(body)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise InputError([{"pointer": "#", "detail": f"the body is no JSON document: {error}"}]) from error
         return self.read_document(document)
 

@@ -23,6 +23,7 @@ from model_runtime.manifest import (
     digest,
     version_key,
 )
+from model_runtime.pin import Pin
 from model_runtime.schema import Inputs
 from model_runtime.signing import SIGNING_FILE, parse_public_keys, verify
 from model_runtime.storage import Storage, Stored
@@ -42,37 +43,37 @@ class LoadError(Exception):
 
 
 @dataclass(frozen=True)
-class Pin:
-    """Which version this function serves, as the deployment pinned it."""
+class Deployment:
+    """What the stack deployed this function with: the registry's bucket, the pinned version, and how to load it."""
 
     bucket: str
-    name: str
-    version: int
-    manifest_sha256: str
+    pin: Pin
     public_keys: tuple[str, ...] = ()
     model_format: FormatName = "joblib"
     trusted_types: tuple[str, ...] = ()
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Pin":
+    def from_environment(cls, environment: Mapping[str, str]) -> "Deployment":
         """Read MODEL_BUCKET, MODEL_NAME, MODEL_VERSION and MODEL_MANIFEST_SHA256; LoadError names a missing one.
 
-        MODEL_PUBLIC_KEY may be absent; where it is set, even to nothing, it must hold keys. MODEL_FORMAT is sklearn
-        where it is absent, and MODEL_TRUSTED_TYPES, which the format skops asks for, empty.
+        MODEL_PUBLIC_KEY may be absent; where it is set, even to nothing, it must hold keys. Without MODEL_FORMAT the
+        format is joblib. MODEL_TRUSTED_TYPES, which only skops asks for, may be absent too.
         """
         try:
             return cls(
                 bucket=environment["MODEL_BUCKET"],
-                name=environment["MODEL_NAME"],
-                version=int(environment["MODEL_VERSION"]),
-                manifest_sha256=environment["MODEL_MANIFEST_SHA256"],
+                pin=Pin(
+                    name=environment["MODEL_NAME"],
+                    version=int(environment["MODEL_VERSION"]),
+                    manifest_sha256=environment["MODEL_MANIFEST_SHA256"],
+                ),
                 public_keys=_public_keys(environment),
                 model_format=_format(environment.get("MODEL_FORMAT", "joblib")),
                 trusted_types=_trusted_types(environment.get("MODEL_TRUSTED_TYPES", "")),
             )
         except ValueError as error:
             raise LoadError(
-                f"MODEL_VERSION is {environment['MODEL_VERSION']!r}, no number: deploy with the stack"
+                f"MODEL_VERSION is {environment['MODEL_VERSION']!r}, not a number: deploy the function with the stack"
             ) from error
         except KeyError as error:
             raise LoadError(
@@ -91,7 +92,11 @@ class ServedModel:
 
 
 def load(
-    pin: Pin, storage: Storage | None = None, *, since: float | None = None, seconds: float = REQUEST_SECONDS
+    deployment: Deployment,
+    storage: Storage | None = None,
+    *,
+    since: float | None = None,
+    seconds: float = REQUEST_SECONDS,
 ) -> ServedModel:
     """Fetch, verify, load and check the pinned model; raises LoadError or RegistryError, and serves nothing then.
 
@@ -101,24 +106,24 @@ def load(
     clock = _Clock(since)
     deadline = time.perf_counter() + seconds
     # obstore releases the GIL: the downloads run beside the imports, and beside one another.
-    store = storage or Storage.in_function(pin.bucket, seconds=seconds)
-    model_bytes = _Download(store, pin, FORMAT_FILES[pin.model_format])
-    manifest_bytes = _Download(store, pin, MANIFEST_FILE)
-    signature = _Download(store, pin, SIGNING_FILE) if pin.public_keys else None
-    formats.import_libraries(pin.model_format)  # while the download runs
+    store = storage or Storage.in_function(deployment.bucket, seconds=seconds)
+    model_bytes = _Download(store, deployment.pin, FORMAT_FILES[deployment.model_format])
+    manifest_bytes = _Download(store, deployment.pin, MANIFEST_FILE)
+    signature = _Download(store, deployment.pin, SIGNING_FILE) if deployment.public_keys else None
+    formats.import_libraries(deployment.model_format)  # while the download runs
     clock.lap("import")
     if signature is not None:
-        _check_signature(manifest_bytes.result(deadline), signature.result(deadline), pin)
-    manifest = _verified_manifest(manifest_bytes.result(deadline), pin)
+        _check_signature(manifest_bytes.result(deadline), signature.result(deadline), deployment)
+    manifest = _verified_manifest(manifest_bytes.result(deadline), deployment.pin)
     data = model_bytes.result(deadline)
     clock.lap("fetch")
-    artifact = manifest.model_format(pin.model_format).artifact
+    artifact = manifest.model_format(deployment.model_format).artifact
     _check(data, artifact.sha256, f"{artifact.file} of {manifest.reference}")
     clock.lap("verify")
-    predictor = formats.load(manifest, pin.model_format, data, trusted_types=pin.trusted_types)
+    predictor = formats.load(manifest, deployment.model_format, data, trusted_types=deployment.trusted_types)
     clock.lap("load")
     for example in manifest.examples[:1]:
-        _self_check(predictor, manifest, example, pin.model_format)
+        _self_check(predictor, manifest, example, deployment.model_format)
     clock.lap("self_check")
     return ServedModel(manifest, Inputs(manifest.signature), predictor, clock.laps)
 
@@ -177,19 +182,18 @@ def _trusted_types(text: str) -> tuple[str, ...]:
         raise LoadError(f"MODEL_TRUSTED_TYPES: {error}") from error
 
 
-def _check_signature(manifest_bytes: bytes, signature: bytes, pin: Pin) -> None:
+def _check_signature(manifest_bytes: bytes, signature: bytes, deployment: Deployment) -> None:
     try:
-        verify(manifest_bytes, signature, pin.public_keys, what=f"{pin.name}/{pin.version}")
+        verify(manifest_bytes, signature, deployment.public_keys, what=str(deployment.pin))
     except SigningError as error:
         raise LoadError(str(error)) from error
 
 
 def _verified_manifest(data: bytes, pin: Pin) -> Manifest:
-    pinned = f"{pin.name}/{pin.version}"
-    _check(data, pin.manifest_sha256, f"{MANIFEST_FILE} of {pinned}")
+    _check(data, pin.manifest_sha256, f"{MANIFEST_FILE} of {pin}")
     manifest = decode_manifest(data)
-    if manifest.reference != pinned:
-        raise LoadError(f"the manifest of {pinned} says that it is {manifest.reference}: it is not served")
+    if manifest.reference != str(pin):
+        raise LoadError(f"the manifest of {pin} says that it is {manifest.reference}: it is not served")
     return manifest
 
 

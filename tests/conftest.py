@@ -11,7 +11,8 @@ import pytest
 
 from local.ministack import LocalAws, local_aws
 from model_registry import Registry, Storage
-from model_runtime.start import Pin, ServedModel, load
+from model_runtime.pin import Pin
+from model_runtime.start import Deployment, ServedModel, load
 from training.train_iris import Trained, publish, train
 
 ACTOR = "the tests"
@@ -94,7 +95,8 @@ def served_iris(aws: LocalAws, trained_iris: Trained) -> ServedModel:
             patch.setenv(name, value)
         bucket = new_bucket(aws)
         release = publish(Registry(Storage.open(bucket), actor=ACTOR), trained_iris, "Random forest of the guide")
-        return load(Pin(bucket, release.manifest.name, release.manifest.version, release.manifest_sha256))
+        pin = Pin(release.manifest.name, release.manifest.version, release.manifest_sha256)
+        return load(Deployment(bucket, pin))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,23 +1,18 @@
 """Build the Lambda layer of a model from its pinned packages; cached by content address.
 
 `build_layer(LayerSpec(...))` gives a zip whose bytes are the same on every machine:
-the wheels are those of Lambda's platform whatever the machine is, unneeded files are left out (`layer_tree`),
-modules are sourceless bytecode that does not depend on the process that compiled it (`layer_compile`), and the
-archive is canonical (`layer_zip`, which names the one dependence left: the zlib build). The compiler
+the wheels are those of Lambda's platform whatever the machine is, unneeded files are left out (`pruning`),
+modules are sourceless bytecode that does not depend on the process that compiled it (`bytecode`), and the
+archive is canonical (`zip`, which names the one dependence left: the zlib build). The compiler
 is CPython of the layer's minor version; two patch releases could in principle compile a module differently.
 
-The errors are in `infra.layer.errors`; all of them are `LayerError`.
+The errors are in `infra.layer.errors`, and those of uv in `model_runtime.errors`.
 """
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,20 +21,23 @@ from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from infra.layer import wheels as layer_wheels
+from infra.layer.bytecode import compile_tree, undocumented
 from infra.layer.errors import LayerTooLargeError, SpecError
+from infra.layer.install import pip_install
+from infra.layer.installed import owners
 from infra.layer.platform import Runtime, check_architecture, runtime_for
-from infra.layer.tree import compile_tree, kept, owners, undocumented
-from infra.layer.uv import find_interpreter, pip_install
+from infra.layer.pruning import kept
 from infra.layer.zip import write_zip
+from model_registry.cache import cache_folder, workspace
+from model_registry.environments import find_interpreter
+from model_runtime.errors import InterpreterNotFoundError
 
 # Increase when a rule changes what is in a layer of the same packages: it is part of the content address.
 RECIPE = 3
 # Function and all its layers, unzipped. Source: "Lambda quotas" in the AWS Lambda developer guide.
 LIMIT_UNZIPPED = 262_144_000
-CACHE_VARIABLE = "SKLEARN_ON_LAMBDA_CACHE"
 
 _LARGEST = 8  # packages named when a layer is too large
-_STALE_SECONDS = 24 * 3600
 
 Progress = Callable[[str], None]
 
@@ -111,14 +109,6 @@ class Layer:
         return "\n".join([total, *_lines(self.packages)])
 
 
-def default_cache() -> Path:
-    """Name the folder of built layers: $SKLEARN_ON_LAMBDA_CACHE, else the user's cache folder (XDG)."""
-    if own := os.environ.get(CACHE_VARIABLE):
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "sklearn-on-lambda" / "layers"
-
-
 def build_layer(
     spec: LayerSpec,
     cache: Path | None = None,
@@ -132,9 +122,13 @@ def build_layer(
     `reserve` is what the function's own code takes of `limit` (LIMIT_UNZIPPED by default), both in bytes unzipped.
     Installing comes first, so a missing wheel is known before anything else is done. An interrupted or failed build
     leaves nothing; concurrent builds of one layer are safe, the last one wins.
-    Raises LayerError.
+
+    Raises:
+        LayerError: the layer cannot be built.
+        EnvironmentBuildError: uv or the Python that compiles the layer is not on this machine.
+
     """
-    cache = (cache or default_cache()).absolute()
+    cache = (cache or cache_folder("layers")).absolute()
     limit = LIMIT_UNZIPPED if limit is None else limit
     layer = _load(cache, spec.key)
     if layer is None:
@@ -145,14 +139,14 @@ def build_layer(
 
 
 def _build(spec: LayerSpec, cache: Path, progress: Progress, allowed: int) -> Layer:
-    with _workspace(cache) as work:
+    with workspace(cache) as work:
         progress(f"resolving {len(spec.packages)} packages for {spec.runtime} on {spec.architecture}")
         tree = work / "tree"
         requirements = [f"{name}=={version}" for name, version in spec.packages]
         outcome = pip_install(requirements, tree, spec.runtime, spec.architecture, progress=progress)
         if not outcome.ok:
             raise layer_wheels.explain(spec.packages, spec.runtime, spec.architecture, outcome)
-        interpreter = find_interpreter(spec.python)
+        interpreter = _compiler(spec.python)
         owner = owners(tree, spec.packages)
         names = kept(tree, owner)
         progress(f"compiling {sum(name.endswith('.py') for name in names):,} modules for Python {spec.python}")
@@ -181,27 +175,11 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, allowed: int) -> La
         return _commit(cache, spec.key, work, archive, record)
 
 
-@contextmanager
-def _workspace(cache: Path) -> Iterator[Path]:
-    """Give an empty folder on the cache's file system and remove it, whatever happens."""
-    cache.mkdir(parents=True, exist_ok=True)
-    _remove_stale(cache)
-    work = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
+def _compiler(python: str) -> str:
     try:
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _remove_stale(cache: Path) -> None:
-    """Remove what builds left that were killed, or lost their power: old enough that none can be running."""
-    for folder in cache.glob("build-*"):
-        try:
-            old = time.time() - folder.stat().st_mtime > _STALE_SECONDS
-        except FileNotFoundError:  # another builder has just ended
-            continue
-        if old:
-            shutil.rmtree(folder, ignore_errors=True)
+        return find_interpreter(python)
+    except InterpreterNotFoundError as error:
+        raise InterpreterNotFoundError(f"Python {python} must compile the layer's bytecode, and {error}") from error
 
 
 def _commit(cache: Path, key: str, work: Path, archive: Path, record: dict[str, Any]) -> Layer:

@@ -4,7 +4,7 @@ Run as a program by an interpreter of the layer's own minor version, which need 
 only the standard library is imported, and only syntax that each of Lambda's Pythons knows is used. Verified for Python
 3.11 and newer, where marshal writes sets in sorted order; 3.10 needs more than what is done here.
 
-    python -S -s -B layer_compile.py SOURCES OUTPUT PREFIX [FOLDER ...] < names
+    python -S -s -B compile.py SOURCES OUTPUT PREFIX [FOLDER ...] < names
 
 reads one relative file name a line, and writes OUTPUT/x.pyc for each SOURCES/x.py, with PREFIX/x.py as the file name
 that tracebacks show. Modules below one of the FOLDERs lose their docstrings. A file that is not valid in this version

@@ -4,12 +4,10 @@
     ├── SpecError                    the list of packages is empty, malformed or contradicts itself
     ├── UnsupportedPythonError       Lambda has no runtime for this Python
     ├── UnsupportedArchitectureError Lambda has no such architecture
-    ├── UvNotFoundError              uv is not installed
     ├── InstallError                 uv failed for a reason that none of the next three describes
     │   ├── IndexUnreachableError    the package index did not answer
     │   ├── PackageNotFoundError     the index has no such package or version
     │   └── WheelNotFoundError       the version exists, but not as a wheel for Lambda's platform
-    ├── InterpreterNotFoundError     no Python of the layer's minor version is here to compile with
     ├── CompileError                 that Python ended abnormally
     └── LayerTooLargeError           function and layers exceed Lambda's limit
 
@@ -33,10 +31,6 @@ class UnsupportedArchitectureError(LayerError):
     """Lambda has no such architecture."""
 
 
-class UvNotFoundError(LayerError):
-    """The uv program is not installed."""
-
-
 class InstallError(LayerError):
     """The packages cannot be installed for Lambda's platform."""
 
@@ -51,10 +45,6 @@ class PackageNotFoundError(InstallError):
 
 class WheelNotFoundError(InstallError):
     """A version has no wheel for Lambda's platform."""
-
-
-class InterpreterNotFoundError(LayerError):
-    """No interpreter of the layer's minor version is on this machine."""
 
 
 class CompileError(LayerError):

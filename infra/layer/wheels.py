@@ -1,6 +1,6 @@
 """Why packages cannot be installed for Lambda, in words that lead to a remedy.
 
-uv names the first package that it fails on. Here each pin is tried alone (dry runs, some tenths of a second), so
+uv names the first package that it fails on. Here each package is tried alone (dry runs, some tenths of a second), so
 that the message names all of them, and other Pythons, architectures and versions are tried, so that the remedy is known
 to work and not guessed.
 """
@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from infra.layer.errors import IndexUnreachableError, InstallError, PackageNotFoundError, WheelNotFoundError
+from infra.layer.install import pip_install
 from infra.layer.platform import ARCHITECTURES, RUNTIMES, Runtime
-from infra.layer.uv import Outcome, pip_install
+from model_registry.uv import Outcome
 
 _PARALLEL = 4  # uv is idle most of the time, waiting for the index
 
@@ -23,25 +24,27 @@ _UNKNOWN_PACKAGE = ("was not found in", "was not found,")
 _UNKNOWN_VERSION = ("there is no version of", "there are no versions of")
 _NO_WHEEL = ("no usable wheels", "no wheels", "wheels are required")
 
-Pin = tuple[str, str]
+Package = tuple[str, str]  # name and exact version
 
 
-def explain(pins: Iterable[Pin], runtime: Runtime, architecture: str, failed: Outcome) -> InstallError:
-    """Turn a failed installation of `pins` into the error that describes it best."""
+def explain(packages: Iterable[Package], runtime: Runtime, architecture: str, failed: Outcome) -> InstallError:
+    """Turn a failed installation of `packages` into the error that describes it best."""
     if _says(failed, _UNREACHABLE):
         return _unreachable(failed)
-    pins = tuple(pins)
-    outcomes = dict(zip(pins, _try_all([[_text(pin)] for pin in pins], runtime, architecture), strict=True))
-    bad = {pin: outcome for pin, outcome in outcomes.items() if not outcome.ok}
+    packages = tuple(packages)
+    outcomes = dict(
+        zip(packages, _try_all([[_text(package)] for package in packages], runtime, architecture), strict=True)
+    )
+    bad = {package: outcome for package, outcome in outcomes.items() if not outcome.ok}
     for outcome in bad.values():
         if _says(outcome, _UNREACHABLE):
             return _unreachable(outcome)
-    unknown = [pin for pin, outcome in bad.items() if _says(outcome, (*_UNKNOWN_PACKAGE, *_UNKNOWN_VERSION))]
+    unknown = [package for package, outcome in bad.items() if _says(outcome, (*_UNKNOWN_PACKAGE, *_UNKNOWN_VERSION))]
     if unknown:
         return _not_found(unknown, bad)
-    missing = [pin for pin, outcome in bad.items() if _says(outcome, _NO_WHEEL)]
+    missing = [package for package, outcome in bad.items() if _says(outcome, _NO_WHEEL)]
     if missing and len(missing) == len(bad):
-        return _no_wheel(pins, missing, runtime, architecture)
+        return _no_wheel(packages, missing, runtime, architecture)
     return InstallError(f"uv could not install the layer's packages for {runtime}. It said:\n{failed.tail}")
 
 
@@ -57,7 +60,7 @@ def _unreachable(outcome: Outcome) -> InstallError:
     )
 
 
-def _not_found(unknown: list[Pin], bad: dict[Pin, Outcome]) -> InstallError:
+def _not_found(unknown: list[Package], bad: dict[Package, Outcome]) -> InstallError:
     facts = [
         f"there is no package {name!r}"
         if _says(bad[name, version], _UNKNOWN_PACKAGE)
@@ -70,12 +73,14 @@ def _not_found(unknown: list[Pin], bad: dict[Pin, Outcome]) -> InstallError:
     )
 
 
-def _no_wheel(pins: tuple[Pin, ...], missing: list[Pin], runtime: Runtime, architecture: str) -> InstallError:
+def _no_wheel(
+    packages: tuple[Package, ...], missing: list[Package], runtime: Runtime, architecture: str
+) -> InstallError:
     names = ", ".join(f"{name} {version}" for name, version in missing)
     verb = "has" if len(missing) == 1 else "have"
     remedies = [
-        *_other_python(pins, runtime, architecture),
-        *_other_architecture(pins, runtime, architecture),
+        *_other_python(packages, runtime, architecture),
+        *_other_architecture(packages, runtime, architecture),
         *_earlier_versions(missing, runtime, architecture),
     ]
     remedy = ", or ".join(remedies) if remedies else "use packages that publish wheels for Linux"
@@ -85,19 +90,19 @@ def _no_wheel(pins: tuple[Pin, ...], missing: list[Pin], runtime: Runtime, archi
     )
 
 
-def _other_python(pins: tuple[Pin, ...], runtime: Runtime, architecture: str) -> list[str]:
+def _other_python(packages: tuple[Package, ...], runtime: Runtime, architecture: str) -> list[str]:
     others = [other for other in RUNTIMES.values() if other != runtime]
-    works = [other.python for other in others if _installs(pins, other, architecture)]
+    works = [other.python for other in others if _installs(packages, other, architecture)]
     return [f"train with Python {_either(works)}"] if works else []
 
 
-def _other_architecture(pins: tuple[Pin, ...], runtime: Runtime, architecture: str) -> list[str]:
+def _other_architecture(packages: tuple[Package, ...], runtime: Runtime, architecture: str) -> list[str]:
     others = [other for other in ARCHITECTURES if other != architecture]
-    works = [other for other in others if _installs(pins, runtime, other)]
+    works = [other for other in others if _installs(packages, runtime, other)]
     return [f"deploy to {_either(works)}"] if works else []
 
 
-def _earlier_versions(missing: list[Pin], runtime: Runtime, architecture: str) -> list[str]:
+def _earlier_versions(missing: list[Package], runtime: Runtime, architecture: str) -> list[str]:
     tries = _try_all([[f"{name}<{version}"] for name, version in missing], runtime, architecture)
     found = [package for outcome in tries if outcome.ok for package in outcome.packages]
     if len(found) != len(missing):
@@ -111,8 +116,8 @@ def _either(words: list[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def _installs(pins: tuple[Pin, ...], runtime: Runtime, architecture: str) -> bool:
-    return _try([_text(pin) for pin in pins], runtime, architecture).ok
+def _installs(packages: tuple[Package, ...], runtime: Runtime, architecture: str) -> bool:
+    return _try([_text(package) for package in packages], runtime, architecture).ok
 
 
 def _try_all(requirements: list[list[str]], runtime: Runtime, architecture: str) -> list[Outcome]:
@@ -126,5 +131,5 @@ def _try(requirements: list[str], runtime: Runtime, architecture: str) -> Outcom
         return pip_install(requirements, Path(folder), runtime, architecture, dry_run=True)
 
 
-def _text(pin: Pin) -> str:
-    return f"{pin[0]}=={pin[1]}"
+def _text(package: Package) -> str:
+    return f"{package[0]}=={package[1]}"

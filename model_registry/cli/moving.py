@@ -21,7 +21,7 @@ from model_registry.cli.common import (
     print_table,
     talk,
 )
-from model_runtime.manifest import Gates, Tag
+from model_registry.records import Gates, Tag
 
 Require = Annotated[list[str] | None, typer.Option("--require", help="A bound, as accuracy>=0.95; may be given again.")]
 NotWorseThan = Annotated[

@@ -24,10 +24,11 @@ from model_registry.cli.common import (
     talk,
 )
 from model_registry.comparison import Comparison
+from model_registry.records import Move
 from model_registry.registry import Registry
 from model_registry.release import Release
 from model_runtime.errors import InvalidNameError
-from model_runtime.manifest import Artifact, Move
+from model_runtime.manifest import Artifact
 
 
 @app.command("list")

@@ -15,11 +15,12 @@ from handler import BEGAN
 from handler.app import App
 from model_runtime import start as model
 from model_runtime.errors import StorageError
-from model_runtime.start import LoadError, Pin, ServedModel, load
+from model_runtime.pin import Pin
+from model_runtime.start import Deployment, LoadError, ServedModel, load
 from model_runtime.storage import Storage
 from tests.handler.conftest import strict
 
-PIN = Pin("models", "made", 1, "0" * 64)
+DEPLOYMENT = Deployment("models", Pin("made", 1, "0" * 64))
 SECONDS = 0.8
 """What the start may fetch for in these tests; in the function it is ten times as much."""
 SLACK = 0.6
@@ -109,7 +110,7 @@ def broken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 def test_the_start_ends_in_time_whatever_s3_does(broken: Broken) -> None:
     started = time.perf_counter()
     with pytest.raises((LoadError, StorageError), match="models/made/versions/1/"):
-        load(PIN, seconds=SECONDS)
+        load(DEPLOYMENT, seconds=SECONDS)
     assert time.perf_counter() - started < SECONDS + SLACK
     assert broken.requests >= 2, "manifest and model are fetched at the same time"
 
@@ -117,14 +118,14 @@ def test_the_start_ends_in_time_whatever_s3_does(broken: Broken) -> None:
 @pytest.mark.parametrize("broken", [silent, dropped, busy], indirect=True)
 def test_what_may_pass_is_tried_again(broken: Broken) -> None:
     with pytest.raises((LoadError, StorageError)):
-        load(PIN, seconds=SECONDS)
+        load(DEPLOYMENT, seconds=SECONDS)
     assert broken.requests >= 3
 
 
 @pytest.mark.parametrize("broken", [dripping], indirect=True)
 def test_a_download_that_never_ends_is_given_up(broken: Broken, capsys: pytest.CaptureFixture[str]) -> None:
     """Callers get 503 then, and the log says what was not fetched."""
-    app = App(lambda: load(PIN, seconds=SECONDS))
+    app = App(lambda: load(DEPLOYMENT, seconds=SECONDS))
     app.start()
     reason = strict(capsys.readouterr().out)["reason"]
     assert "s3://models/models/made/versions/1/manifest.json" in reason
@@ -134,9 +135,9 @@ def test_a_download_that_never_ends_is_given_up(broken: Broken, capsys: pytest.C
 @pytest.mark.parametrize("broken", [silent], indirect=True)
 def test_the_deadline_holds_whatever_the_client_does(broken: Broken) -> None:
     """A client may try for the last time just before the deadline, or wait for a name that is not resolved."""
-    patient = Storage.in_function(PIN.bucket, seconds=60)
+    patient = Storage.in_function(DEPLOYMENT.bucket, seconds=60)
     with pytest.raises(LoadError, match=r"manifest.json was not fetched within 0.2 s: S3 was too slow"):
-        load(PIN, patient, seconds=0.2)
+        load(DEPLOYMENT, patient, seconds=0.2)
     assert broken.requests == 2
 
 
@@ -147,7 +148,7 @@ def test_the_init_phase_and_requests_fetch_for_as_long_as_lambda_and_the_gateway
     """10 s and 29 s, of which something is left for loading. A large model that init cannot fetch a request can."""
     given: list[tuple[float | None, float]] = []
 
-    def fail(_pin: Pin, *, since: float | None, seconds: float) -> ServedModel:
+    def fail(_deployment: Deployment, *, since: float | None, seconds: float) -> ServedModel:
         given.append((since, seconds))
         raise LoadError("not now")
 

@@ -39,7 +39,7 @@ def test_a_failed_build_leaves_nothing_and_says_what_uv_said(tmp_path: Path) -> 
     """A lock that cannot be installed ends in one error, with no half-made environment."""
     lock = tmp_path / "lock"
     lock.write_text("./nowhere-1.0-py3-none-any.whl --hash=sha256:" + "0" * 64 + "\n")
-    with pytest.raises(StartError, match=r"(?s)uv pip ended with \d.*nowhere"):
+    with pytest.raises(StartError, match=r"(?s)uv pip sync ended with \d.*nowhere"):
         ministack_python(tmp_path / "envs", lock=lock)
     assert list((tmp_path / "envs").iterdir()) == []
 

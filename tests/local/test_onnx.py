@@ -14,10 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from infra.inputs import model_layer
-from infra.layer.errors import InterpreterNotFoundError
-from infra.layer.uv import find_interpreter
 from local.ministack import LocalAws, local_aws
 from model_registry import Storage
+from model_registry.environments import find_interpreter
+from model_runtime.errors import InterpreterNotFoundError
 from model_runtime.manifest import MODEL_FILE, version_key
 from tests.conftest import new_bucket
 from tests.local.stacks import Deployed, registry_of

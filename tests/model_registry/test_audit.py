@@ -10,6 +10,7 @@ import pytest
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
 from model_registry.audit import audit
+from model_registry.records import tag_key
 from model_runtime.errors import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -18,7 +19,7 @@ from model_runtime.errors import (
     NotFoundError,
     StorageError,
 )
-from model_runtime.manifest import encode, tag_key
+from model_runtime.manifest import encode
 from tests.model_registry.processes import add
 
 KEY = tag_key("iris", "prod")

@@ -83,7 +83,7 @@ def test_a_model_published_with_onnx_shows_how_it_compared(bucket: str) -> None:
     options = ["-b", bucket, "-x", "rows.json", "--train", "rows.json", "--by", "me", "--onnx"]
     assert run("publish", "model.joblib", "-n", "iris", *options).exit_code == 0
     shown = run("show", "iris/1", "-b", bucket).stdout
-    replay = data("show", "iris/1", "-b", bucket)["engines"]["onnx"]["replay"]
+    replay = data("show", "iris/1", "-b", bucket)["formats"]["onnx"]["replay"]
     assert f"{replay['rows']:,} rows, labels equal, numbers within" in " ".join(shown.replace("│", " ").split())
     assert list(data("download", "iris/1", "-b", bucket, "--to", "all")) == ["model", "manifest", "onnx"]
 
@@ -100,7 +100,7 @@ def test_a_model_published_with_skops_shows_its_types_and_is_downloaded_with_it(
         assert "model.skops" in shown
     found = data("download", "wood/1", "-b", bucket, "--to", "all")
     assert list(found) == ["model", "manifest", "skops"]
-    artifact = data("show", "wood/1", "-b", bucket)["engines"]["skops"]["artifact"]
+    artifact = data("show", "wood/1", "-b", bucket)["formats"]["skops"]["artifact"]
     assert digest((files / "all" / "model.skops").read_bytes()) == artifact["sha256"]
 
 

@@ -9,9 +9,10 @@ from sklearn.naive_bayes import GaussianNB
 
 from local.ministack import LocalAws
 from model_registry import Registry, Storage, history
+from model_registry.records import tag_key
 from model_registry.reference import TagRef, VersionRef
 from model_runtime.errors import ConflictError
-from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, tag_key, version_key
+from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, version_key
 from tests.model_registry.processes import CONTEXT, SECONDS, add, finish, start
 
 PROCESSES = 16

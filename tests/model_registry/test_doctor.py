@@ -9,9 +9,10 @@ import pytest
 
 from model_registry import Registry, Storage
 from model_registry.doctor import Finding, findings
+from model_registry.records import Mark, tag_key
 from model_registry.reference import VersionRef
 from model_registry.versions import Versions
-from model_runtime.manifest import Mark, encode, tag_key, version_key
+from model_runtime.manifest import encode, version_key
 from tests.model_registry.processes import add
 
 FORMED = (4, 6)

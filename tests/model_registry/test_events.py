@@ -14,8 +14,8 @@ from sklearn.naive_bayes import GaussianNB
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
 from model_registry.events import DETAIL_TYPE, SOURCE, EventBridge
+from model_registry.records import Move, Tag
 from model_runtime.errors import ConflictError, CredentialsError, NoticeError
-from model_runtime.manifest import Move, Tag
 from tests.conftest import ACTOR
 
 X = np.arange(12.0).reshape(6, 2)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_registry.gates import Gates, Rules, check_gates, evaluate, is_lower_better, parse, rules
+from model_registry.records import Mark
 from model_runtime.errors import GateError, InvalidGateError, InvalidNameError
-from model_runtime.manifest import Feature, Manifest, Mark, Signature
+from model_runtime.manifest import Feature, Manifest, Signature
 from tests.model_registry.made import made
 
 PROD = made(3, metrics={"accuracy": 0.96, "log_loss": 0.2})

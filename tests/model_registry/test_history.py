@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_registry import history
+from model_registry.records import Tag
 from model_registry.reference import TagRef
 from model_runtime.errors import NotFoundError
-from model_runtime.manifest import Tag
 
 REF = TagRef("iris", "prod")
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -15,6 +15,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
+from model_registry.records import Tag, tag_key
 from model_registry.reference import TagRef
 from model_runtime.errors import (
     AccessDeniedError,
@@ -27,7 +28,7 @@ from model_runtime.errors import (
     PublishError,
     RecordError,
 )
-from model_runtime.manifest import MANIFEST_FILE, Tag, digest, encode, tag_key, version_key
+from model_runtime.manifest import MANIFEST_FILE, digest, encode, version_key
 from tests.conftest import ACTOR
 
 X = np.arange(12.0).reshape(6, 2)

@@ -11,6 +11,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from model_registry import Registry, Storage
 from model_registry.gates import Gates
+from model_registry.records import Policy, Tag, decode_policy, policies_prefix, policy_key
 from model_registry.reference import VersionRef
 from model_registry.signing import Signer, generate_key
 from model_registry.versions import Versions
@@ -23,17 +24,7 @@ from model_runtime.errors import (
     SigningError,
     VerificationError,
 )
-from model_runtime.manifest import (
-    Feature,
-    Policy,
-    Signature,
-    Tag,
-    decode_policy,
-    encode,
-    policies_prefix,
-    policy_key,
-    version_key,
-)
+from model_runtime.manifest import Feature, Signature, encode, version_key
 from tests.conftest import ACTOR
 
 X = np.arange(12.0).reshape(6, 2)

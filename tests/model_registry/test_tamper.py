@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from model_registry import Registry, Storage
+from model_registry.records import Tag, tag_key
 from model_registry.reference import TagRef
 from model_runtime.errors import IntegrityError, RecordError
-from model_runtime.manifest import Tag, encode, tag_key
+from model_runtime.manifest import encode
 from tests.model_registry.processes import add
 
 Document = dict[str, Any]

@@ -37,8 +37,13 @@ def craft(registry: Registry, storage: Storage, **changes: Any) -> Manifest:
 
 
 def test_iris_answers_as_recorded_in_an_environment_made_from_its_manifest(
-    registry: Registry, trained_iris: Trained, left: Callable[[], list[Path]]
+    registry: Registry,
+    trained_iris: Trained,
+    left: Callable[[], list[Path]],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("SKLEARN_ON_LAMBDA_CACHE", str(tmp_path_factory.mktemp("empty")))
     manifest = publish(registry, trained_iris, "").manifest
     steps: list[str] = []
     found = verify_version(registry, "iris/1", progress=steps.append)
@@ -50,6 +55,9 @@ def test_iris_answers_as_recorded_in_an_environment_made_from_its_manifest(
     )
     assert [step.split()[0] for step in steps] == ["reading", "making", "installing", "replaying"]
     assert left() == []
+    steps.clear()
+    verify_version(registry, "iris/1", progress=steps.append)
+    assert [step.split()[0] for step in steps] == ["reading", "replaying"], "the environment is kept"
 
 
 def test_a_version_that_answers_otherwise_fails_with_the_differing_answers_only(
@@ -145,7 +153,8 @@ def test_without_uv_the_remedy_is_named(
     registry: Registry, trained_iris: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     publish(registry, trained_iris, "")
+    monkeypatch.setenv("SKLEARN_ON_LAMBDA_CACHE", str(tmp_path))
     monkeypatch.setitem(sys.modules, "uv", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(VerificationError, match="verifying needs uv, which is not installed: run `pip install uv`"):
+    with pytest.raises(VerificationError, match=r"iris/1 cannot be built: uv.* is not installed: run `pip install uv`"):
         verify_version(registry, "iris/1")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_registry.records import Move, Tag, decode_tag, tag_key
 from model_runtime.errors import InvalidNameError, RecordError
 from model_runtime.manifest import (
     Artifact,
@@ -14,16 +15,12 @@ from model_runtime.manifest import (
     Example,
     Feature,
     Manifest,
-    Move,
     Prediction,
     Signature,
-    Tag,
     check_slug,
     decode_manifest,
-    decode_tag,
     digest,
     encode,
-    tag_key,
     version_key,
 )
 
@@ -82,13 +79,32 @@ def test_the_order_of_a_dictionary_does_not_change_the_bytes() -> None:
     assert written[0] == written[1]
 
 
+def test_a_manifest_of_format_1_is_read_with_its_formats() -> None:
+    """Release 0.1.0 called them engines."""
+    document = json.loads(encode(MANIFEST))
+    of_format_2 = {"formats", "deployable", "proof", "golden", "code", "wheels", "lineage", "labels", "report"}
+    onnx = {"artifact": document["artifact"], "environment": document["environment"], "untrusted_types": []}
+    old = {name: value for name, value in document.items() if name not in of_format_2}
+    read = decode_manifest(json.dumps({**old, "format": 1, "engines": {"onnx": onnx}}).encode())
+    assert (read.format, read.format_names) == (1, ("joblib", "onnx"))
+    assert read.proof.kind == "none"
+    assert (read.signature, read.artifact) == (MANIFEST.signature, MANIFEST.artifact)
+    assert decode_manifest(json.dumps({**old, "format": 1}).encode()).format_names == ("joblib",)
+
+
+@pytest.mark.parametrize("data", [b'{"a":' * 200_000, b'{"format": 2, "name": "\xff"}'], ids=["deep", "not UTF-8"])
+def test_bytes_that_no_json_reader_takes_are_refused_in_one_line(data: bytes) -> None:
+    with pytest.raises(RecordError, match=r"the manifest cannot be read .*: restore the object"):
+        decode_manifest(data)
+
+
 def test_fields_of_a_later_release_are_ignored() -> None:
     assert decode_manifest(changed(model_card="later")) == MANIFEST
 
 
-@pytest.mark.parametrize("data", [changed(format=2), b'{"format": 2}', changed(format=2, version="3.1")])
+@pytest.mark.parametrize("data", [changed(format=3), b'{"format": 3}', changed(format=3, version="3.1")])
 def test_another_format_is_refused_with_both_numbers(data: bytes) -> None:
-    with pytest.raises(RecordError, match="the manifest has format 2, this release reads 1"):
+    with pytest.raises(RecordError, match="the manifest has format 3, this release reads 1 and 2"):
         decode_manifest(data)
 
 
@@ -103,7 +119,7 @@ def test_a_damaged_manifest_is_refused(data: bytes) -> None:
 
 def test_a_manifest_is_no_tag() -> None:
     with pytest.raises(RecordError, match="the tag cannot be read"):
-        decode_tag(encode(MANIFEST))
+        decode_tag(encode(msgspec.structs.replace(MANIFEST, format=1)))
 
 
 def test_a_digest_is_sha256_in_hex() -> None:

@@ -22,7 +22,8 @@ from model_registry import Registry, Release, Storage
 from model_registry.signing import Signer, generate_key
 from model_runtime.errors import AccessDeniedError, BucketNotFoundError, ModelFormatError, RecordError
 from model_runtime.manifest import Artifact, Manifest, Prediction, digest, encode
-from model_runtime.start import LoadError, Pin, ServedModel, load
+from model_runtime.pin import Pin
+from model_runtime.start import Deployment, LoadError, ServedModel, load
 from tests.handler.conftest import gateway, strict
 
 PROJECT = Path(__file__).parents[2]
@@ -37,8 +38,8 @@ def release(registry: Registry) -> Release:
 
 
 @pytest.fixture
-def pin(bucket: str, release: Release) -> Pin:
-    return Pin(bucket, "made", 1, release.manifest_sha256)
+def deployed(bucket: str, release: Release) -> Deployment:
+    return Deployment(bucket, Pin("made", 1, release.manifest_sha256))
 
 
 class Bomb:
@@ -57,25 +58,30 @@ def bomb(path: Path) -> bytes:
     return file.getvalue()
 
 
-def put(aws: LocalAws, pin: Pin, file: str, data: bytes) -> None:
-    aws.client("s3").put_object(Bucket=pin.bucket, Key=f"models/made/versions/1/{file}", Body=data)
+def put(aws: LocalAws, deployed: Deployment, file: str, data: bytes) -> None:
+    aws.client("s3").put_object(Bucket=deployed.bucket, Key=f"models/made/versions/1/{file}", Body=data)
 
 
-def put_manifest(aws: LocalAws, pin: Pin, manifest: Manifest) -> Pin:
+def pinned(deployed: Deployment, **changes: Any) -> Deployment:
+    """The same deployment with another pin."""
+    return replace(deployed, pin=replace(deployed.pin, **changes))
+
+
+def put_manifest(aws: LocalAws, deployed: Deployment, manifest: Manifest) -> Deployment:
     """Store another manifest, and pin it."""
-    put(aws, pin, "manifest.json", encode(manifest))
-    return replace(pin, manifest_sha256=digest(encode(manifest)))
+    put(aws, deployed, "manifest.json", encode(manifest))
+    return pinned(deployed, manifest_sha256=digest(encode(manifest)))
 
 
-def put_model(aws: LocalAws, pin: Pin, manifest: Manifest, data: bytes) -> Pin:
+def put_model(aws: LocalAws, deployed: Deployment, manifest: Manifest, data: bytes) -> Deployment:
     """Store another model, with a manifest that vouches for it."""
-    put(aws, pin, "model.joblib", data)
+    put(aws, deployed, "model.joblib", data)
     artifact = Artifact(file="model.joblib", sha256=digest(data), size=len(data))
-    return put_manifest(aws, pin, msgspec.structs.replace(manifest, artifact=artifact))
+    return put_manifest(aws, deployed, msgspec.structs.replace(manifest, artifact=artifact))
 
 
-def test_the_pinned_version_is_loaded_with_the_time_of_each_phase(pin: Pin, release: Release) -> None:
-    served = load(pin)
+def test_the_pinned_version_is_loaded_with_the_time_of_each_phase(deployed: Deployment, release: Release) -> None:
+    served = load(deployed)
     assert served.manifest == release.manifest
     assert served.predictor.predict([(0.0, 1.0)])[0].label == "low"
     assert served.inputs.read_body('{"x0": 0, "x1": 1}') == ([(0.0, 1.0)], False)
@@ -83,12 +89,14 @@ def test_the_pinned_version_is_loaded_with_the_time_of_each_phase(pin: Pin, rele
     assert all(milliseconds >= 0 for milliseconds in served.milliseconds.values())
 
 
-def test_a_changed_model_is_never_unpickled(aws: LocalAws, pin: Pin, release: Release, tmp_path: Path) -> None:
+def test_a_changed_model_is_never_unpickled(
+    aws: LocalAws, deployed: Deployment, release: Release, tmp_path: Path
+) -> None:
     exploded = tmp_path / "exploded"
     data = bomb(exploded)
-    put(aws, pin, "model.joblib", data)
+    put(aws, deployed, "model.joblib", data)
     with pytest.raises(LoadError) as caught:
-        load(pin)
+        load(deployed)
     assert not exploded.exists()
     assert str(caught.value) == (
         f"model.joblib of made/1 has SHA-256 {digest(data)}, {release.manifest.artifact.sha256} is pinned: "
@@ -98,40 +106,45 @@ def test_a_changed_model_is_never_unpickled(aws: LocalAws, pin: Pin, release: Re
     assert exploded.exists(), "the bomb works"
 
 
-def test_a_changed_manifest_is_not_believed(aws: LocalAws, pin: Pin, release: Release, tmp_path: Path) -> None:
+def test_a_changed_manifest_is_not_believed(
+    aws: LocalAws, deployed: Deployment, release: Release, tmp_path: Path
+) -> None:
     """Whoever can write to the bucket changes both, but not what the stack has pinned."""
     exploded = tmp_path / "exploded"
-    other = put_model(aws, pin, release.manifest, bomb(exploded))
+    other = put_model(aws, deployed, release.manifest, bomb(exploded))
     with pytest.raises(
-        LoadError, match=f"manifest.json of made/1 has SHA-256 {other.manifest_sha256}, {pin.manifest_sha256} is"
+        LoadError,
+        match=f"manifest.json of made/1 has SHA-256 {other.pin.manifest_sha256}, {deployed.pin.manifest_sha256} is",
     ):
-        load(pin)
+        load(deployed)
     assert not exploded.exists()
 
 
-def test_a_pinned_manifest_that_this_release_cannot_read_is_refused(aws: LocalAws, pin: Pin, release: Release) -> None:
-    other = put_manifest(aws, pin, msgspec.structs.replace(release.manifest, format=2))
-    with pytest.raises(RecordError, match="format 2"):
+def test_a_pinned_manifest_that_this_release_cannot_read_is_refused(
+    aws: LocalAws, deployed: Deployment, release: Release
+) -> None:
+    other = put_manifest(aws, deployed, msgspec.structs.replace(release.manifest, format=3))
+    with pytest.raises(RecordError, match="format 3"):
         load(other)
 
 
 @pytest.mark.parametrize("file", ["model.joblib", "manifest.json"])
-def test_a_missing_object_is_named(aws: LocalAws, pin: Pin, file: str) -> None:
-    aws.client("s3").delete_object(Bucket=pin.bucket, Key=f"models/made/versions/1/{file}")
-    with pytest.raises(LoadError, match=f"s3://{pin.bucket}/models/made/versions/1/{file} does not exist"):
-        load(pin)
+def test_a_missing_object_is_named(aws: LocalAws, deployed: Deployment, file: str) -> None:
+    aws.client("s3").delete_object(Bucket=deployed.bucket, Key=f"models/made/versions/1/{file}")
+    with pytest.raises(LoadError, match=f"s3://{deployed.bucket}/models/made/versions/1/{file} does not exist"):
+        load(deployed)
 
 
 @pytest.fixture
-def formed(bucket: str, registry: Registry) -> Pin:
+def formed(bucket: str, registry: Registry) -> Deployment:
     """The model published with skops, and pinned for it; its joblib file is gone."""
     estimator = RandomForestClassifier(5, random_state=0).fit(X, [0, 0, 0, 1, 1, 1])
     release = registry.publish(estimator, name="made", X_example=X, formats=["joblib", "skops"])
     Storage.open(bucket).delete("models/made/versions/1/model.joblib")
-    return Pin(bucket, "made", 1, release.manifest_sha256, (), "skops", (TREE,))
+    return Deployment(bucket, Pin("made", 1, release.manifest_sha256), (), "skops", (TREE,))
 
 
-def test_with_skops_the_pickle_is_not_even_fetched(formed: Pin) -> None:
+def test_with_skops_the_pickle_is_not_even_fetched(formed: Deployment) -> None:
     served = load(formed)
     assert [served.predictor.predict([row])[0].label for row in ((0.0, 1.0), (10.0, 11.0))] == [0, 1]
     with pytest.raises(LoadError, match=r"model\.joblib does not exist"):
@@ -175,59 +188,63 @@ def test_with_onnx_the_function_imports_neither_scikit_learn_nor_what_it_needs(
 def test_a_changed_onnx_file_is_not_loaded(aws: LocalAws, bucket: str, registry: Registry) -> None:
     estimator = LinearRegression().fit(X, X[:, 0])
     release = registry.publish(estimator, name="made", X_example=X, formats=["onnx"])
-    pin = Pin(bucket, "made", 1, release.manifest_sha256, model_format="onnx")
-    assert load(pin).predictor.predict([(2.0, 3.0)])[0].value == pytest.approx(2.0)
-    put(aws, pin, "model.onnx", b"another")
+    deployed = Deployment(bucket, Pin("made", 1, release.manifest_sha256), model_format="onnx")
+    assert load(deployed).predictor.predict([(2.0, 3.0)])[0].value == pytest.approx(2.0)
+    put(aws, deployed, "model.onnx", b"another")
     with pytest.raises(LoadError, match=r"model\.onnx of made/1 has SHA-256 .* is pinned: it is not loaded"):
-        load(pin)
+        load(deployed)
 
 
-def test_with_skops_types_that_the_stack_does_not_trust_are_not_loaded(formed: Pin) -> None:
+def test_with_skops_types_that_the_stack_does_not_trust_are_not_loaded(formed: Deployment) -> None:
     with pytest.raises(ModelFormatError, match=rf"model\.skops of made/1 holds types that are not trusted: {TREE}"):
         load(replace(formed, trusted_types=()))
 
 
-def test_a_changed_skops_file_is_not_loaded(aws: LocalAws, formed: Pin) -> None:
+def test_a_changed_skops_file_is_not_loaded(aws: LocalAws, formed: Deployment) -> None:
     put(aws, formed, "model.skops", b"another")
     with pytest.raises(LoadError, match=r"model\.skops of made/1 has SHA-256 .* is pinned: it is not loaded"):
         load(formed)
 
 
-def test_a_format_that_the_version_lacks_is_named(pin: Pin) -> None:
+def test_a_format_that_the_version_lacks_is_named(deployed: Deployment) -> None:
     with pytest.raises(LoadError, match=r"versions/1/model\.skops does not exist"):
-        load(replace(pin, model_format="skops"))
+        load(replace(deployed, model_format="skops"))
 
 
 def test_the_format_and_trusted_types_are_read_from_the_environment() -> None:
     variables = {"MODEL_BUCKET": "b", "MODEL_NAME": "n", "MODEL_VERSION": "3", "MODEL_MANIFEST_SHA256": "d"}
-    found = Pin.from_environment({**variables, "MODEL_FORMAT": "skops", "MODEL_TRUSTED_TYPES": "a.B,c.D"})
-    assert found == Pin("b", "n", 3, "d", (), "skops", ("a.B", "c.D"))
+    found = Deployment.from_environment({**variables, "MODEL_FORMAT": "skops", "MODEL_TRUSTED_TYPES": "a.B,c.D"})
+    assert found == Deployment("b", Pin("n", 3, "d"), (), "skops", ("a.B", "c.D"))
     with pytest.raises(LoadError, match="MODEL_FORMAT is 'pickle', this release has joblib, skops, onnx"):
-        Pin.from_environment({**variables, "MODEL_FORMAT": "pickle"})
+        Deployment.from_environment({**variables, "MODEL_FORMAT": "pickle"})
     with pytest.raises(LoadError, match="MODEL_TRUSTED_TYPES: 'Tree' is no name of a type"):
-        Pin.from_environment({**variables, "MODEL_TRUSTED_TYPES": "Tree"})
+        Deployment.from_environment({**variables, "MODEL_TRUSTED_TYPES": "Tree"})
 
 
-def test_a_missing_bucket_is_named(pin: Pin) -> None:
+def test_a_missing_bucket_is_named(deployed: Deployment) -> None:
     with pytest.raises(BucketNotFoundError):
-        load(replace(pin, bucket="there-is-none"))
+        load(replace(deployed, bucket="there-is-none"))
 
 
-def test_without_the_right_to_read_nothing_is_loaded(pin: Pin, request: pytest.FixtureRequest) -> None:
+def test_without_the_right_to_read_nothing_is_loaded(deployed: Deployment, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("outsider")
     with pytest.raises(AccessDeniedError, match="not allowed to read models/made/versions/1/"):
-        load(pin)
+        load(deployed)
 
 
-def test_the_role_needs_the_right_to_read_and_no_other(aws: LocalAws, pin: Pin, request: pytest.FixtureRequest) -> None:
+def test_the_role_needs_the_right_to_read_and_no_other(
+    aws: LocalAws, deployed: Deployment, request: pytest.FixtureRequest
+) -> None:
     user = request.getfixturevalue("outsider")
-    allow = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{pin.bucket}/models/made/*"}
+    allow = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{deployed.bucket}/models/made/*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     aws.client("iam").put_user_policy(UserName=user, PolicyName="read", PolicyDocument=document)
-    assert load(pin).manifest.reference == "made/1"
+    assert load(deployed).manifest.reference == "made/1"
 
 
-def test_a_model_that_answers_otherwise_than_recorded_is_not_served(aws: LocalAws, pin: Pin, release: Release) -> None:
+def test_a_model_that_answers_otherwise_than_recorded_is_not_served(
+    aws: LocalAws, deployed: Deployment, release: Release
+) -> None:
     first, *rest = release.manifest.examples
     for wrong in (
         Prediction(label="high", probabilities=first.output.probabilities),
@@ -236,7 +253,7 @@ def test_a_model_that_answers_otherwise_than_recorded_is_not_served(aws: LocalAw
         Prediction(value=1.0),
     ):
         examples = (msgspec.structs.replace(first, output=wrong), *rest)
-        other = put_manifest(aws, pin, msgspec.structs.replace(release.manifest, examples=examples))
+        other = put_manifest(aws, deployed, msgspec.structs.replace(release.manifest, examples=examples))
         with pytest.raises(LoadError, match="made/1 answers its first golden example with"):
             load(other)
 
@@ -247,11 +264,11 @@ def test_answers_may_differ_in_the_last_bits_from_machine_to_machine(
     release = registry.publish(LinearRegression().fit(X, X), name="made", X_example=X + 0.1)
     (first, *_) = release.manifest.examples
     assert isinstance(first.output.value, list)
-    pin = Pin(bucket, "made", 1, release.manifest_sha256)
+    deployed = Deployment(bucket, Pin("made", 1, release.manifest_sha256))
     for factor, accepted in ((1 + 1e-8, True), (1 + 1e-4, False)):
         output = Prediction(value=[value * factor for value in first.output.value])
         example = msgspec.structs.replace(first, output=output)
-        other = put_manifest(aws, pin, msgspec.structs.replace(release.manifest, examples=(example,)))
+        other = put_manifest(aws, deployed, msgspec.structs.replace(release.manifest, examples=(example,)))
         if accepted:
             assert load(other).manifest.examples == (example,)
         else:
@@ -259,7 +276,7 @@ def test_answers_may_differ_in_the_last_bits_from_machine_to_machine(
                 load(other)
 
 
-def test_a_model_of_another_scikit_learn_is_not_served(aws: LocalAws, pin: Pin, release: Release) -> None:
+def test_a_model_of_another_scikit_learn_is_not_served(aws: LocalAws, deployed: Deployment, release: Release) -> None:
     file = io.BytesIO()
     joblib.dump(RandomForestClassifier(5, random_state=0).fit(X, [0, 0, 0, 1, 1, 1]), file)
     version = release.manifest.environment.packages["scikit-learn"].encode()
@@ -268,7 +285,7 @@ def test_a_model_of_another_scikit_learn_is_not_served(aws: LocalAws, pin: Pin, 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # in the function nothing else makes it an error
         with pytest.raises(UserWarning, match="Trying to unpickle estimator"):
-            load(put_model(aws, pin, release.manifest, other))
+            load(put_model(aws, deployed, release.manifest, other))
 
 
 def test_a_model_that_answers_nan_is_checked_against_null(aws: LocalAws, bucket: str, registry: Registry) -> None:
@@ -277,10 +294,10 @@ def test_a_model_that_answers_nan_is_checked_against_null(aws: LocalAws, bucket:
     known = registry.publish(estimator, name="made", X_example=X).manifest
     estimator.coef_ = np.array([np.nan, np.nan])
     release = registry.publish(estimator, name="made", X_example=X)
-    pin = Pin(bucket, "made", 2, release.manifest_sha256)
-    assert App(lambda: load(pin))({"x0": 1, "x1": 1}, None) == {"statusCode": 200, "body": "null"}
+    deployed = Deployment(bucket, Pin("made", 2, release.manifest_sha256))
+    assert App(lambda: load(deployed))({"x0": 1, "x1": 1}, None) == {"statusCode": 200, "body": "null"}
     example = msgspec.structs.replace(known.examples[0], output=Prediction(value=None))
-    first = replace(pin, version=1)
+    first = pinned(deployed, version=1)
     with pytest.raises(LoadError, match="answers its first golden example"):
         load(put_manifest(aws, first, msgspec.structs.replace(known, examples=(example,))))
     broken = io.BytesIO()
@@ -292,30 +309,30 @@ def test_a_model_that_answers_nan_is_checked_against_null(aws: LocalAws, bucket:
 @pytest.mark.parametrize("name", ["MODEL_BUCKET", "MODEL_NAME", "MODEL_VERSION", "MODEL_MANIFEST_SHA256"])
 def test_a_missing_variable_is_named(name: str) -> None:
     environment = {"MODEL_BUCKET": "b", "MODEL_NAME": "n", "MODEL_VERSION": "3", "MODEL_MANIFEST_SHA256": "d"}
-    assert Pin.from_environment(environment) == Pin("b", "n", 3, "d")
+    assert Deployment.from_environment(environment) == Deployment("b", Pin("n", 3, "d"))
     del environment[name]
     with pytest.raises(LoadError, match=f"the environment variable '{name}' is not set"):
-        Pin.from_environment(environment)
+        Deployment.from_environment(environment)
 
 
 def test_the_model_is_served_once_the_cause_of_a_failure_is_gone(
-    aws: LocalAws, pin: Pin, storage: Storage, capsys: pytest.CaptureFixture[str]
+    aws: LocalAws, deployed: Deployment, storage: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A failed load is not cached, a success is."""
-    calls: list[Pin] = []
+    calls: list[Deployment] = []
 
     def counted() -> ServedModel:
-        calls.append(pin)
-        return load(pin)
+        calls.append(deployed)
+        return load(deployed)
 
     good = storage.read("models/made/versions/1/model.joblib")
     assert good is not None
-    put(aws, pin, "model.joblib", b"other")
+    put(aws, deployed, "model.joblib", b"other")
     app = App(counted)
     app.start()
     event = gateway("POST", "/predict", {"x0": 10, "x1": 11})
     assert app(event, None)["statusCode"] == 503
-    put(aws, pin, "model.joblib", good.data)
+    put(aws, deployed, "model.joblib", good.data)
     answers = [app(event, None) for _ in range(3)]
     assert [answer["statusCode"] for answer in answers] == [200] * 3
     assert strict(answers[0]["body"])["label"] == "high"
@@ -331,26 +348,26 @@ def signer() -> Signer:
 
 
 @pytest.fixture
-def signed(bucket: str, storage: Storage, signer: Signer) -> Pin:
+def signed(bucket: str, storage: Storage, signer: Signer) -> Deployment:
     """A signed version, pinned by a stack that trusts the key."""
     estimator = RandomForestClassifier(5, random_state=0).fit(X, [0, 0, 0, 1, 1, 1])
     release = Registry(storage, actor="the tests", signer=signer).publish(estimator, name="made", X_example=X)
-    return Pin(bucket, "made", 1, release.manifest_sha256, (signer.public_key,))
+    return Deployment(bucket, Pin("made", 1, release.manifest_sha256), (signer.public_key,))
 
 
-def test_a_signed_model_is_served_also_while_keys_are_replaced(signed: Pin) -> None:
+def test_a_signed_model_is_served_also_while_keys_are_replaced(signed: Deployment) -> None:
     other = Signer.from_pem(generate_key()[0]).public_key
     for keys in (signed.public_keys, (other, *signed.public_keys)):
         assert load(replace(signed, public_keys=keys)).manifest.reference == "made/1"
 
 
-def test_an_unsigned_model_is_not_served_where_a_key_is_trusted(pin: Pin, signer: Signer) -> None:
+def test_an_unsigned_model_is_not_served_where_a_key_is_trusted(deployed: Deployment, signer: Signer) -> None:
     with pytest.raises(LoadError, match=r"versions/1/manifest.sig does not exist"):
-        load(replace(pin, public_keys=(signer.public_key,)))
+        load(replace(deployed, public_keys=(signer.public_key,)))
 
 
 def test_a_manifest_that_the_stack_pinned_is_not_believed_without_its_signature(
-    aws: LocalAws, signed: Pin, storage: Storage, tmp_path: Path
+    aws: LocalAws, signed: Deployment, storage: Storage, tmp_path: Path
 ) -> None:
     """Somebody made the deployment pin other bytes: all digests fit, and nothing is unpickled."""
     exploded = tmp_path / "exploded"
@@ -358,7 +375,7 @@ def test_a_manifest_that_the_stack_pinned_is_not_believed_without_its_signature(
     other = put_model(aws, signed, manifest, bomb(exploded))
     stored = storage.read("models/made/versions/1/manifest.json")
     assert stored is not None
-    assert digest(stored.data) == other.manifest_sha256
+    assert digest(stored.data) == other.pin.manifest_sha256
     stranger = Signer.from_pem(generate_key()[0])
     good = storage.read("models/made/versions/1/manifest.sig")
     assert good is not None
@@ -369,27 +386,27 @@ def test_a_manifest_that_the_stack_pinned_is_not_believed_without_its_signature(
     assert not exploded.exists()
 
 
-def test_a_signature_by_a_key_that_is_not_trusted_is_refused(signed: Pin, signer: Signer) -> None:
+def test_a_signature_by_a_key_that_is_not_trusted_is_refused(signed: Deployment, signer: Signer) -> None:
     other = Signer.from_pem(generate_key()[0]).public_key
     with pytest.raises(LoadError, match="is not by a trusted key") as caught:
         load(replace(signed, public_keys=(other,)))
     assert signer.public_key in str(caught.value)
 
 
-def test_a_signature_does_not_stand_in_for_the_pinned_digest(signed: Pin) -> None:
+def test_a_signature_does_not_stand_in_for_the_pinned_digest(signed: Deployment) -> None:
     with pytest.raises(LoadError, match=f"{'0' * 64} is pinned"):
-        load(replace(signed, manifest_sha256="0" * 64))
+        load(pinned(signed, manifest_sha256="0" * 64))
 
 
 def test_a_public_key_in_the_environment_is_required_once_it_is_set(signer: Signer) -> None:
     """Also one that was emptied or damaged: a check that was asked for is never left out."""
     variables = {"MODEL_BUCKET": "b", "MODEL_NAME": "n", "MODEL_VERSION": "3", "MODEL_MANIFEST_SHA256": "d"}
     keys = (signer.public_key, Signer.from_pem(generate_key()[0]).public_key)
-    found = Pin.from_environment({**variables, "MODEL_PUBLIC_KEY": ",".join(keys)})
-    assert found == Pin("b", "n", 3, "d", keys)
+    found = Deployment.from_environment({**variables, "MODEL_PUBLIC_KEY": ",".join(keys)})
+    assert found == Deployment("b", Pin("n", 3, "d"), keys)
     for bad in ("", " ", "ed25519:", keys[0][:-1], f"{keys[0]},"):
         with pytest.raises(LoadError, match=r"MODEL_PUBLIC_KEY: .* is no public key"):
-            Pin.from_environment({**variables, "MODEL_PUBLIC_KEY": bad})
+            Deployment.from_environment({**variables, "MODEL_PUBLIC_KEY": bad})
 
 
 # What the function has: its own zip, and of the layer what it loads before it has the model.
@@ -417,7 +434,7 @@ def test_the_function_s_own_files_import_nothing_but_what_it_ships(tmp_path: Pat
     assert {"handler", "model_runtime", "msgspec", "obstore"} <= tops <= ALLOWED
 
 
-def test_the_entry_point_loads_what_the_environment_names(pin: Pin) -> None:
+def test_the_entry_point_loads_what_the_environment_names(deployed: Deployment) -> None:
     """As Lambda does: import the module, then call its handler."""
     code = (
         "import gc, json; from handler.function import handler; print(gc.isenabled(), gc.get_freeze_count() > 10_000); "
@@ -425,10 +442,10 @@ def test_the_entry_point_loads_what_the_environment_names(pin: Pin) -> None:
     )
     environment = {
         **os.environ,
-        "MODEL_BUCKET": pin.bucket,
-        "MODEL_NAME": pin.name,
-        "MODEL_VERSION": str(pin.version),
-        "MODEL_MANIFEST_SHA256": pin.manifest_sha256,
+        "MODEL_BUCKET": deployed.bucket,
+        "MODEL_NAME": deployed.pin.name,
+        "MODEL_VERSION": str(deployed.pin.version),
+        "MODEL_MANIFEST_SHA256": deployed.pin.manifest_sha256,
     }
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT, env=environment)
@@ -442,4 +459,4 @@ def test_the_entry_point_loads_what_the_environment_names(pin: Pin) -> None:
 def test_a_version_that_is_no_number_is_named() -> None:
     variables = {"MODEL_BUCKET": "b", "MODEL_NAME": "n", "MODEL_VERSION": "latest", "MODEL_MANIFEST_SHA256": "0"}
     with pytest.raises(LoadError, match="MODEL_VERSION is 'latest'"):
-        Pin.from_environment(variables)
+        Deployment.from_environment(variables)

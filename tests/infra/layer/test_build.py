@@ -11,20 +11,19 @@ from pathlib import Path
 import pytest
 
 from infra.layer import build as layer_build
-from infra.layer import uv as layer_uv
-from infra.layer.build import LayerSpec, build_layer, default_cache
+from infra.layer.build import LayerSpec, build_layer
 from infra.layer.errors import (
     IndexUnreachableError,
     InstallError,
-    InterpreterNotFoundError,
     LayerTooLargeError,
     PackageNotFoundError,
     SpecError,
     UnsupportedArchitectureError,
     UnsupportedPythonError,
-    UvNotFoundError,
     WheelNotFoundError,
 )
+from infra.layer.install import pip_install
+from model_runtime.errors import InterpreterNotFoundError, UvNotFoundError
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ROOT = Path(__file__).parents[3]
@@ -158,9 +157,10 @@ def test_an_index_that_does_not_answer_is_no_missing_wheel(tmp_path: Path, monke
 
 
 def test_a_uv_that_replaces_a_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a user's own uv.toml can do that; the layer must still be what the manifest says."""
-    (tmp_path / "uv.toml").write_text('override-dependencies = ["six==1.16.0"]', encoding="utf-8")
-    monkeypatch.setenv("UV_CONFIG_FILE", str(tmp_path / "uv.toml"))
+    """Nothing that a user can configure does that; the layer must still be what the manifest says."""
+    monkeypatch.setattr(
+        layer_build, "pip_install", lambda _, *rest, **more: pip_install(["six==1.16.0"], *rest, **more)
+    )
     with pytest.raises(InstallError, match=r"six 1\.16\.0, six 1\.17\.0 differ"):
         build_layer(spec(SMALL[0]), tmp_path / "layers")
 
@@ -241,25 +241,3 @@ def test_the_project_that_surrounds_the_cache_has_no_say(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UV_REQUIRE_HASHES", "1")
     assert build_layer(spec(SMALL[0]), Path("cache")).path.is_absolute()
-
-
-def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("SKLEARN_ON_LAMBDA_CACHE", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert default_cache() == Path.home() / ".cache" / "sklearn-on-lambda" / "layers"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache() == tmp_path / "sklearn-on-lambda" / "layers"
-    monkeypatch.setenv("SKLEARN_ON_LAMBDA_CACHE", str(tmp_path / "own"))
-    assert default_cache() == tmp_path / "own"
-
-
-def test_pips_index_reaches_uv_unless_uv_has_its_own() -> None:
-    pip = {"PIP_INDEX_URL": "https://a.example/simple", "PIP_EXTRA_INDEX_URL": "https://b.example/simple"}
-    assert layer_uv.environment(pip) == {
-        **pip,
-        "UV_DEFAULT_INDEX": "https://a.example/simple",
-        "UV_INDEX": "https://b.example/simple",
-    }
-    own = {**pip, "UV_DEFAULT_INDEX": "https://c.example/simple"}
-    assert layer_uv.environment(own) == own
-    assert layer_uv.environment({"UV_OVERRIDE": "x", "UV_OFFLINE": "1"}) == {"UV_OFFLINE": "1"}

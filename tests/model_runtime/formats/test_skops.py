@@ -80,7 +80,8 @@ def test_a_version_that_lacks_a_form_says_which_it_has_and_how_to_get_it(registr
 
 def test_a_manifest_of_before_has_the_joblib_file_alone(published: Manifest) -> None:
     document = msgspec.to_builtins(published)
-    del document["engines"]
+    document = {**document, "format": 1}
+    del document["formats"]
     old = decode_manifest(msgspec.json.encode(document))
     assert old.format_names == ("joblib",)
 

@@ -1,0 +1,100 @@
+"""Compile a layer's modules in processes of the layer's own Python."""
+
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+from packaging.version import Version
+
+from infra.layer import compile as layer_compile
+from infra.layer.errors import CompileError
+
+# Not -I: it would ignore PYTHONHASHSEED.
+_ISOLATED = ("-S", "-s", "-B", "-W", "ignore", layer_compile.__file__)
+# Docstrings are 40 % of the bytecode of these packages, and nothing that they do depends on them: each of their modules
+# imports without. That cannot be said of every package (some parsers take their grammar from docstrings), nor of
+# releases to come, nor of numpy._core, in whose docstrings numpy.ma asserts to find something.
+_DOCSTRINGS_UNUSED = {
+    "joblib": (Version("1.7"), ("joblib",)),
+    "narwhals": (Version("3"), ("narwhals",)),
+    "numpy": (
+        Version("2.6"),
+        tuple(f"numpy/{name}" for name in ("f2py", "fft", "lib", "linalg", "ma", "matrixlib", "polynomial", "testing")),
+    ),
+    "pandas": (Version("3.2"), ("pandas",)),
+    "scikit-learn": (Version("1.10"), ("sklearn",)),
+    "scipy": (Version("1.19"), ("scipy",)),
+}
+"""Package: the first version for which that was not tried, and its folders (tests/infra/layer/test_build_sklearn.py)"""
+
+
+def undocumented(packages: Iterable[tuple[str, str]]) -> list[str]:
+    """Name the folders whose modules are compiled without docstrings."""
+    found = ((*_DOCSTRINGS_UNUSED[name], Version(version)) for name, version in packages if name in _DOCSTRINGS_UNUSED)
+    return sorted(folder for untried, folders, version in found if version < untried for folder in folders)
+
+
+def compile_tree(
+    names: Iterable[str],
+    tree: Path,
+    output: Path,
+    *,
+    interpreter: str,
+    prefix: str,
+    undocumented: Iterable[str] = (),
+    jobs: int | None = None,
+) -> dict[str, Path]:
+    """Compile the modules among `names` with `interpreter` and map each file's name in the layer to its place on disk.
+
+    `x.py` becomes `x.pyc` in the same folder (PEP 3147 calls it a legacy .pyc: it is imported without a source).
+    Files that are not valid in this Python stay as they are. A package that reads its own source at run time (numba,
+    torch.jit) would not work. `prefix` is the folder of the modules in the function: tracebacks name it. Modules in the
+    folders `undocumented` lose their docstrings.
+    Raises CompileError.
+    """
+    names = list(names)
+    modules = [name for name in names if name.endswith(".py")]
+    output.mkdir(parents=True)
+    program = [interpreter, *_ISOLATED, str(tree), str(output), prefix, *undocumented]
+    _compile(modules, program, output.parent, jobs)
+    files: dict[str, Path] = {}
+    for name in names:
+        compiled = output / f"{name}c"
+        if name.endswith(".py") and compiled.is_file():
+            files[f"{name}c"] = compiled
+        else:
+            files[name] = tree / name
+    return files
+
+
+def _compile(modules: list[str], command: list[str], work: Path, jobs: int | None) -> None:
+    jobs = min(jobs or os.cpu_count() or 1, len(modules))
+    variables = {"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1"}
+    if "SYSTEMROOT" in os.environ:  # Python does not start on Windows without it
+        variables["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
+    running: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
+    try:
+        for job in range(jobs):
+            part = work / f"modules-{job}.txt"
+            part.write_text("\n".join(modules[job::jobs]), encoding="utf-8")
+            log = (work / f"compile-{job}.log").open("w+b")
+            with part.open("rb") as listing:
+                running.append((subprocess.Popen(command, stdin=listing, stderr=log, env=variables), log))  # noqa: S603 - an interpreter that uv found, on files that it installed
+        for process, output in running:
+            if process.wait():
+                raise CompileError(
+                    f"{command[0]} could not compile the layer's modules. Check that it is a working Python. It said:\n"
+                    f"{_last_line(output)}"
+                )
+    finally:
+        for process, output in running:
+            process.kill()
+            process.wait()
+            output.close()
+
+
+def _last_line(log: IO[bytes]) -> str:
+    log.seek(0)
+    return log.read().decode(errors="replace").strip().rpartition("\n")[2]

@@ -1,0 +1,51 @@
+"""Folders that this project keeps between runs, and how several processes share one.
+
+What is kept is named by a digest of all that decides its content, so nothing in it ever goes stale.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+CACHE_VARIABLE = "SKLEARN_ON_LAMBDA_CACHE"
+
+_STALE_SECONDS = 24 * 3600
+_BUILDING = "build-"
+
+
+def cache_folder(kind: str) -> Path:
+    """Name the folder of one kind of things, such as `layers`.
+
+    It is below $SKLEARN_ON_LAMBDA_CACHE, else below the user's cache folder (XDG Base Directory Specification).
+    """
+    if own := os.environ.get(CACHE_VARIABLE):
+        return Path(own).absolute() / kind
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "sklearn-on-lambda" / kind
+
+
+@contextlib.contextmanager
+def workspace(cache: Path) -> Iterator[Path]:
+    """Give an empty folder on the cache's file system and remove it, whatever happens."""
+    cache.mkdir(parents=True, exist_ok=True)
+    _remove_stale(cache)
+    work = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=cache))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _remove_stale(cache: Path) -> None:
+    """Remove the workspaces of processes that were killed: old enough that none of them can be running."""
+    for folder in cache.glob(f"{_BUILDING}*"):
+        try:
+            old = time.time() - folder.stat().st_mtime > _STALE_SECONDS
+        except FileNotFoundError:  # another process has just finished
+            continue
+        if old:
+            shutil.rmtree(folder, ignore_errors=True)

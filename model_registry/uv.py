@@ -1,0 +1,199 @@
+"""The one place that starts uv, with the same rules for layers, proofs, verification and local environments.
+
+Where packages come from is the user's choice, wherever uv or pip lets them make it: uv's own variables and `uv.toml`,
+pip's variables, certificates, proxies, keyring and netrc. Everything else that could change what is installed is left
+out: constraints, overrides, dates, build options, a project's `pyproject.toml`. Both are lists of what passes, so a
+setting that a later uv adds changes nothing until it is listed here.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model_registry.interpreters import search_path
+from model_runtime.errors import EnvironmentBuildError, UvNotFoundError
+
+Progress = Callable[[str], None]
+
+_INDEXES = frozenset({"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"})
+_PASSED = _INDEXES | {
+    *("UV_FIND_LINKS", "UV_INDEX_STRATEGY", "UV_KEYRING_PROVIDER"),
+    *("UV_INSECURE_HOST", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_OFFLINE"),
+    *("UV_HTTP_TIMEOUT", "UV_HTTP_CONNECT_TIMEOUT", "UV_HTTP_RETRIES", "UV_REQUEST_TIMEOUT"),
+    *("UV_CACHE_DIR", "UV_NO_CACHE", "UV_CONCURRENT_DOWNLOADS", "UV_CONCURRENT_INSTALLS"),
+    *("UV_PYTHON_INSTALL_DIR", "UV_PYTHON_DOWNLOADS", "UV_PYTHON_INSTALL_MIRROR"),
+}
+# A name from the user's configuration stands in the middle.
+_CREDENTIALS = re.compile(r"UV_INDEX_.+_(USERNAME|PASSWORD)")
+# Programs that uv starts (keyring) need the rest of the environment; these would name another Python.
+_WITHHELD = ("UV_", "PYTHON", "VIRTUAL_ENV", "CONDA_")
+
+# The same choices in a `uv.toml`, at its top and in its table `pip`.
+_CONFIG_KEYS = (
+    *("index", "index-url", "extra-index-url", "find-links", "no-index", "index-strategy", "keyring-provider"),
+    *("allow-insecure-host", "native-tls", "system-certs", "offline", "cache-dir", "no-cache", "concurrent-downloads"),
+    *("python-downloads", "python-install-mirror"),
+)
+_CONFIG_INDEXES = ("index", "index-url", "extra-index-url")
+_TRUE = ("1", "true", "yes", "on")  # pip's words
+_TAIL = 6
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run of uv ended."""
+
+    code: int
+    printed: str  # what it wrote to stdout
+    text: str  # all of stderr in one line; older versions wrap it at the terminal's width
+    tail: str  # the last lines of stderr as they were
+
+    @property
+    def ok(self) -> bool:
+        """Whether uv did what it was asked."""
+        return self.code == 0
+
+    @property
+    def packages(self) -> tuple[tuple[str, str], ...]:
+        """The packages that were, or in a dry run would be, installed: (name, version)."""
+        return tuple(re.findall(r"\+ ([A-Za-z0-9._-]+)==(\S+)", self.text))
+
+
+def run(arguments: Sequence[str | Path], *, progress: Progress = lambda _line: None) -> Outcome:
+    """Run uv to its end; `progress` gets a line for each large download.
+
+    Raises:
+        UvNotFoundError: uv is not installed.
+        EnvironmentBuildError: the user's `uv.toml` cannot be read.
+
+    """
+    program, variables = find_uv(), dict(os.environ)
+    config = user_config(variables)
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="uv-") as folder, tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
+        path = Path(folder, "uv.toml")
+        path.write_text(config_text(config), encoding="utf-8")
+        with subprocess.Popen(  # noqa: S603 - uv's own path; callers put what they were given behind `--`
+            [program, "--color", "never", "--no-progress", "--config-file", str(path), *map(str, arguments)],
+            env=environment(variables, config),
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+        ) as process:
+            try:
+                for line in process.stderr or ():
+                    lines.append(line.rstrip())
+                    if line.startswith("Downloading "):
+                        progress(f"downloading {line.split(' ', 1)[1].strip()}")
+            except BaseException:
+                process.kill()
+                raise
+        printed.seek(0)
+        output = printed.read()
+    tail = [line for line in lines if line.strip() and not line.startswith("Using ")][-_TAIL:]
+    return Outcome(process.returncode, output, " ".join(" ".join(lines).split()), "\n".join(tail))
+
+
+def find_uv() -> str:
+    """Return the path of the uv program.
+
+    Raises:
+        UvNotFoundError: neither the package `uv` nor a program of that name is installed.
+
+    """
+    try:
+        import uv  # in an extra
+
+        return str(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError) as error:
+        on_path = shutil.which("uv")
+        if on_path is None:
+            raise UvNotFoundError(
+                "uv, which installs packages, is not installed: run `pip install uv`, or install the extra `deploy`"
+            ) from error
+        return on_path
+
+
+def environment(variables: Mapping[str, str], config: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Return the variables that uv runs with.
+
+    pip's settings count where uv has no setting of its own for the same thing, as a variable or in `config`.
+    """
+    passed = {
+        name: value
+        for name, value in variables.items()
+        if not name.startswith(_WITHHELD) or name in _PASSED or _CREDENTIALS.fullmatch(name)
+    }
+    passed["PATH"] = search_path(variables)
+    return {**_from_pip(passed, config or {}), **passed}
+
+
+def _from_pip(variables: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, str]:
+    settings = {**config, **config.get("pip", {})}
+    found = {}
+    if _INDEXES.isdisjoint(variables) and not any(key in settings for key in _CONFIG_INDEXES):
+        found = {"UV_DEFAULT_INDEX": "PIP_INDEX_URL", "UV_INDEX": "PIP_EXTRA_INDEX_URL"}
+    found |= {"UV_INSECURE_HOST": "PIP_TRUSTED_HOST", "SSL_CERT_FILE": "PIP_CERT"}
+    translated = {uv: variables[pip] for uv, pip in found.items() if variables.get(pip)}
+    # pip separates these with spaces, uv with commas.
+    if folders := variables.get("PIP_FIND_LINKS", "").split():
+        translated["UV_FIND_LINKS"] = ",".join(folders)
+    return translated
+
+
+def user_config(variables: Mapping[str, str]) -> dict[str, Any]:
+    """Read the keys that pass from the user's and the system's `uv.toml`, or from the one that UV_CONFIG_FILE names.
+
+    Raises:
+        EnvironmentBuildError: a file cannot be read.
+
+    """
+    found: dict[str, Any] = {"no-index": True} if variables.get("PIP_NO_INDEX", "").lower() in _TRUE else {}
+    for path in _config_files(variables):
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise EnvironmentBuildError(f"{path}, uv's configuration, cannot be read ({error}): correct it") from error
+        found |= {key: content[key] for key in _CONFIG_KEYS if key in content}
+        table = {key: content["pip"][key] for key in _CONFIG_KEYS if key in content.get("pip", {})}
+        found |= {"pip": {**found.get("pip", {}), **table}} if table else {}
+    return found
+
+
+def _config_files(variables: Mapping[str, str]) -> list[Path]:
+    """Name the places of `uv.toml`, the system's before the user's, which wins."""
+    if variables.get("UV_NO_CONFIG"):
+        return []
+    if named := variables.get("UV_CONFIG_FILE"):
+        return [Path(named)]
+    if os.name == "nt":
+        folders = [Path(variables[name]) for name in ("PROGRAMDATA", "APPDATA") if variables.get(name)]
+    else:
+        home = variables.get("XDG_CONFIG_HOME")
+        folders = [Path("/etc"), Path(home) if home else Path.home() / ".config"]
+    return [folder / "uv" / "uv.toml" for folder in folders]
+
+
+def config_text(config: Mapping[str, Any]) -> str:
+    """Write a configuration as TOML."""
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in config.items())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)  # JSON's strings, numbers and booleans are TOML's

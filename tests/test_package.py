@@ -1,0 +1,82 @@
+"""The wheel that users install: it is built, installed elsewhere, run and type-checked from outside the project."""
+
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+import uv
+
+from tests.structure import ROOT
+
+CALLER = """
+from model_registry import Registry, Storage
+from model_runtime.manifest import Manifest
+
+registry = Registry(Storage.open("s3://models"), actor="a caller")
+reveal_type(registry)
+reveal_type(registry.resolve("iris/1").manifest)
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheel, and this one's packages beside it; the project's folder is not in its path."""
+    folder = tmp_path_factory.mktemp("package")
+    wheels = folder / "wheels"
+    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels), cwd=ROOT)
+    (wheel,) = wheels.glob("*.whl")
+    environment = folder / "environment"
+    venv.create(environment)
+    python = str(environment / "bin" / "python")
+    run(
+        uv.find_uv_bin(),
+        "pip",
+        "install",
+        "--no-deps",
+        "--offline",
+        "--no-index",
+        "--python",
+        python,
+        str(wheel),
+        cwd=folder,
+    )
+    (site,) = environment.glob("lib/python*/site-packages")
+    (site / "packages-of-the-tests.pth").write_text(sysconfig.get_path("purelib"))
+    return environment
+
+
+def run(*command: str, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def checked(environment: Path, folder: Path, program: str) -> str:
+    """What mypy says of a program that uses the installed package."""
+    (folder / "caller.py").write_text(program)
+    python = str(environment / "bin" / "python")
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-executable", python, "caller.py"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+
+
+def test_the_installed_command_runs(environment: Path, tmp_path: Path) -> None:
+    assert "publish" in run(str(environment / "bin" / "model-registry"), "--help", cwd=tmp_path)
+    found = run(
+        str(environment / "bin" / "python"), "-c", "import model_registry as m; print(m.__file__)", cwd=tmp_path
+    )
+    assert Path(found.strip()).is_relative_to(environment)
+
+
+def test_callers_see_the_types_of_the_package(environment: Path, tmp_path: Path) -> None:
+    """Without `py.typed`, `Registry` would be Any and each mistake of a caller fine."""
+    said = checked(environment, tmp_path, CALLER)
+    assert 'Revealed type is "model_registry.registry.Registry"' in said
+    assert 'Revealed type is "model_runtime.manifest.Manifest"' in said
+    assert "error" not in said
+
+    said = checked(environment, tmp_path, CALLER + 'registry.publish(1, nmae="iris")\nregistry.resolve(1)\n')
+    assert 'Unexpected keyword argument "nmae"' in said
+    assert 'Argument 1 to "resolve" of "Registry" has incompatible type "int"' in said

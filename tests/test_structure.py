@@ -1,0 +1,36 @@
+"""Imports run one way (docs: "Where things are" in CONTRIBUTING.md); `make check` holds the layers (import-linter)."""
+
+import graphlib
+
+import pytest
+
+from tests import structure
+
+IN_CYCLES = {
+    ("infra.settings.rules", "infra.settings"),
+    ("model_registry.promotion", "model_registry.registry"),
+    ("model_registry.verification", "model_registry.registry"),
+}
+"""Imports that are on their way out. Nothing is added here."""
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Imports for type checking, inside functions, and of a package by its own modules count too."""
+    graph = {module: set(imported) for module, imported in structure.modules().items()}
+    for module, imported in IN_CYCLES:
+        graph[module].remove(imported)
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"modules import one another: {' <- '.join(error.args[1])}")
+
+
+def test_the_program_composes_what_infra_has() -> None:
+    imported = structure.imported_by_main()
+    assert imported
+    assert {name.partition(".")[0] for name in imported} == {"infra"}
+
+
+def test_the_listing_in_contributing_is_current() -> None:
+    text = structure.PAGE.read_text()
+    assert structure.page(text) == text, "run `python -m tests.structure`"
