@@ -6,7 +6,7 @@ import pytest
 
 from local.ministack import LocalAws
 from tests.pulumi.inventory import added, inventory
-from tests.pulumi.stacks import EngineStack, EngineError, make_project
+from tests.pulumi.stacks import EngineError, EngineStack, make_project
 
 ROLE = """
 import json, pulumi, pulumi_aws as aws
