@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from model_runtime.fast_prediction import FastEstimator
 from model_runtime.manifest import Feature, Prediction, Signature
+from model_runtime.outputs import ProvenOutputs
 from model_runtime.schema import Row, label_names
 
 # Answers of two machines differ in the last bits (vector units, OpenBLAS kernels); a wrong model differs in more.
@@ -34,7 +34,7 @@ class Predictor:
     """A loaded estimator together with its signature."""
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
-        self._outputs = FastEstimator(estimator, probabilities=signature.probabilities)
+        self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities)
         self._signature = signature
         self._label_of = _label_table(estimator, signature)
         self._keys = label_names(signature.labels or ())

@@ -20,7 +20,7 @@ from local.ministack import LocalAws
 from model_registry import Storage
 from model_runtime.manifest import decode_manifest, version_key
 
-STDLIB, OURS = "standard library", "handler and model_registry"
+STDLIB, OURS = "standard library", "handler and model_runtime"
 SLACK = 0.05
 """Patch releases of packages and of Python may add this much."""
 FEW = 2
@@ -41,7 +41,7 @@ BUDGETS = {
     "1.7": Budget(
         modules={
             STDLIB: 204,
-            OURS: 19,
+            OURS: 22,
             "scipy": 486,
             "sklearn": 239,
             "numpy": 147,
@@ -68,7 +68,7 @@ BUDGETS = {
     "1.9": Budget(
         modules={
             STDLIB: 208,
-            OURS: 19,
+            OURS: 22,
             "scipy": 493,
             "sklearn": 271,
             "numpy": 144,

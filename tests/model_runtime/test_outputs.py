@@ -37,7 +37,8 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.discovery import all_estimators
 from threadpoolctl import threadpool_limits
 
-from model_runtime.fast_prediction import FastEstimator, _DirectForest
+from model_runtime.forests import DirectForest
+from model_runtime.outputs import ProvenOutputs
 
 TYPES = dict(all_estimators(type_filter=["classifier", "regressor"]))
 # What these wrap is not theirs to choose; the tests of nested estimators below have them.
@@ -107,7 +108,7 @@ def assert_same(found: Any, expected: Any) -> None:
 
 def assert_answers_as_itself(estimator: Any, inputs: Any = INPUTS, *, short: bool = True) -> None:
     """In a batch, row by row, and in each form that the short way has."""
-    fast = FastEstimator(estimator, probabilities=hasattr(estimator, "predict_proba"))
+    fast = ProvenOutputs(estimator, probabilities=hasattr(estimator, "predict_proba"))
     fast(inputs[:1])
     assert fast._is_proven or not short, "the first answer was not the same in both ways"
     batches = [inputs, inputs[:1], *(inputs[i : i + 1] for i in range(20, len(inputs), 7))]
@@ -229,7 +230,7 @@ def test_answering_leaves_the_estimator_as_it_was(nested: Any) -> None:
         return buffer.getvalue()
 
     before = pickled()
-    fast = FastEstimator(nested, probabilities=hasattr(nested, "predict_proba"))
+    fast = ProvenOutputs(nested, probabilities=hasattr(nested, "predict_proba"))
     for inputs in (INPUTS, INPUTS[:1]):
         fast(inputs)
     with pytest.raises(ValueError, match="features"):
@@ -265,7 +266,7 @@ def test_missing_values_are_answered_where_they_were_fitted(make: Callable[[], A
 def test_what_is_refused_is_refused_in_the_estimator_s_own_words(name: str, inputs: Any) -> None:
     estimator = make_pipeline(StandardScaler(), forest()) if name == "Pipeline" else fitted(name, BINARY)
     estimator = estimator.fit(X, BINARY)
-    fast = FastEstimator(estimator, probabilities=False)
+    fast = ProvenOutputs(estimator, probabilities=False)
     fast(X)
 
     def outcome(answer: Callable[[Any], Any]) -> Any:
@@ -285,7 +286,7 @@ def test_what_is_refused_is_refused_in_the_estimator_s_own_words(name: str, inpu
 
 def test_what_is_not_fitted_says_so() -> None:
     with pytest.raises(NotFittedError):
-        FastEstimator(forest(), probabilities=True)(X)
+        ProvenOutputs(forest(), probabilities=True)(X)
 
 
 def test_no_tree_of_a_forest_is_dispatched_and_labels_take_no_second_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +298,7 @@ def test_no_tree_of_a_forest_is_dispatched_and_labels_take_no_second_pass(monkey
             return super().transform(X)
 
     estimator = make_pipeline(Counted(), VotingClassifier(members(), voting="soft")).fit(X, THREE)
-    fast = FastEstimator(estimator, probabilities=True)
+    fast = ProvenOutputs(estimator, probabilities=True)
     expected = fast(INPUTS)
     passes.clear()
 
@@ -360,24 +361,24 @@ def test_threads_are_not_used_and_the_parameter_comes_back() -> None:
 
     estimator = make_pipeline(Jobs(-1), Jobs(), KNeighborsClassifier(n_jobs=3)).fit(X, BINARY)
     seen.clear()
-    FastEstimator(estimator, probabilities=True)(INPUTS)
+    ProvenOutputs(estimator, probabilities=True)(INPUTS)
     assert set(seen) == {1, 0}
     assert [getattr(step, "n_jobs", 0) for _, step in estimator.steps] == [-1, None, 3]
 
 
 def test_where_the_short_way_differs_it_is_never_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
     estimator = forest().fit(X, BINARY)
-    right = _DirectForest.__call__
-    monkeypatch.setattr(_DirectForest, "__call__", lambda self, X: right(self, X) + 1e-16)
-    fast = FastEstimator(estimator, probabilities=True)
+    right = DirectForest.__call__
+    monkeypatch.setattr(DirectForest, "__call__", lambda self, X: right(self, X) + 1e-16)
+    fast = ProvenOutputs(estimator, probabilities=True)
     own = own_answers(estimator, INPUTS)
     assert_same(fast(INPUTS), own)
-    monkeypatch.setattr(_DirectForest, "__call__", lambda *_: pytest.fail("it was taken again"))
+    monkeypatch.setattr(DirectForest, "__call__", lambda *_: pytest.fail("it was taken again"))
     assert_same(fast(INPUTS), own)
 
 
 def test_where_the_short_way_fails_the_own_way_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another release of scikit-learn may lack what it relies on."""
     estimator = forest().fit(X, BINARY)
-    monkeypatch.setattr(_DirectForest, "__call__", lambda *_: 1 / 0)
-    assert_same(FastEstimator(estimator, probabilities=True)(INPUTS), own_answers(estimator, INPUTS))
+    monkeypatch.setattr(DirectForest, "__call__", lambda *_: 1 / 0)
+    assert_same(ProvenOutputs(estimator, probabilities=True)(INPUTS), own_answers(estimator, INPUTS))
