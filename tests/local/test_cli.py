@@ -123,7 +123,7 @@ def test_a_failing_deployment_stops_what_up_started(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(layer_build, "LIMIT_UNZIPPED", 1_000_000)
     done = run(tmp_path, "up")
     assert done.exit_code == 1
-    assert "error: iris/1: The layer is" in done.stderr
+    assert "error: iris/1: the layer is" in done.stderr
     assert ministack.running(tmp_path) is None
 
 
