@@ -1,8 +1,8 @@
 """The program of a proof: start the function on versions in folders, and send it the owner's rows as the gateway would.
 
-`model_registry.publish.proof` runs it in an environment of a version's packages, with no code of ours but the function's.
-A version's folder has `bucket/` with the version's objects, `variables.json` with the function's environment and
-`rows.json` with the rows as objects; the program adds `answers.json`.
+`model_registry.publish.proof` runs it in an environment of a version's packages, with no code of ours but that of the
+function. A version's folder has `bucket/` with the version's objects, `variables.json` with the function's environment
+and `rows.json` with the rows as objects; the program adds `answers.json`.
 """
 
 import json
