@@ -26,7 +26,7 @@ def resolve_release(settings: Settings) -> Release:
     try:
         # A deployment reads the registry and writes nothing, so nobody is to be named.
         registry = Registry(_storage(settings), actor="pulumi", trusted_keys=settings.public_keys)
-        return registry.resolve(TagRef(settings.model, settings.tag))
+        return registry.resolve(TagRef(settings.model, settings.followed_tag))
     except RegistryError as error:
         raise SettingsError(str(error)) from error
 
@@ -47,7 +47,7 @@ def announce_change(settings: Settings, release: Release) -> None:
                 f"{deployed.reference}, which is deployed, cannot be compared with {release.manifest.reference}, which "
                 f"may break callers: {error}"
             )
-    change = model_change(settings.tag, release, settings.model_format, deployed, old)
+    change = model_change(settings.followed_tag, release, settings.model_format, deployed, old)
     pulumi.log.info(change.text)
     if change.breaking and deployed and not settings.allow_breaking:
         raise SettingsError(

@@ -74,7 +74,7 @@ def _refuse(params: dict[str, Any], model: OperationModel, **_event: Any) -> Non
     found = violations(model, params)
     if found:
         operation = f"{model.service_model.service_name}.{model.name}"
-        raise ApiModelError(f"AWS would refuse {operation}: {'; '.join(map(str, found))}.")
+        raise ApiModelError(f"AWS would refuse {operation}: {'; '.join(map(str, found))}")
 
 
 def _of_shape(shape: Shape, value: Any, place: str) -> Iterator[Violation]:

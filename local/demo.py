@@ -172,7 +172,7 @@ def _predicted(answer: iris.Answer, version: int, label: str) -> str:
 
 def _require(holds: bool, message: str) -> None:  # noqa: FBT001  # reads like assert
     if not holds:
-        raise DemoError(f"A step went wrong: {message}. `make test` finds out where.")
+        raise DemoError(f"a step went wrong: {message}; `make test` finds out where")
 
 
 def _show(console: Console, request: str, answer: iris.Answer) -> None:

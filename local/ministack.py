@@ -118,7 +118,7 @@ def start(
     with _locked(state):
         found = running(state)
         if found:
-            raise StartError(f"MiniStack is running already at {found.url} (process {found.pid}): stop it first.")
+            raise StartError(f"MiniStack is already running at {found.url} (process {found.pid}): stop it first")
         stop(state)  # what a killed one left
         if port is not None:
             _refuse_taken(port)
@@ -218,14 +218,14 @@ def _wait(aws: LocalAws, child: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            raise StartError(f"MiniStack ended at once with {child.returncode}. Its log: {_tail(aws.log)}")
+            raise StartError(f"MiniStack ended at once with exit code {child.returncode}; its log: {_tail(aws.log)}")
         # Only its own answer counts: another process may have taken the port in between.
         if _listens(child.pid, aws.port):
             with contextlib.suppress(urllib.error.URLError, TimeoutError, ConnectionError):
                 opener.open(f"{aws.url}/_ministack/health", timeout=5).close()
                 return
         time.sleep(0.05)
-    raise StartError(f"MiniStack did not answer at {aws.url} within {START_SECONDS} s. Its log: {_tail(aws.log)}")
+    raise StartError(f"MiniStack did not answer at {aws.url} within {START_SECONDS} s; its log: {_tail(aws.log)}")
 
 
 def _listens(pid: int, port: int) -> bool:
@@ -245,7 +245,7 @@ def _refuse_taken(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except (OSError, OverflowError) as error:
-            raise StartError(f"Port {port} on {HOST} cannot be used ({error}): choose another, or none.") from error
+            raise StartError(f"port {port} on {HOST} cannot be used ({error}): choose another, or none") from error
 
 
 def _free_port() -> int:

@@ -7,7 +7,6 @@ import pytest
 from tests import structure
 
 IN_CYCLES = {
-    ("infra.settings.rules", "infra.settings"),
     ("model_registry.promotion", "model_registry.registry"),
     ("model_registry.verification", "model_registry.registry"),
 }

@@ -31,6 +31,7 @@ from local.resources import RESOURCES
 from local.resources.base import Properties, ResourceType, whole
 from local.resources.calls import CALLS
 from local.resources.changes import action, changed, digests
+from tests.pulumi import lifecycle
 from tests.pulumi.parent import is_orphan
 
 DIGESTS = "__digests"
@@ -112,11 +113,11 @@ class AwsProvider(rpc.Provider):
 
     async def exists(self, urn: str, physical: str, state: Mapping[str, PropertyValue]) -> bool:
         """Tell whether a resource is still there; what it is like is not looked at."""
-        return await asyncio.to_thread(RESOURCES[_token(urn)].exists, self._aws, physical, _received(state))
+        return await asyncio.to_thread(lifecycle.exists, _token(urn), self._aws, physical, _received(state))
 
     async def delete(self, request: rpc.DeleteRequest) -> None:
-        kind, state = RESOURCES[_token(request.urn)], _received(request.properties)
-        await asyncio.to_thread(kind.remove, self._aws, request.resource_id, state)
+        token, state = _token(request.urn), _received(request.properties)
+        await asyncio.to_thread(lifecycle.remove, token, self._aws, request.resource_id, state)
 
 
 def _token(urn: str) -> str:
