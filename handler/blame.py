@@ -9,21 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from model_runtime.errors import RegistryError
+from handler.prediction import MAY_BE_VALUES, Culprit
 from model_runtime.schema import Row
-
-MAY_BE_VALUES = (ValueError, OverflowError, RegistryError)
-"""What values can be the cause of: an estimator's refusals, numbers too large, an answer that is not a finite number.
-
-Anything else that a model raises is a bug.
-"""
 
 _SECONDS = 1.0
 """How long a request that failed may go on asking."""
 _NAMED = 20
-
-Culprit = tuple[int, int | None]
-"""Index of a row, and of a feature in it; None where no feature of the row fails alone, as for two that do not fit."""
 
 
 def culprits(predict: Callable[[Sequence[Row]], Any], rows: Sequence[Row], golden: Row | None) -> list[Culprit] | None:

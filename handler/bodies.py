@@ -6,26 +6,20 @@ in the Amazon SageMaker developer guide.
 """
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
-from handler.responses import Problem
+from handler.requests import Place, escaped
+from handler.responses import Problem, outcome
 from model_runtime.errors import InputError
 from model_runtime.manifest import UNREADABLE, Feature, Prediction, Signature
 from model_runtime.schema import Inputs, Row
 
-JSON, CSV = "application/json", "text/csv"
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 """The members of which MLflow's clients send one."""
-
-Place = Callable[[int, str | None], str]
-"""The place of an instance in a request, or of a feature's value in it.
-
-A JSON pointer (RFC 6901) or a fragment of CSV (RFC 7111), each after #, or the name of a parameter.
-"""
 
 
 class Table:
@@ -48,18 +42,6 @@ class Table:
             return problem
         name = parts[3].replace("~1", "/").replace("~0", "~") if len(parts) > 3 else None  # noqa: PLR2004
         return {**problem, "pointer": self.place(int(parts[2]), name)}
-
-
-def content_type(header: str, known: Sequence[str]) -> str:
-    """The media type of a body, JSON where the header is not there; Problem for one that is not read here."""
-    media, _, parameters = header.partition(";")
-    media = media.strip().lower() or JSON
-    charset = next((each.partition("=")[2] for each in parameters.split(";") if "charset=" in each.lower()), "utf-8")
-    if media not in known or charset.strip(' "').lower() not in {"utf-8", "utf8", "us-ascii"}:
-        raise Problem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send the body as {' or '.join(known)}, in UTF-8, and name it so."
-        )
-    return media
 
 
 def read_json(inputs: Inputs, signature: Signature, body: bytes | str) -> tuple[list[Row], Place]:
@@ -104,11 +86,6 @@ def read_csv(inputs: Inputs, signature: Signature, body: bytes | str) -> tuple[l
         {name: _from_text(known[name], field) for name, field in zip(columns, line, strict=True)} for line in lines
     ]
     return Table(instances, place).read(inputs), place
-
-
-def outcome(prediction: Prediction) -> Any:
-    """A prediction as MLflow and SageMaker have it: what `predict` gives, without probabilities."""
-    return prediction.label if prediction.value is None else prediction.value
 
 
 def csv_answer(predictions: Sequence[Prediction]) -> str:
@@ -249,8 +226,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else str(value)
-
-
-def escaped(name: str) -> str:
-    """A name as part of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from handler.bodies import outcome
 from handler.prediction import Answering
 from handler.requests import is_warm_up
-from handler.responses import Problem, Response, fitting, problem_json, to_json
+from handler.responses import Problem, Response, fitting, outcome, problem_json, to_json
 from handler.routes import FEWER, batch_place, checked, origin, several, single_place
 from model_runtime import formats
 from model_runtime.errors import OutputError

@@ -6,15 +6,23 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from handler import log
-from handler.blame import MAY_BE_VALUES, Culprit, culprits
-from handler.bodies import Place
 from handler.metrics import LABELS, Tally
 from handler.reporting import ValuesRefused
+from handler.requests import Place
 from handler.responses import to_json
-from model_runtime.errors import OutputError
+from model_runtime.errors import OutputError, RegistryError
 from model_runtime.manifest import Prediction
 from model_runtime.schema import Row
 from model_runtime.start import ServedModel
+
+Culprit = tuple[int, int | None]
+"""Index of a row, and of a feature in it; None where no feature of the row fails alone, as for two that do not fit."""
+
+MAY_BE_VALUES = (ValueError, OverflowError, RegistryError)
+"""What values can be the cause of: an estimator's refusals, numbers too large, an answer that is not a finite number.
+
+Anything else that a model raises is a bug.
+"""
 
 _NO_ANSWER = "the model has no answer to"
 
@@ -42,6 +50,8 @@ class Answering:
         try:
             predictions = self.predict(rows)
         except MAY_BE_VALUES as error:
+            from handler.blame import culprits  # here, as most environments never need it
+
             found = culprits(self.predict, rows, self._golden())
             if found is None:
                 raise

@@ -1,13 +1,21 @@
 """What the function is called with: a request of the REST API, a direct invocation, or an event of something else."""
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from handler.responses import Problem
 
 Event = Mapping[str, Any]
+
+Place = Callable[[int, str | None], str]
+"""The place of an instance in a request, or of a feature's value in it.
+
+A JSON pointer (RFC 6901) or a fragment of CSV (RFC 7111), each after #, or the name of a parameter.
+"""
+
+JSON, CSV = "application/json", "text/csv"
 
 _READS = "This function answers requests of an API Gateway REST API (proxy integration) and direct invocations, not "
 
@@ -51,6 +59,17 @@ class Request:
             return str(headers[name])
         lower = name.lower()
         return next((str(value) for key, value in headers.items() if key.lower() == lower), "")
+
+    def media_type(self, known: Sequence[str]) -> str:
+        """The body's type, JSON where it is not named; Problem for one that is not read here."""
+        media, _, parameters = self.header("Content-Type").partition(";")
+        media = media.strip().lower() or JSON
+        charsets = (each.partition("=")[2] for each in parameters.split(";") if "charset=" in each.lower())
+        if media not in known or next(charsets, "utf-8").strip(' "').lower() not in {"utf-8", "utf8", "us-ascii"}:
+            raise Problem(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send the body as {' or '.join(known)}, in UTF-8, and name it so."
+            )
+        return media
 
     def body(self) -> bytes | str:
         """The body as it was sent; Problem where it is not the base64 that it is said to be."""
@@ -103,6 +122,11 @@ def refuse_foreign(event: Any) -> None:
 def is_warm_up(event: Any) -> bool:
     """Whether this is an event of Amazon EventBridge, a schedule's for example: it has nothing to predict."""
     return isinstance(event, Mapping) and "detail-type" in event and "source" in event and "detail" in event
+
+
+def escaped(name: str) -> str:
+    """A name as part of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _kind(event: Any) -> str | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from model_runtime.manifest import Prediction
+
 MAX_RESPONSE_BYTES = 6_291_556 - 4096
 """What an encoded response may have, less what CORS headers may add.
 
@@ -103,6 +105,11 @@ def problem_json(problem: Problem) -> str:
 def shortened(text: str) -> str:
     """A text that may be the caller's, as far as it is repeated to him."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def outcome(prediction: Prediction) -> Any:
+    """A prediction as the guide, MLflow and SageMaker have it: what `predict` gives, without probabilities."""
+    return prediction.label if prediction.value is None else prediction.value
 
 
 def to_json(content: Any) -> bytes:

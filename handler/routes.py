@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from handler.bodies import CSV, JSON, Place, content_type, csv_answer, escaped, outcome, read_csv, read_json
-from handler.openapi import document
 from handler.prediction import Answering
-from handler.requests import Request
-from handler.responses import Problem, Response, answer, shortened
+from handler.requests import CSV, JSON, Place, Request, escaped
+from handler.responses import Problem, Response, answer, outcome, shortened
 from model_runtime.errors import InputError
 from model_runtime.manifest import Prediction
 from model_runtime.schema import Row, why_no_query_form
@@ -56,7 +54,7 @@ def predict_query(call: Call) -> Response:
 
 def predict_body(call: Call) -> Response:
     """Answer one instance, or a batch, from a body of JSON."""
-    content_type(call.request.header("Content-Type"), [JSON])
+    call.request.media_type([JSON])
     body = call.request.body()
     rows, is_batch = checked(lambda: call.model.inputs.read_body(body))
     predictions = call.predict(rows, batch_place if is_batch else single_place)
@@ -66,7 +64,9 @@ def predict_body(call: Call) -> Response:
 
 def invocations(call: Call) -> Response:
     """Answer as MLflow's scoring server and SageMaker's containers do."""
-    media = content_type(call.request.header("Content-Type"), [JSON, CSV])
+    from handler.bodies import csv_answer, read_csv, read_json  # here, as the start of most functions needs it not
+
+    media = call.request.media_type([JSON, CSV])
     body = call.request.body()
     model = call.model
     read = read_csv if media == CSV else read_json
@@ -99,6 +99,8 @@ def describe(call: Call) -> Response:
 
 def openapi(call: Call) -> Response:
     """The OpenAPI document, as this caller sees the API."""
+    from handler.openapi import document  # as above
+
     request = call.request
     return answer(document(call.model.manifest, request.url(), tuple(request.security())), call.headers)
 
