@@ -12,7 +12,7 @@ from benchmarks import guide
 from benchmarks.cold import ARCHITECTURE, ColdStart, prepare
 from handler.app import App
 from infra.function_code import variables
-from infra.layer.build import LayerSpec
+from infra.layer.spec import LayerSpec
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
 from model_registry.environments import find_interpreter

@@ -17,8 +17,8 @@ from uv import find_uv_bin
 
 from benchmarks.cold import EVENT, ColdStart
 from benchmarks.environments import ROOT
-from infra.layer.build import LayerSpec
 from infra.layer.platform import runtime_for
+from infra.layer.spec import LayerSpec
 from local.ministack import LocalAws
 from model_registry import Release
 from model_runtime.manifest import MODEL_FILE, version_key
@@ -66,7 +66,7 @@ def unpack(folder: Path, spec: LayerSpec, cache: Path | None = None) -> Path:
 
 def _download(wheels: Path, spec: LayerSpec, cache: Path | None) -> None:
     machine = spec.runtime.platform(spec.architecture).partition("-")[0]
-    newest = int(spec.runtime.glibc.partition(".")[2])
+    newest = int(spec.runtime.image.glibc.partition(".")[2])
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(newest, _OLDEST_GLIBC - 1, -1)]
     subprocess.run(  # noqa: S603  # the project's own pip
         [

@@ -8,8 +8,9 @@ from typing import Any
 import pulumi
 
 from infra import function_code
-from infra.layer.build import Layer, LayerSpec, build_layer
+from infra.layer.build import Layer, build_layer
 from infra.layer.errors import LayerError
+from infra.layer.spec import LayerSpec
 from infra.model_change import Deployed, deployed_version, model_change
 from infra.settings import Settings, SettingsError
 from model_registry.reference import TagRef, VersionRef

@@ -35,6 +35,8 @@ _IMPORTED_BY = {
     "_add_newdocs": ("add_newdocs.py", b"import _add_newdocs"),
 }
 """A module's name: the module beside it that may import it, and the words by which that shows."""
+# numba's ways to run threads that need a library of the system; it has another without.
+_THREADS = re.compile(r"numba/np/ufunc/(tbb|omp)pool\.[^/]*so")
 # The example data of scikit-learn's tutorials; its modules stay.
 _EXAMPLE_DATA = re.compile(r"sklearn/datasets/(data|descr|images)/.*(?<!\.py)")
 _TEST_IMPORT = re.compile(rb"^\s*(from|import)\b.*\btests?\b", re.MULTILINE)
@@ -78,6 +80,7 @@ def _is_dropped(path: PurePosixPath) -> bool:
         or path.name in _DROPPED_NAMES
         or path.suffix in _DROPPED_SUFFIXES
         or _TEST_EXTENSIONS.fullmatch(str(path)) is not None
+        or _THREADS.fullmatch(str(path)) is not None
         or str(path).startswith(_BUILD_TOOLS)
         or _EXAMPLE_DATA.fullmatch(str(path)) is not None
     )

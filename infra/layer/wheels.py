@@ -85,8 +85,8 @@ def _no_wheel(
     ]
     remedy = ", or ".join(remedies) if remedies else "use packages that publish wheels for Linux"
     return WheelNotFoundError(
-        f"{names} {verb} no wheel for Lambda's {runtime.name} on {architecture} ({runtime.system}, glibc "
-        f"{runtime.glibc}). {remedy[0].upper()}{remedy[1:]}."
+        f"{names} {verb} no wheel for Lambda's {runtime.name} on {architecture} ({runtime.image.system}, glibc "
+        f"{runtime.image.glibc}). {remedy[0].upper()}{remedy[1:]}."
     )
 
 

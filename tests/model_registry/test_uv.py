@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from infra.layer.build import LayerSpec, build_layer
+from infra.layer.build import build_layer
+from infra.layer.spec import LayerSpec
 from local.environment import ministack_python
 from model_registry import Registry, Storage, uv
 from model_registry.environments import RUNNING, environment_for

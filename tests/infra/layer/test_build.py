@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from infra.layer import build as layer_build
-from infra.layer.build import LayerSpec, build_layer
+from infra.layer import spec as layer_spec
+from infra.layer.build import build_layer
 from infra.layer.errors import (
     IndexUnreachableError,
     InstallError,
@@ -23,6 +24,8 @@ from infra.layer.errors import (
     WheelNotFoundError,
 )
 from infra.layer.install import pip_install
+from infra.layer.size import LIMIT_UNZIPPED
+from infra.layer.spec import LayerSpec
 from model_runtime.errors import InterpreterNotFoundError, UvNotFoundError
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -49,7 +52,7 @@ def test_the_key_changes_with_each_input(monkeypatch: pytest.MonkeyPatch) -> Non
         dataclasses.replace(base, packages=SMALL[:2]).key,
         dataclasses.replace(base, packages=(*SMALL[:2], ("typing-extensions", "4.14.0"))).key,
     }
-    monkeypatch.setattr(layer_build, "RECIPE", layer_build.RECIPE + 1)
+    monkeypatch.setattr(layer_spec, "RECIPE", layer_spec.RECIPE + 1)
     assert len(keys | {base.key}) == 6
 
 
@@ -64,7 +67,7 @@ def test_the_key_ignores_order_and_spelling() -> None:
     ("packages", "said"),
     [
         ((), "no packages"),
-        ((("six", "1.17.0"), ("six", "1.16.0")), "More than one version is given of: six"),
+        ((("six", "1.17.0"), ("six", "1.16.0")), "more than one version is given of six"),
         ((("six", ">=1"),), "one exact version"),
         ((("--index-url", "1"),), "one exact version"),
     ],
@@ -188,8 +191,8 @@ def test_a_layer_over_the_limit_lists_the_largest_packages_and_is_not_kept(tmp_p
 def test_the_functions_own_code_counts_also_for_a_cached_layer(tmp_path: Path) -> None:
     built = build_layer(spec(SMALL[0]), tmp_path, reserve=1000)
     with pytest.raises(LayerTooLargeError):
-        build_layer(spec(SMALL[0]), tmp_path, reserve=layer_build.LIMIT_UNZIPPED - built.unzipped_bytes + 1)
-    exact = layer_build.LIMIT_UNZIPPED - built.unzipped_bytes
+        build_layer(spec(SMALL[0]), tmp_path, reserve=LIMIT_UNZIPPED - built.unzipped_bytes + 1)
+    exact = LIMIT_UNZIPPED - built.unzipped_bytes
     assert build_layer(spec(SMALL[0]), tmp_path, reserve=exact).cached
 
 
@@ -216,7 +219,7 @@ def test_what_a_killed_build_left_is_removed_a_day_later(tmp_path: Path) -> None
 
 def test_two_builders_at_once_leave_one_valid_layer(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from infra.layer.build import *;"
+        "import sys; from pathlib import Path; from infra.layer.build import *; from infra.layer.spec import LayerSpec;"
         f"print(build_layer(LayerSpec({PYTHON!r}, 'x86_64', {SMALL!r}), Path(sys.argv[1])).sha256)"
     )
     builders = [

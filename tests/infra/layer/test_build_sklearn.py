@@ -16,7 +16,8 @@ from packaging.version import Version
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 
-from infra.layer.build import Layer, LayerSpec, build_layer
+from infra.layer.build import Layer, build_layer
+from infra.layer.spec import LayerSpec
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ROOT = Path(__file__).parents[3]
@@ -152,7 +153,7 @@ def test_each_module_imports_without_docstrings_as_it_does_with_them(unzipped: P
 
 def test_another_folder_and_another_hash_seed_give_the_same_bytes(layer: Layer, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from infra.layer.build import *;"
+        "import sys; from pathlib import Path; from infra.layer.build import *; from infra.layer.spec import LayerSpec;"
         f"layer = build_layer(LayerSpec({PYTHON!r}, 'x86_64', {SPEC.packages!r}), Path(sys.argv[1]));"
         "print(layer.sha256, layer.content_sha256, layer.cached)"
     )
