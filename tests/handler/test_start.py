@@ -15,9 +15,10 @@ import pytest
 from handler import BEGAN
 from handler.app import App
 from model_runtime import start as model
+from model_runtime.download import LoadError
 from model_runtime.errors import StorageError
 from model_runtime.pin import Pin
-from model_runtime.start import Deployment, LoadError, ServedModel, load
+from model_runtime.start import Deployment, ServedModel, load
 from model_runtime.storage import Storage
 from tests.handler.conftest import strict
 
