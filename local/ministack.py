@@ -35,7 +35,7 @@ ENVIRONMENTS = Path(__file__).parents[1] / ".local"
 START_SECONDS = 60
 STOP_SECONDS = 10
 
-# Those that this process started and has to reap; a finished child would stay a zombie otherwise.
+# Those that this process started and has to reap; a finished child would otherwise stay a zombie.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -139,7 +139,7 @@ def local_aws(
 
 
 def running(state: Path) -> LocalAws | None:
-    """Return the MiniStack of this state folder, or None when there is none or its process is gone."""
+    """Return the MiniStack of this state folder, or None if it does not run."""
     aws = _noted(state)
     return aws if aws and _process(aws) else None
 
