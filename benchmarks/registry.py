@@ -23,7 +23,7 @@ from benchmarks.environments import ROOT, environment
 from benchmarks.measured import Measured
 from benchmarks.page import Section, Table
 from benchmarks.peers.timing import FEW, NAME, timed
-from benchmarks.proxy import Proxy, proxy_to
+from benchmarks.proxy import Proxy, running
 from local.ministack import LocalAws
 from model_registry import Registry, Storage, history
 from model_registry.records import tag_key
@@ -185,7 +185,7 @@ def measure(bench: Bench) -> Section:
     """Measure this registry and the peers at each size."""
     sizes, peers = (QUICK, QUICK_PEERS) if bench.quick else (FULL, PEERS)
     results = {}
-    with proxy_to(bench.aws.port) as proxy:
+    with running(Proxy(bench.aws.port)) as proxy:
         for size in sizes:
             bench.say(f"{OURS}, {size.versions:,} versions")
             results[OURS, size] = measure_ours(bench.aws, proxy, f"size-{size.versions}", size)

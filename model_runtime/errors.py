@@ -19,6 +19,7 @@ RegistryError
 ├── FileError               a local file that cannot be read or written
 ├── NoticeError             a move that could not be announced; it was made nevertheless
 ├── InputError              request values that do not fit the model's signature
+├── OutputError             what a model gave is not what its signature promises
 └── StorageError            the bucket could not be used
     ├── BucketNotFoundError
     ├── AccessDeniedError
@@ -112,6 +113,10 @@ class InputError(RegistryError):
     def __init__(self, problems: list[dict[str, str]]) -> None:
         self.problems = problems
         super().__init__("; ".join(_named(problem) for problem in problems))
+
+
+class OutputError(RegistryError):
+    """What the model gave is not what its signature promises: no finite number, or not one answer a row."""
 
 
 def _named(problem: dict[str, str]) -> str:

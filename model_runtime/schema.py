@@ -227,7 +227,7 @@ def _left_out(feature: Feature) -> tuple[None, str | None]:
 def _from_json(feature: Feature, value: Any) -> tuple[Any, str | None]:
     try:
         converted = msgspec.convert(value, _type(feature))
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeError):  # half a surrogate pair is not a number either
         return None, f"must be {_noun(feature)}"
     if isinstance(converted, float) and not math.isfinite(converted):
         return None, f"must be {_noun(feature)}, and finite"

@@ -20,10 +20,11 @@ from infra.function_code import code_files
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
 from model_registry.signing import Signer, generate_key
-from model_runtime.errors import AccessDeniedError, BucketNotFoundError, ModelFormatError, RecordError
+from model_runtime.download import LoadError
+from model_runtime.errors import ModelFormatError, RecordError
 from model_runtime.manifest import Artifact, Manifest, Prediction, digest, encode
 from model_runtime.pin import Pin
-from model_runtime.start import Deployment, LoadError, ServedModel, load
+from model_runtime.start import Deployment, ServedModel, load, phase_of
 from tests.handler.conftest import gateway, strict
 
 PROJECT = Path(__file__).parents[2]
@@ -222,14 +223,27 @@ def test_the_format_and_trusted_types_are_read_from_the_environment() -> None:
 
 
 def test_a_missing_bucket_is_named(deployed: Deployment) -> None:
-    with pytest.raises(BucketNotFoundError):
+    with pytest.raises(LoadError, match=r"s3://there-is-none does not exist: .*`registryBucket`"):
         load(replace(deployed, bucket="there-is-none"))
 
 
 def test_without_the_right_to_read_nothing_is_loaded(deployed: Deployment, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("outsider")
-    with pytest.raises(AccessDeniedError, match="not allowed to read models/made/versions/1/"):
+    place = f"s3://{deployed.bucket}/models/made/versions/1/manifest.json"
+    with pytest.raises(
+        LoadError, match=f"does not let the function's role read {place} .* was deleted, .* was changed"
+    ):
+        load(deployed, seconds=1)
+
+
+def test_the_phase_of_a_failed_start_is_known(aws: LocalAws, deployed: Deployment) -> None:
+    put(aws, deployed, "model.joblib", b"other")
+    with pytest.raises(LoadError) as caught:
         load(deployed)
+    assert phase_of(caught.value) == "verify"
+    with pytest.raises(LoadError) as caught:
+        Deployment.from_environment({})
+    assert phase_of(caught.value) == "settings"
 
 
 def test_the_role_needs_the_right_to_read_and_no_other(
