@@ -19,7 +19,7 @@ from benchmarks.measured import Measured
 from benchmarks.page import Goal, Section, at_most
 from infra.function_code import requirements
 from infra.layer.build import Layer, build_layer
-from infra.layer.spec import LayerSpec
+from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.manifest import FormatName
 
 ROUNDS, QUICK_ROUNDS = 2, 1
