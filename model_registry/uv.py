@@ -81,7 +81,7 @@ def run(arguments: Sequence[str | Path], *, progress: Progress = lambda _line: N
     with tempfile.TemporaryDirectory(prefix="uv-") as folder, tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
         path = Path(folder, "uv.toml")
         path.write_text(config_text(config), encoding="utf-8")
-        with subprocess.Popen(  # noqa: S603 - uv's own path; callers put what they were given behind `--`
+        with subprocess.Popen(  # noqa: S603  # uv's own path; callers put what they were given behind `--`
             [program, "--color", "never", "--no-progress", "--config-file", str(path), *map(str, arguments)],
             env=environment(variables, config),
             stdin=subprocess.DEVNULL,
