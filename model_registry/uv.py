@@ -115,7 +115,7 @@ def find_uv() -> str:
         import uv  # in an extra
 
         return str(uv.find_uv_bin())
-    except (ImportError, FileNotFoundError) as error:
+    except (ImportError, FileNotFoundError, AttributeError) as error:  # the last for another module that is called uv
         on_path = shutil.which("uv")
         if on_path is None:
             raise UvNotFoundError(

@@ -13,10 +13,8 @@ from model_registry.lambda_packages.linking import supplements
 from model_registry.lambda_packages.pruning import kept
 from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, lines, megabytes, too_large
 from model_registry.lambda_packages.spec import LayerSpec
+from model_registry.shipping import function_files
 from model_registry.uv import Progress
-
-HANDLER_BYTES = 18_000_000
-"""What the function's own code and packages (obstore, msgspec) take at most, without those that check signatures."""
 
 # Bytecode against source, measured with Python 3.12: from 1.1 (fontTools, onnxruntime) to 1.2 (matplotlib, xgboost),
 # and without docstrings from 0.57 (scikit-learn) to 0.74 (numpy).
@@ -52,7 +50,7 @@ def layer_size(
     python: str,
     architecture: str = "x86_64",
     *,
-    reserve: int = HANDLER_BYTES,
+    reserve: int | None = None,
     progress: Progress = lambda _line: None,
 ) -> LayerSize:
     """Resolve exact pins for Lambda's platform and add up what the layer will have of their wheels.
@@ -61,10 +59,10 @@ def layer_size(
     download them again. Whether their shared objects will load in Lambda is checked on the way.
 
     Args:
-        packages: Exact version of each distribution by name, complete.
+        packages: Exact version of each distribution by name, complete: `shipping.layer_packages` adds the handler's.
         python: Minor version of the runtime, such as `3.12`.
         architecture: `x86_64` or `arm64`.
-        reserve: Bytes of the limit that the function takes itself.
+        reserve: Bytes of the limit that the function's own code takes, by default those of its files now.
         progress: Gets a line for each large download.
 
     Raises:
@@ -73,6 +71,8 @@ def layer_size(
         UvNotFoundError: uv is not installed.
 
     """
+    if reserve is None:
+        reserve = sum(path.stat().st_size for path in function_files().values())
     spec = LayerSpec(python, architecture, tuple(packages.items()))
     with tempfile.TemporaryDirectory(prefix="layer-size-") as folder:
         tree = Path(folder, "tree")

@@ -16,9 +16,8 @@ from packaging.version import Version
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 
-from infra import function_code
 from infra.layer.build import Layer, build_layer
-from model_registry.lambda_packages.estimate import HANDLER_BYTES, layer_size
+from model_registry.lambda_packages.estimate import layer_size
 from model_registry.lambda_packages.spec import LayerSpec
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -186,9 +185,3 @@ def run(program: str, site_packages: Path, *arguments: str) -> str:
 def test_the_size_that_publishing_tells_is_that_of_the_layer_within_three_percent(layer: Layer) -> None:
     told = layer_size(dict(SPEC.packages), PYTHON)
     assert told.unzipped_bytes == pytest.approx(layer.unzipped_bytes, rel=0.03)
-
-
-def test_the_function_takes_no_more_of_the_limit_than_publishing_leaves_for_it(tmp_path: Path) -> None:
-    own = build_layer(LayerSpec(PYTHON, "x86_64", tuple(function_code.requirements().items())), tmp_path)
-    taken = own.unzipped_bytes + sum(path.stat().st_size for path in function_code.code_files().values())
-    assert 0.8 * HANDLER_BYTES < taken <= HANDLER_BYTES
