@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from infra.function_code import ENTRY_POINT, code_files, variables
+from infra.function_code import ENTRY_POINT, variables
 from infra.inputs import model_layer
 from infra.layer.build import Layer
 from infra.layer.platform import runtime_for
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
 from model_registry.environments import find_interpreter
+from model_registry.shipping import function_files
 from model_runtime.manifest import FormatName
 from training.train_iris import GUIDE_EVENT, publish, train
 
@@ -128,7 +129,7 @@ def prepare(
     form = release.manifest.model_format(model_format)
     layer = layer or model_layer(release.manifest, form, ARCHITECTURE)
     task, opt = folder / "task", folder / "opt"
-    for name, path in code_files().items():
+    for name, path in function_files().items():
         (task / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, task / name)
     with zipfile.ZipFile(layer.path) as archive:

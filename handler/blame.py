@@ -9,16 +9,26 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from handler.prediction import MAY_BE_VALUES, Culprit
 from model_runtime.schema import Row
+
+Culprit = tuple[int, int | None]
+"""Index of a row, and of a feature in it; None where no feature of the row fails alone, as for two that do not fit."""
 
 _SECONDS = 1.0
 """How long a request that failed may go on asking."""
 _NAMED = 20
 
 
-def culprits(predict: Callable[[Sequence[Row]], Any], rows: Sequence[Row], golden: Row | None) -> list[Culprit] | None:
-    """The values that a model has no answer to, as far as they can be found; None where the model is at fault."""
+def culprits(
+    predict: Callable[[Sequence[Row]], Any],
+    rows: Sequence[Row],
+    golden: Row | None,
+    refusals: tuple[type[Exception], ...],
+) -> list[Culprit] | None:
+    """The values that a model has no answer to, as far as they can be found; None where the model is at fault.
+
+    `refusals` are what values can be the cause of; anything else that the model raises is its own fault.
+    """
     deadline = time.monotonic() + _SECONDS
 
     def fails(candidates: Sequence[Row]) -> bool:
@@ -26,7 +36,7 @@ def culprits(predict: Callable[[Sequence[Row]], Any], rows: Sequence[Row], golde
             raise TimeoutError
         try:
             predict(candidates)
-        except MAY_BE_VALUES:
+        except refusals:
             return True
         return False
 

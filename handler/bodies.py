@@ -40,7 +40,7 @@ class Table:
         parts = problem.get("pointer", "").split("/")
         if parts[:2] != ["#", "instances"] or len(parts) < 3 or not parts[2].isdigit():  # noqa: PLR2004  # #, instances, index
             return problem
-        name = parts[3].replace("~1", "/").replace("~0", "~") if len(parts) > 3 else None  # noqa: PLR2004
+        name = parts[3].replace("~1", "/").replace("~0", "~") if len(parts) > 3 else None  # noqa: PLR2004  # as above, and a feature
         return {**problem, "pointer": self.place(int(parts[2]), name)}
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,8 +16,8 @@ from model_runtime.manifest import Prediction
 from model_runtime.schema import Row
 from model_runtime.start import ServedModel
 
-Culprit = tuple[int, int | None]
-"""Index of a row, and of a feature in it; None where no feature of the row fails alone, as for two that do not fit."""
+if TYPE_CHECKING:
+    from handler.blame import Culprit
 
 MAY_BE_VALUES = (ValueError, OverflowError, RegistryError)
 """What values can be the cause of: an estimator's refusals, numbers too large, an answer that is not a finite number.
@@ -52,7 +53,7 @@ class Answering:
         except MAY_BE_VALUES as error:
             from handler.blame import culprits  # here, as most environments never need it
 
-            found = culprits(self.predict, rows, self._golden())
+            found = culprits(self.predict, rows, self._golden(), MAY_BE_VALUES)
             if found is None:
                 raise
             raise self._refused(found, place) from error
@@ -78,7 +79,7 @@ class Answering:
             return rows[0]
         return None
 
-    def _refused(self, found: Sequence[Culprit], place: Place) -> ValuesRefused:
+    def _refused(self, found: "Sequence[Culprit]", place: Place) -> ValuesRefused:
         names = [feature.name for feature in self._model.manifest.signature.features]
         errors = []
         for row, feature in found:

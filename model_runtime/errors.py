@@ -8,6 +8,7 @@ RegistryError
 ├── RecordError             a manifest or tag object that this release cannot read
 ├── SigningError          a manifest that no trusted key signed, or a key that cannot be used
 ├── PublishError            an object that cannot be published: no estimator, unfitted, not importable elsewhere
+├── ProofError              a version that does not answer as the estimator answers to its owner; nothing was written
 ├── ModelFormatError             a form of the model that a version lacks, or that cannot be loaded as it was asked for
 ├── EnvironmentMismatchError  a model that this environment cannot load as it was published
 ├── EnvironmentBuildError   an environment that cannot be made from a version's packages
@@ -57,6 +58,10 @@ class SigningError(RegistryError):
 
 class PublishError(RegistryError):
     """The object cannot be published as a model."""
+
+
+class ProofError(PublishError):
+    """The version does not answer as the estimator answers to its owner."""
 
 
 class ModelFormatError(RegistryError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from model_runtime import formats
 from model_runtime.download import Download, LoadError
-from model_runtime.errors import ModelFormatError, SigningError
+from model_runtime.errors import ModelFormatError, OutputError, SigningError
 from model_runtime.formats.skops import parse_trusted_types
 from model_runtime.manifest import (
     FORMAT_FILES,
@@ -23,7 +23,7 @@ from model_runtime.manifest import (
     digest,
 )
 from model_runtime.pin import Pin
-from model_runtime.schema import Inputs
+from model_runtime.schema import Inputs, Row
 from model_runtime.signing import SIGNING_FILE, parse_public_keys, verify
 from model_runtime.storage import Storage
 
@@ -139,10 +139,11 @@ def _load(
     clock.lap("verify")
     predictor = formats.load(manifest, model_format, data, trusted_types=deployment.trusted_types)
     clock.lap("load")
+    inputs = Inputs(manifest.signature)
     for example in manifest.examples[:1]:
-        _self_check(predictor, manifest, example, model_format)
+        _self_check(predictor, inputs.read_example(example), example, manifest, model_format)
     clock.lap("self_check")
-    return ServedModel(manifest, Inputs(manifest.signature), predictor, clock.laps, model_format)
+    return ServedModel(manifest, inputs, predictor, clock.laps, model_format)
 
 
 def _public_keys(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -189,9 +190,13 @@ def _check(data: bytes, expected: str, what: str) -> None:
         raise LoadError(f"{what} has SHA-256 {found}, {expected} is pinned: it is not loaded")
 
 
-def _self_check(predictor: formats.Predicts, manifest: Manifest, example: Example, model_format: FormatName) -> None:
-    row = tuple(example.input[feature.name] for feature in manifest.signature.features)
-    (answer,) = predictor.predict([row])
+def _self_check(
+    predictor: formats.Predicts, row: Row, example: Example, manifest: Manifest, model_format: FormatName
+) -> None:
+    try:
+        (answer,) = predictor.predict([row])
+    except OutputError as error:
+        raise LoadError(f"{manifest.reference} does not answer its first golden example: {error}") from error
     if not formats.same_answer(manifest.model_format(model_format), answer, example.output):
         raise LoadError(
             f"{manifest.reference} answers its first golden example with {answer}, recorded was {example.output}"

@@ -81,7 +81,7 @@ def _compile(modules: list[str], command: list[str], work: Path, jobs: int | Non
             part.write_text("\n".join(modules[job::jobs]), encoding="utf-8")
             log = (work / f"compile-{job}.log").open("w+b")
             with part.open("rb") as listing:
-                running.append((subprocess.Popen(command, stdin=listing, stderr=log, env=variables), log))  # noqa: S603 - an interpreter that uv found, on files that it installed
+                running.append((subprocess.Popen(command, stdin=listing, stderr=log, env=variables), log))  # noqa: S603  # an interpreter that uv found, on files that it installed
         for process, output in running:
             if process.wait():
                 raise CompileError(

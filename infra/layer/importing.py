@@ -57,7 +57,7 @@ def import_all(
     home.mkdir()
     program = [*command, interpreter, "-I", "-S", "-B", "-W", "ignore", imports.__file__]
     try:
-        done = subprocess.run(  # noqa: S603 - an interpreter that uv found, and modules of packages that it installed
+        done = subprocess.run(  # noqa: S603  # an interpreter that uv found, and modules of packages that it installed
             [*program, str(folder / runtime.site_packages), *modules],
             cwd=home,
             env={"HOME": str(home), "PATH": os.defpath, "LD_LIBRARY_PATH": str(folder / "lib"), "OMP_NUM_THREADS": "1"},
@@ -83,7 +83,7 @@ def top_level_modules(files: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for name, package in sorted(files.items()):
         parts = PurePosixPath(name).parts
-        module = parts[0] if len(parts) == 2 and parts[1] in {"__init__.py", "__init__.pyc"} else None  # noqa: PLR2004 - folder and file
+        module = parts[0] if len(parts) == 2 and parts[1] in {"__init__.py", "__init__.pyc"} else None  # noqa: PLR2004  # folder and file
         if len(parts) == 1 and name.endswith((".py", ".pyc", ".so")):
             module = name.partition(".")[0]
         if module and module.isidentifier() and not module.startswith("_"):

@@ -21,7 +21,7 @@ def failures(modules: list[str], present: set[str]) -> dict[str, str]:
         except ModuleNotFoundError as error:
             if (error.name or name).partition(".")[0] in present:
                 failed[name] = repr(error)
-        except BaseException as error:  # noqa: BLE001 - SystemExit of a program that is named like a module too
+        except BaseException as error:  # noqa: BLE001  # SystemExit of a program that is named like a module too
             failed[name] = repr(error)
     return failed
 
@@ -30,4 +30,4 @@ if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
     with redirect_stdout(io.StringIO()):  # modules print
         _failed = failures(sys.argv[2:], set(sys.argv[2:]))
-    print(json.dumps(_failed))  # noqa: T201 - what the caller reads
+    print(json.dumps(_failed))  # noqa: T201  # what the caller reads

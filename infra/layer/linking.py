@@ -84,8 +84,8 @@ def _read(path: Path) -> _Object | None:
             dynamic, versions = elf.get_section_by_name(".dynamic"), elf.get_section_by_name(".gnu.version_r")
             tags = list(dynamic.iter_tags()) if isinstance(dynamic, DynamicSection) else []
             # pyelftools gives these tags their attributes as it reads them.
-            sonames = [tag.soname for tag in tags if tag.entry.d_tag == "DT_SONAME"]  # type: ignore[attr-defined]
-            needed = [tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"]  # type: ignore[attr-defined]
+            sonames = [tag.soname for tag in tags if tag.entry.d_tag == "DT_SONAME"]  # type: ignore[attr-defined]  # pyelftools declares fewer than it has
+            needed = [tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"]  # type: ignore[attr-defined]  # as above
             wanted = {
                 str(library.name): tuple(version.name for version in group)
                 for library, group in (versions.iter_versions() if isinstance(versions, GNUVerNeedSection) else ())

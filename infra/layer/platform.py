@@ -105,8 +105,8 @@ def runtime_for(python: str) -> Runtime:
         return RUNTIMES[python]
     except KeyError as error:
         raise UnsupportedPythonError(
-            f"Lambda has no runtime for Python {python!r}. Train the model with one of {', '.join(RUNTIMES)} "
-            "(major and minor version only)."
+            f"Lambda has no runtime for Python {python!r}: train the model with one of {', '.join(RUNTIMES)} "
+            "(major and minor version only)"
         ) from error
 
 
@@ -127,5 +127,5 @@ def check_architecture(architecture: str) -> None:
     """Raise UnsupportedArchitectureError unless Lambda has this architecture."""
     if architecture not in _ARCHITECTURES:
         raise UnsupportedArchitectureError(
-            f"Lambda has no architecture {architecture!r}. Use one of {', '.join(ARCHITECTURES)}."
+            f"Lambda has no architecture {architecture!r}: use one of {', '.join(ARCHITECTURES)}"
         )

@@ -73,7 +73,7 @@ def _helpers(tree: Path, product: Iterable[str], tests: Collection[str]) -> set[
 
 def _is_dropped(path: PurePosixPath) -> bool:
     if path.parts[0].endswith(".dist-info"):
-        return not (_is_licence(path) or (len(path.parts) == 2 and path.name in _METADATA_NAMES))  # noqa: PLR2004 - folder and file
+        return not (_is_licence(path) or (len(path.parts) == 2 and path.name in _METADATA_NAMES))  # noqa: PLR2004  # folder and file
     return (
         (len(path.parts) > 1 and path.parts[0] in _SCRIPT_FOLDERS)
         or not _DROPPED_FOLDERS.isdisjoint(path.parts)

@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -90,6 +91,19 @@ def with_packages(environment: Environment, names: Iterable[str], *, lock: Path 
         machine=environment.machine,
         packages=dict(sorted({**environment.packages, **added}.items())),
     )
+
+
+def with_distributions_of(environment: Environment, modules: Iterable[str], *, lock: Path | None = None) -> Environment:
+    """The environment with the distributions that provide these modules, and with what they require.
+
+    A module that no installed distribution provides adds nothing. PublishError as for `environment_of`.
+    """
+    by_module = metadata.packages_distributions()
+    tops = {module.partition(".")[0] for module in modules}
+    roots = {str(canonicalize_name(name)) for top in tops for name in by_module.get(top, ())[:1]}
+    needed = {*environment.packages, *roots}
+    packages = _closure(needed) if lock is None else from_lock(lock, needed)
+    return msgspec.structs.replace(environment, packages=packages)
 
 
 def read_lock(path: Path) -> dict[str, str]:

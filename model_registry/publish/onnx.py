@@ -96,8 +96,8 @@ def convert(estimator: Any, signature: Signature, given: Sequence[Row]) -> Conve
 
 def _require_converter() -> None:
     try:
-        import onnxruntime  # noqa: F401  # both only to say how they are installed
-        import skl2onnx  # noqa: F401
+        import onnxruntime  # noqa: F401  # imported only to say how it is installed
+        import skl2onnx  # noqa: F401  # as above
     except ImportError as error:
         raise PublishError(NO_SKL2ONNX) from error
 

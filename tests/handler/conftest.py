@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from handler.app import App
-from model_runtime.manifest import Artifact, Environment, Example, Feature, Manifest, Signature
+from model_runtime.manifest import Artifact, Environment, Example, Feature, Manifest, Prediction, Signature
 from model_runtime.prediction import Predictor
 from model_runtime.schema import Inputs
 from model_runtime.start import ServedModel
@@ -82,4 +82,5 @@ def strict(text: str) -> Any:
 @pytest.fixture
 def app() -> App:
     """Serves the sum of each row's present values."""
-    return App(lambda: model(lambda rows: np.nansum(rows, axis=1)))
+    golden = Example(input={"a": 1, "b": 1}, output=Prediction(value=2.0))
+    return App(lambda: model(lambda rows: np.nansum(rows, axis=1), examples=(golden,)))

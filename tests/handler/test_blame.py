@@ -125,7 +125,7 @@ def test_a_model_that_begins_to_answer_one_row_too_few_is_broken(capsys: pytest.
     answer = app(gateway("POST", "/predict", {"a": 1, "b": 1, "c": 1}), None)
     assert answer["statusCode"] == 500
     line = strict(capsys.readouterr().out.splitlines()[-1])
-    assert (line["event"], line["traceback"][0].partition(".")[0]) == ("request_failed", "builtins")
+    assert (line["event"], line["traceback"][0].partition(".")[0]) == ("request_failed", "model_runtime")
 
 
 def test_what_fails_only_in_company_is_not_the_values_fault() -> None:

@@ -16,9 +16,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 
 from handler.app import App
-from infra.function_code import code_files
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
+from model_registry.shipping import function_files
 from model_registry.signing import Signer, generate_key
 from model_runtime.download import LoadError
 from model_runtime.errors import ModelFormatError, RecordError
@@ -316,7 +316,9 @@ def test_a_model_that_answers_nan_is_checked_against_null(aws: LocalAws, bucket:
         load(put_manifest(aws, first, msgspec.structs.replace(known, examples=(example,))))
     broken = io.BytesIO()
     joblib.dump(estimator, broken)
-    with pytest.raises(LoadError, match=r"answers its first golden example with .*nan"):
+    with pytest.raises(
+        LoadError, match=r"made/1 does not answer its first golden example: predict gave no finite number"
+    ):
         load(put_model(aws, first, known, broken.getvalue()))
 
 
@@ -436,11 +438,11 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def test_the_function_s_own_files_import_nothing_but_what_it_ships(tmp_path: Path) -> None:
-    for name, path in code_files().items():
+    for name, path in function_files().items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(path.read_bytes())
     # All but the entry point, which loads a model when it is imported.
-    names = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in code_files()]
+    names = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in function_files()]
     code = IMPORTER.format(code=str(tmp_path), modules=[name for name in names if name != "handler.function"])
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     modules = json.loads(done.stdout)

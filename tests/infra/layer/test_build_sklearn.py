@@ -101,7 +101,7 @@ def unzipped(layer: Layer, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_layer_leaves_room_for_the_function(layer: Layer, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
-        print(f"\n{layer.report()}")  # noqa: T201 - the size belongs in every test run's output
+        print(f"\n{layer.report()}")  # noqa: T201  # the size belongs in every test run's output
     # scikit-learn 1.7 and its numpy and scipy, the last for glibc 2.26, are 10 MB larger than 1.9 and its own.
     most = 190e6 if Version(version("scikit-learn")) >= Version("1.9") else 200e6
     assert layer.unzipped_bytes <= most
