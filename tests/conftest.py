@@ -1,4 +1,4 @@
-"""What the tests of more than one room share: a real local AWS, a bucket, a registry, the guide's model."""
+"""What the tests of several folders share: a real local AWS, a bucket, a registry, the guide's model."""
 
 import os
 import signal

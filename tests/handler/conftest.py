@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from handler.app import App
-from model_runtime.manifest import Artifact, Environment, Example, Feature, Manifest, Signature
+from model_runtime.manifest import Artifact, Environment, Example, Feature, Manifest, Prediction, Signature
 from model_runtime.prediction import Predictor
 from model_runtime.schema import Inputs
 from model_runtime.start import ServedModel
