@@ -20,10 +20,10 @@ from typing import Any
 from infra.function_code import ENTRY_POINT, variables
 from infra.inputs import model_layer
 from infra.layer.build import Layer
-from infra.layer.platform import runtime_for
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
 from model_registry.environments import find_interpreter
+from model_registry.lambda_packages.platform import runtime_for
 from model_registry.shipping import function_files
 from model_runtime.manifest import FormatName
 from training.train_iris import GUIDE_EVENT, publish, train

@@ -7,18 +7,20 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from handler import BEGAN
 from handler.app import App
+from model_runtime import download
 from model_runtime import start as model
 from model_runtime.download import LoadError
 from model_runtime.errors import StorageError
 from model_runtime.pin import Pin
-from model_runtime.start import Deployment, ServedModel, load
+from model_runtime.start import Deployment, ServedModel, load, phase_of
 from model_runtime.storage import Storage
 from tests.handler.conftest import strict
 
@@ -28,33 +30,34 @@ SECONDS = 2.0
 NEVER = 30
 """What has not ended by then, on a busy machine too, does not end."""
 
-Answer = Callable[[socket.socket, threading.Event], None]
+Answer = Callable[[socket.socket, threading.Event, bytes], None]
+"""Answers on a connection, at most until the event, a request for a path."""
 
 HEAD = b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\nETag: "a"\r\nLast-Modified: Wed, 25 Nov 2026 07:28:00 GMT\r\n\r\n'
 
 
-def silent(_connection: socket.socket, ended: threading.Event) -> None:
+def silent(_connection: socket.socket, ended: threading.Event, _path: bytes) -> None:
     ended.wait()
 
 
-def dropped(_connection: socket.socket, _ended: threading.Event) -> None:
+def dropped(_connection: socket.socket, _ended: threading.Event, _path: bytes) -> None:
     """The connection ends without an answer."""
 
 
-def busy(connection: socket.socket, _ended: threading.Event) -> None:
+def busy(connection: socket.socket, _ended: threading.Event, _path: bytes) -> None:
     connection.sendall(b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
 
 
-def absent(connection: socket.socket, _ended: threading.Event) -> None:
+def absent(connection: socket.socket, _ended: threading.Event, _path: bytes) -> None:
     connection.sendall(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
 
 
-def half(connection: socket.socket, ended: threading.Event) -> None:
+def half(connection: socket.socket, ended: threading.Event, _path: bytes) -> None:
     connection.sendall(HEAD + b"x" * 500)
     ended.wait()
 
 
-def dripping(connection: socket.socket, ended: threading.Event) -> None:
+def dripping(connection: socket.socket, ended: threading.Event, _path: bytes) -> None:
     """A byte now and then: never silent for long, and never done."""
     connection.sendall(HEAD)
     while not ended.wait(0.05):
@@ -94,15 +97,16 @@ class Broken:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            if connection.recv(65536):
+            if request := connection.recv(65536):
                 self.requests += 1
                 answer = self._answer if self.requests <= self.first else absent
-                answer(connection, self._ended)
+                answer(connection, self._ended, request.split(b" ")[1])
 
 
-@pytest.fixture
-def broken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broken]:
-    server = Broken(request.param)
+@contextmanager
+def serving(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broken]:
+    """Make such an S3 the environment's."""
+    server = Broken(answer)
     for name, value in {
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "a",
@@ -110,8 +114,16 @@ def broken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         "AWS_ENDPOINT_URL": server.url,
     }.items():
         monkeypatch.setenv(name, value)
-    yield server
-    server.close()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def broken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broken]:
+    with serving(request.param, monkeypatch) as server:
+        yield server
 
 
 @pytest.mark.parametrize("broken", [silent, dropped, busy, half, dripping], indirect=True)
@@ -173,3 +185,62 @@ def test_the_init_phase_and_requests_fetch_for_as_long_as_lambda_and_the_gateway
     assert handler({}, None)["statusCode"] == 503
     assert gc.isenabled()
     assert given == [(BEGAN, seconds), (None, 20)]
+
+
+class Recovering:
+    """Answers a number of requests for each file in one way, and then with the file."""
+
+    def __init__(self, answer: bytes, times: int) -> None:
+        self._answer = answer
+        self._times = times
+        self._counts: Counter[bytes] = Counter()
+
+    def __call__(self, connection: socket.socket, _ended: threading.Event, path: bytes) -> None:
+        self._counts[path] += 1
+        if self._counts[path] <= self._times:
+            connection.sendall(self._answer)
+        else:
+            connection.sendall(HEAD.replace(b"1000", b"2") + b"{}")
+
+
+def refusing(code: bytes) -> bytes:
+    body = b"<?xml version='1.0'?><Error><Code>" + code + b"</Code><Message>no</Message></Error>"
+    return b"HTTP/1.1 403 Forbidden\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body)
+
+
+SLOW_DOWN = b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+"""Four tries of obstore's own, which take half a second, are over long before the sixteenth."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "times"),
+    [(SLOW_DOWN, 16), (refusing(b"InvalidAccessKeyId"), 3), (refusing(b"AccessDenied"), 3)],
+    ids=["busy", "unknown key", "no permission"],
+)
+def test_tries_go_on_while_there_is_time(answer: bytes, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 that is busy for seconds; a role that was made with the function, which S3 knows seconds later."""
+    with serving(Recovering(answer, times), monkeypatch):
+        with pytest.raises(LoadError, match=r"manifest\.json of made/1 has SHA-256") as caught:
+            load(DEPLOYMENT, seconds=NEVER)
+        assert phase_of(caught.value) == "fetch", "what was fetched is judged then"
+
+
+@pytest.mark.parametrize("broken", [busy], indirect=True)
+def test_tries_end_with_the_time_and_say_how_many_there_were(broken: Broken) -> None:
+    with pytest.raises(LoadError, match=r"manifest\.json was not fetched \(\d+ tries in \d\.\d s\): s3://models: "):
+        load(DEPLOYMENT, seconds=2)
+    assert broken.requests > 8, "obstore alone makes four for each file"
+
+
+@pytest.mark.parametrize("code", [b"AccessDenied", b"InvalidAccessKeyId"])
+def test_what_stays_refused_is_not_tried_as_long_as_a_busy_s3(code: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request would wait for it."""
+    monkeypatch.setattr(download, "REFUSED_SECONDS", 0.5)
+    started = time.perf_counter()
+    answer = refusing(code)
+    with (
+        serving(lambda connection, *_: connection.sendall(answer), monkeypatch),
+        pytest.raises(LoadError, match="pulumi up"),
+    ):
+        load(DEPLOYMENT, seconds=4 * NEVER)
+    assert time.perf_counter() - started < NEVER

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from infra.layer.platform import Runtime
 from model_registry import uv
+from model_registry.lambda_packages.platform import Runtime
 
 
 def pip_install(

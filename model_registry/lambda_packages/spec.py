@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from infra.layer.errors import SpecError
-from infra.layer.platform import Runtime, check_architecture, runtime_for
+from model_registry.lambda_packages.errors import SpecError
+from model_registry.lambda_packages.platform import Runtime, check_architecture, runtime_for
 
 # Increase when a rule changes what is in a layer of the same packages: it is part of the content address.
 RECIPE = 4
