@@ -19,8 +19,8 @@ from infra.settings.rules import check_python
 
 def deploy_registry(settings: RegistrySettings) -> None:
     """Once per account: the registry's bucket."""
-    registry = RegistryBucket("registry", bucket_name=settings.registry_bucket, account=settings.account)
-    ApiGatewayLogging("api-logging", account=settings.account)
+    registry = RegistryBucket("registry", bucket_name=settings.registry_bucket, account=settings)
+    ApiGatewayLogging("api-logging", account=settings)
     pulumi.export("registryBucket", registry.name)
 
 
@@ -34,7 +34,7 @@ def deploy_model(settings: Settings) -> None:
     built = model_layer(manifest, model_format, settings.architecture, signing=bool(settings.public_keys))
     name = settings.service
 
-    artifacts = ArtifactBucket(f"{name}-artifacts", account=settings.account)
+    artifacts = ArtifactBucket(f"{name}-artifacts", account=settings)
     layer = DependencyLayer(
         f"{name}-layer",
         layer=built,
@@ -42,57 +42,18 @@ def deploy_model(settings: Settings) -> None:
         architecture=settings.architecture,
         artifacts=artifacts,
     )
-    function = ModelFunction(
-        name,
-        FunctionArgs(
-            release=release,
-            registry_bucket=settings.registry_bucket,
-            layer_arn=layer.arn,
-            memory=settings.memory,
-            timeout=settings.timeout,
-            architecture=settings.architecture,
-            log_retention_days=settings.log_retention_days,
-            tracing=settings.tracing,
-            public_keys=settings.public_keys,
-            model_format=settings.model_format,
-            trusted_types=settings.trusted_types,
-            registry_kms_key_arn=settings.registry_kms_key_arn,
-            cors_origins=settings.api.cors_origins,
-            account=settings.account,
-            capacity=settings.capacity,
-            network=settings.network,
-        ),
-    )
-    api = ModelApi(
-        f"{name}-api",
-        ApiArgs(
-            signature=manifest.signature,
-            function=function,
-            stage=settings.stack,
-            api_key=settings.api_key,
-            log_retention_days=settings.log_retention_days,
-            tracing=settings.tracing,
-            settings=settings.api,
-            account=settings.account,
-        ),
-    )
-    if settings.monitoring.alarm_topic_arn:
-        ModelAlarms(
-            f"{name}-alarms",
-            monitoring=settings.monitoring,
-            function_name=function.function_name,
-            api_name=api.api_name,
-            stage=settings.stack,
-            account=settings.account,
-        )
-    if settings.monitoring.dashboard:
+    function = ModelFunction(name, FunctionArgs(release=release, layer_arn=layer.arn, settings=settings))
+    api = ModelApi(f"{name}-api", ApiArgs(signature=manifest.signature, function=function, settings=settings))
+    if settings.alarm_topic_arn:
+        ModelAlarms(f"{name}-alarms", settings=settings, function_name=function.function_name, api_name=api.api_name)
+    if settings.dashboard:
         ModelDashboard(
             f"{name}-dashboard", function_arn=function.function_arn, api_name=api.api_name, stage=settings.stack
         )
 
     invoke_url = api.url.apply(lambda url: f"{url.rstrip('/')}/predict")
     pulumi.export("invokeUrl", invoke_url)
-    access = {"api_key": settings.api_key, "signed": settings.api.authorization == "iam"}
+    access = {"api_key": settings.api_key, "signed": settings.authorization == "iam"}
     pulumi.export("curlGet", invoke_url.apply(lambda url: get_line(url, manifest, **access)))
     pulumi.export("curlPost", invoke_url.apply(lambda url: post_line(url, manifest, **access)))
     pulumi.export("modelName", manifest.name)
@@ -105,21 +66,20 @@ def deploy_model(settings: Settings) -> None:
     pulumi.export("artifactBucket", artifacts.name)
     if api.api_key_id is not None:
         pulumi.export("apiKeyId", api.api_key_id)
-    if settings.api.domain.name:
+    if settings.domain_name:
         domain = CustomDomain(
             f"{name}-domain",
-            domain=settings.api.domain,
+            settings=settings,
             rest_api=api.rest_api_id,
             stage=api.stage_name,
-            account=settings.account,
         )
-        pulumi.export("domainUrl", f"https://{settings.api.domain.name}/predict")
+        pulumi.export("domainUrl", f"https://{settings.domain_name}/predict")
         pulumi.export("domainTarget", domain.target)
         pulumi.export("domainTargetZone", domain.target_zone)
 
 
 settings = read_settings()
-if isinstance(settings, RegistrySettings):
-    deploy_registry(settings)
-else:
+if isinstance(settings, Settings):
     deploy_model(settings)
+else:
+    deploy_registry(settings)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.settings.account import AccountSettings
-from infra.settings.monitoring import Monitoring
+from infra.settings import Settings
 
 PERIOD = 300  # seconds
 _FUNCTION, _API = "AWS/Lambda", "AWS/ApiGateway"
@@ -47,19 +46,17 @@ class ModelAlarms(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        monitoring: Monitoring,
+        settings: Settings,
         function_name: pulumi.Input[str],
         api_name: pulumi.Input[str],
-        stage: str,
-        account: AccountSettings | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("sklearn-on-lambda:infra:ModelAlarms", name, None, opts)
         dimensions: dict[str, dict[str, pulumi.Input[str]]] = {
             _FUNCTION: {"FunctionName": function_name},
-            _API: {"ApiName": api_name, "Stage": stage},
+            _API: {"ApiName": api_name, "Stage": settings.stack},
         }
-        for alarm in alarms(monitoring.alarm_duration_ms):
+        for alarm in alarms(settings.alarm_duration_ms):
             percentile = alarm.statistic.startswith("p")
             aws.cloudwatch.MetricAlarm(
                 f"{name}-{alarm.role}",
@@ -74,9 +71,9 @@ class ModelAlarms(pulumi.ComponentResource):
                 period=PERIOD,
                 evaluation_periods=1,
                 treat_missing_data="notBreaching",  # no calls are no failure
-                alarm_actions=[monitoring.alarm_topic_arn],
-                ok_actions=[monitoring.alarm_topic_arn],
-                tags=(account or AccountSettings()).resource_tags,
+                alarm_actions=[settings.alarm_topic_arn],
+                ok_actions=[settings.alarm_topic_arn],
+                tags=settings.resource_tags,
                 opts=pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({})

@@ -1,6 +1,6 @@
 """The REST API in front of a model."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
@@ -17,8 +17,7 @@ from infra.api_routes import (
 from infra.cors import error_headers
 from infra.function import ModelFunction
 from infra.preflight import Preflight, declare_preflight
-from infra.settings.account import AccountSettings
-from infra.settings.api import ApiSettings, Limits
+from infra.settings import Settings
 from model_runtime.manifest import Signature
 
 _AUTHORIZATION = {"none": "NONE", "iam": "AWS_IAM"}
@@ -31,12 +30,7 @@ class ApiArgs:
 
     signature: Signature
     function: ModelFunction
-    stage: str
-    api_key: bool
-    log_retention_days: int
-    tracing: bool
-    settings: ApiSettings = field(default_factory=ApiSettings)
-    account: AccountSettings = field(default_factory=AccountSettings)
+    settings: Settings
 
 
 class ModelApi(pulumi.ComponentResource):
@@ -61,19 +55,19 @@ class ModelApi(pulumi.ComponentResource):
         self._api = aws.apigateway.RestApi(
             f"{name}-rest",
             endpoint_configuration={"types": "REGIONAL"},
-            tags=args.account.resource_tags,
+            tags=args.settings.resource_tags,
             opts=self._child,
         )
         published = [*self._methods(), *self._error_responses()]
         stage = self._stage(published)
-        self.api_key_id = self._usage(stage) if args.api_key else None
+        self.api_key_id = self._usage(stage) if args.settings.api_key else None
         aws.lambda_.Permission(
             f"{name}-permission",
             action="lambda:InvokeFunction",
             principal="apigateway.amazonaws.com",
             function=args.function.function_name,
             qualifier=args.function.alias_name,
-            source_arn=pulumi.Output.concat(self._api.execution_arn, f"/{args.stage}/*"),
+            source_arn=pulumi.Output.concat(self._api.execution_arn, f"/{args.settings.stack}/*"),
             opts=self._child,
         )
         self._throttle(stage)
@@ -143,7 +137,7 @@ class ModelApi(pulumi.ComponentResource):
             resource_id=resource.id,
             http_method=route.method,
             authorization=_AUTHORIZATION[self._args.settings.authorization],
-            api_key_required=self._args.api_key,
+            api_key_required=self._args.settings.api_key,
             request_validator_id=validator.id,
             request_parameters={
                 f"method.request.querystring.{parameter}": required for parameter, required in route.query.items()
@@ -188,7 +182,7 @@ class ModelApi(pulumi.ComponentResource):
                     lambda arn: deployment_digest(
                         signature=self._args.signature,
                         integration=arn,
-                        api_key=self._args.api_key,
+                        api_key=self._args.settings.api_key,
                         authorization=self._args.settings.authorization,
                         cors_origins=self._args.settings.cors_origins,
                     )
@@ -200,10 +194,10 @@ class ModelApi(pulumi.ComponentResource):
             f"{self._name}-stage",
             rest_api=self._api.id,
             deployment=deployment.id,
-            stage_name=self._args.stage,
-            xray_tracing_enabled=self._args.tracing,
+            stage_name=self._args.settings.stack,
+            xray_tracing_enabled=self._args.settings.tracing,
             access_log_settings=self._access_log(),
-            tags=self._args.account.resource_tags,
+            tags=self._args.settings.resource_tags,
             opts=self._child,
         )
 
@@ -213,37 +207,42 @@ class ModelApi(pulumi.ComponentResource):
             return None
         logs = aws.cloudwatch.LogGroup(
             f"{self._name}-access-logs",
-            retention_in_days=self._args.log_retention_days,
-            kms_key_id=self._args.account.kms_key,
-            tags=self._args.account.resource_tags,
+            retention_in_days=self._args.settings.log_retention_days,
+            kms_key_id=self._args.settings.kms_key,
+            tags=self._args.settings.resource_tags,
             opts=self._child,
         )
         return aws.apigateway.StageAccessLogSettingsArgs(destination_arn=logs.arn, format=line)
 
     def _throttle(self, stage: aws.apigateway.Stage) -> None:
         """Limit every method of the stage for all callers together, where the stack says so."""
-        limits = self._args.settings.throttle
-        if limits != Limits():
+        settings = self._args.settings
+        if settings.throttled:
             aws.apigateway.MethodSettings(
                 f"{self._name}-throttle",
                 rest_api=self._api.id,
                 stage_name=stage.stage_name,
                 method_path="*/*",
-                settings={"throttling_rate_limit": limits.rate, "throttling_burst_limit": limits.burst},
+                settings={
+                    "throttling_rate_limit": settings.throttle_rate,
+                    "throttling_burst_limit": settings.throttle_burst,
+                },
                 opts=self._child,
             )
 
     def _usage(self, stage: aws.apigateway.Stage) -> pulumi.Output[str]:
         """An API key, and the usage plan without which a key opens nothing."""
-        usage, tags = self._args.settings.usage, self._args.account.resource_tags
+        settings, tags = self._args.settings, self._args.settings.resource_tags
         key = aws.apigateway.ApiKey(f"{self._name}-key", tags=tags, opts=self._child)
         plan = aws.apigateway.UsagePlan(
             f"{self._name}-plan",
             api_stages=[{"api_id": self._api.id, "stage": stage.stage_name}],
-            throttle_settings=None
-            if usage.limits == Limits()
-            else {"rate_limit": usage.limits.rate, "burst_limit": usage.limits.burst},
-            quota_settings={"limit": usage.quota, "period": usage.period} if usage.quota else None,
+            throttle_settings={"rate_limit": settings.usage_rate, "burst_limit": settings.usage_burst}
+            if settings.usage_rate
+            else None,
+            quota_settings={"limit": settings.usage_quota, "period": settings.usage_quota_period}
+            if settings.usage_quota
+            else None,
             tags=tags,
             opts=self._child,
         )

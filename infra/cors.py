@@ -6,7 +6,8 @@ there are several, the answer depends on the request's `Origin`, which only the 
 
 from collections.abc import Sequence
 
-EVERY_ORIGIN = "*"
+from infra.settings.forms import EVERY_ORIGIN
+
 # Those of handler/cors.py, which answers in its own way where there are several origins; a test holds them together.
 PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET,POST,OPTIONS",

@@ -3,8 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from infra.settings.account import AccountSettings
-from infra.settings.api import Domain
+from infra.settings import Settings
 
 
 class CustomDomain(pulumi.ComponentResource):
@@ -19,21 +18,20 @@ class CustomDomain(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        domain: Domain,
+        settings: Settings,
         rest_api: pulumi.Input[str],
         stage: pulumi.Input[str],
-        account: AccountSettings | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("sklearn-on-lambda:infra:CustomDomain", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         domain_name = aws.apigateway.DomainName(
             f"{name}-name",
-            domain_name=domain.name,
-            regional_certificate_arn=domain.certificate_arn,
+            domain_name=settings.domain_name,
+            regional_certificate_arn=settings.certificate_arn,
             endpoint_configuration={"types": "REGIONAL"},
             security_policy="TLS_1_2",
-            tags=(account or AccountSettings()).resource_tags,
+            tags=settings.resource_tags,
             opts=child,
         )
         aws.apigateway.BasePathMapping(

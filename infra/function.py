@@ -1,42 +1,28 @@
 """The function that serves a model: role, log group, function, published version, alias."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.function_code import ENTRY_POINT, code_files, variables
-from infra.layer.platform import lambda_runtime
-from infra.settings.account import AccountSettings
-from infra.settings.function import Capacity, Network
+from infra.function_code import ENTRY_POINT, variables
+from infra.settings import Settings
+from model_registry.lambda_packages.platform import lambda_runtime
 from model_registry.release import Release
-from model_runtime.manifest import FormatName, versions_prefix
+from model_registry.shipping import function_files
+from model_runtime.manifest import versions_prefix
 
 ALIAS = "live"
 
 
 @dataclass(frozen=True)
 class FunctionArgs:
-    """What a ModelFunction needs to know; `memory` in MB, `timeout` in seconds."""
+    """What a ModelFunction needs to know."""
 
     release: Release
-    registry_bucket: str
     layer_arn: pulumi.Input[str]
-    memory: int
-    timeout: int
-    architecture: str
-    log_retention_days: int
-    tracing: bool
-    public_keys: tuple[str, ...] = ()
-    model_format: FormatName = "joblib"
-    trusted_types: tuple[str, ...] = ()
-    registry_kms_key_arn: str = ""
-    """Key of the registry's bucket, if it is not the stack's own."""
-    cors_origins: tuple[str, ...] = ()
-    account: AccountSettings = field(default_factory=AccountSettings)
-    capacity: Capacity = field(default_factory=Capacity)
-    network: Network = field(default_factory=Network)
+    settings: Settings
 
 
 class ModelFunction(pulumi.ComponentResource):
@@ -55,19 +41,19 @@ class ModelFunction(pulumi.ComponentResource):
         super().__init__("sklearn-on-lambda:infra:ModelFunction", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         manifest = args.release.manifest
-        account, capacity = args.account, args.capacity
+        settings = args.settings
         logs = aws.cloudwatch.LogGroup(
             f"{name}-logs",
-            retention_in_days=args.log_retention_days,
-            kms_key_id=account.kms_key,
-            tags=account.resource_tags,
+            retention_in_days=settings.log_retention_days,
+            kms_key_id=settings.kms_key,
+            tags=settings.resource_tags,
             opts=child,
         )
         role = aws.iam.Role(
             f"{name}-role",
             assume_role_policy=policies.trust("lambda.amazonaws.com"),
-            permissions_boundary=account.permissions_boundary,
-            tags=account.resource_tags,
+            permissions_boundary=settings.permissions_boundary,
+            tags=settings.resource_tags,
             opts=child,
         )
         policy = aws.iam.RolePolicy(
@@ -75,11 +61,11 @@ class ModelFunction(pulumi.ComponentResource):
             role=role.id,
             policy=pulumi.Output.all(aws.get_partition_output().partition, logs.arn).apply(
                 lambda values: policies.function_policy(
-                    models_arn=f"arn:{values[0]}:s3:::{args.registry_bucket}/{versions_prefix(manifest.name)}",
+                    models_arn=f"arn:{values[0]}:s3:::{settings.registry_bucket}/{versions_prefix(manifest.name)}",
                     log_group_arn=values[1],
-                    tracing=args.tracing,
-                    models_key_arn=args.registry_kms_key_arn or account.kms_key,
-                    in_vpc=args.network.in_vpc,
+                    tracing=settings.tracing,
+                    models_key_arn=settings.registry_kms_key_arn or settings.kms_key,
+                    in_vpc=settings.in_vpc,
                 )
             ),
             opts=child,
@@ -87,32 +73,32 @@ class ModelFunction(pulumi.ComponentResource):
         function = aws.lambda_.Function(
             f"{name}-function",
             description=f"Serves {manifest.reference}",
-            code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in code_files().items()}),
+            code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in function_files().items()}),
             handler=ENTRY_POINT,
-            runtime=lambda_runtime(manifest.model_format(args.model_format).environment.python),
-            architectures=[args.architecture],
+            runtime=lambda_runtime(manifest.model_format(settings.model_format).environment.python),
+            architectures=[settings.architecture],
             role=role.arn,
             layers=[args.layer_arn],
-            memory_size=args.memory,
-            timeout=args.timeout,
+            memory_size=settings.memory,
+            timeout=settings.timeout,
             environment={
                 "variables": variables(
-                    args.registry_bucket,
+                    settings.registry_bucket,
                     args.release,
-                    model_format=args.model_format,
-                    trusted_types=args.trusted_types,
-                    public_keys=args.public_keys,
-                    cors_origins=args.cors_origins,
+                    model_format=settings.model_format,
+                    trusted_types=settings.trusted_types,
+                    public_keys=settings.public_keys,
+                    cors_origins=settings.cors_origins,
                 )
             },
-            tracing_config={"mode": "Active" if args.tracing else "PassThrough"},
+            tracing_config={"mode": "Active" if settings.tracing else "PassThrough"},
             logging_config={"log_format": "Text", "log_group": logs.name},
-            ephemeral_storage={"size": capacity.ephemeral_storage},
-            reserved_concurrent_executions=capacity.reserved_concurrency,
-            snap_start={"apply_on": "PublishedVersions"} if capacity.snap_start else None,
-            kms_key_arn=account.kms_key,
-            vpc_config=_vpc(args.network),
-            tags=account.resource_tags,
+            ephemeral_storage={"size": settings.ephemeral_storage},
+            reserved_concurrent_executions=settings.reserved_concurrency,
+            snap_start={"apply_on": "PublishedVersions"} if settings.snap_start else None,
+            kms_key_arn=settings.kms_key,
+            vpc_config=_vpc(settings),
+            tags=settings.resource_tags,
             publish=True,
             # The role must be able to read before the function starts for the first time.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
@@ -125,12 +111,12 @@ class ModelFunction(pulumi.ComponentResource):
             function_version=function.version,
             opts=child,
         )
-        if capacity.provisioned_concurrency:
+        if settings.provisioned_concurrency:
             aws.lambda_.ProvisionedConcurrencyConfig(
                 f"{name}-provisioned",
                 function_name=function.name,
                 qualifier=alias.name,
-                provisioned_concurrent_executions=capacity.provisioned_concurrency,
+                provisioned_concurrent_executions=settings.provisioned_concurrency,
                 opts=child,
             )
         self.function_name = function.name
@@ -140,9 +126,9 @@ class ModelFunction(pulumi.ComponentResource):
         self.register_outputs({"function_name": self.function_name, "alias_name": self.alias_name})
 
 
-def _vpc(network: Network) -> aws.lambda_.FunctionVpcConfigArgs | None:
-    if not network.in_vpc:
+def _vpc(settings: Settings) -> aws.lambda_.FunctionVpcConfigArgs | None:
+    if not settings.in_vpc:
         return None
     return aws.lambda_.FunctionVpcConfigArgs(
-        subnet_ids=list(network.subnet_ids), security_group_ids=list(network.security_group_ids)
+        subnet_ids=list(settings.subnet_ids), security_group_ids=list(settings.security_group_ids)
     )

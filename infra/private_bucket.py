@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.settings.account import AccountSettings
+from infra.settings import AccountSettings
 
 
 class PrivateBucket(pulumi.ComponentResource):

@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.private_bucket import PrivateBucket
-from infra.settings.account import AccountSettings
+from infra.settings import AccountSettings
 
 
 class RegistryBucket(PrivateBucket):

@@ -29,9 +29,9 @@ def up(
     state: State = DEFAULT_STATE,
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on; default: a free one.")] = None,
 ) -> None:
-    """Start the local AWS where it is not running, and deploy the registry and the stack dev.
+    """Start the local AWS unless it is running, and deploy the registry and the stack dev.
 
-    An empty registry gets the Iris model first. Again: deploys what the tag dev points at by now.
+    An empty registry gets the Iris model first. Run again, it deploys what the tag dev points at by then.
     """
     with _known_errors():
         aws = ministack.running(state)
@@ -64,7 +64,7 @@ def status(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tell whether the local AWS runs, where, and which functions it has. Exit code 3 where it does not run."""
+    """Tell whether the local AWS is running, where, and which functions it has. Exit code 3 if it is not running."""
     aws = ministack.running(state)
     if aws is None:
         print(json.dumps({"running": False}) if as_json else "not running")
@@ -109,12 +109,12 @@ def invoke(
         answer = aws.client("lambda").invoke(FunctionName=name, Qualifier="live", Payload=payload)
         print(answer["Payload"].read().decode())
         if "FunctionError" in answer:
-            raise LocalError("The function ended with the error above: `python -m local logs` shows its log.")
+            raise LocalError("the function ended with the error above: `python -m local logs` shows its log")
 
 
 @app.command()
 def demo() -> None:
-    """Show the whole way of a model; ends with everything stopped."""
+    """Show a model's life from training to rollback; everything is stopped at the end."""
     from local.demo import run
 
     with _known_errors():
@@ -144,7 +144,7 @@ def _deploy(aws: ministack.LocalAws, state: Path, say: iris.Talk) -> iris.Output
 def _running(state: Path) -> ministack.LocalAws:
     aws = ministack.running(state)
     if aws is None:
-        raise LocalError("The local AWS is not running: start it with `make serve` or `python -m local up`.")
+        raise LocalError("the local AWS is not running: start it with `make serve` or `python -m local up`")
     return aws
 
 
@@ -153,7 +153,7 @@ def _function_name(aws: ministack.LocalAws, state: Path) -> str:
     for resource in stack.resources.values():
         if resource.type == "aws:lambda/function:Function":
             return resource.id
-    raise LocalError("The stack dev is not deployed: run `python -m local up`.")
+    raise LocalError("the stack dev is not deployed: run `python -m local up`")
 
 
 def _event(text: str) -> bytes:
@@ -164,7 +164,7 @@ def _event(text: str) -> bytes:
     except OSError as error:
         raise LocalError(f"cannot read the event {text}: {error.strerror}") from error
     except ValueError as error:
-        raise LocalError(f"the event is no JSON ({error}): give an object, or a file named *.json") from error
+        raise LocalError(f"the event is not valid JSON ({error}): give an object, or a file named *.json") from error
 
 
 @contextmanager

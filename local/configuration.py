@@ -31,10 +31,10 @@ def read_configuration(project: Path, stack: str, overrides: Mapping[str, str] |
     namespace is the project's own.
 
     Raises:
-        ConfigError: no such project or stack, a required key is missing, or a value has not the declared type.
+        ConfigError: no such project or stack, a required key is missing, or a value is not of the declared type.
 
     """
-    settings = _load(project / "Pulumi.yaml", "the folder is no Pulumi project: name the one that holds Pulumi.yaml")
+    settings = _load(project / "Pulumi.yaml", "the folder is not a Pulumi project: name the one that holds Pulumi.yaml")
     name = str(settings["name"])
     known = sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in project.glob("Pulumi.*.yaml"))
     file = project / f"Pulumi.{stack}.yaml"
@@ -59,19 +59,19 @@ def _load(file: Path, remedy: str) -> dict[str, Any]:
     try:
         return yaml.safe_load(file.read_text()) or {}
     except FileNotFoundError as error:
-        raise ConfigError(f"{file} is not there; {remedy}.") from error
+        raise ConfigError(f"{file} does not exist; {remedy}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} is not valid YAML: {error}") from error
 
 
 def _stack_values(file: Path, project: str, settings: dict[str, Any]) -> dict[str, str]:
-    # The engine takes a scalar as it is written (1.10 is "1.10"), and what is in a collection as its type.
-    written = yaml.load(file.read_text(), Loader=yaml.BaseLoader) or {}  # noqa: S506 - BaseLoader makes only text
+    # The engine takes a scalar as written (1.10 is "1.10"), and members of a collection by their type.
+    written = yaml.load(file.read_text(), Loader=yaml.BaseLoader) or {}  # noqa: S506  # BaseLoader makes only text
     values = {}
     for key, value in (settings.get("config") or {}).items():
         if isinstance(value, dict) and "secure" in value:
             raise ConfigError(
-                f"{key} in {file} is encrypted, and its key is the engine's: give its value as an override."
+                f"{key} in {file} is encrypted, and its key is the engine's: give its value as an override"
             )
         values[_full(project, key)] = json.dumps(value) if isinstance(value, dict | list) else written["config"][key]
     return values
@@ -81,31 +81,31 @@ def _declared(key: str, schema: dict[str, Any], stack: str, value: str | None) -
     """Return the value of a declared key: the stack's, checked, or the schema's; empty where neither has one."""
     kind = schema.get("type")
     if kind is not None and kind not in _TYPES:
-        raise ConfigError(f"Pulumi.yaml declares {key} as {kind!r}; the types are {', '.join(_TYPES)}.")
+        raise ConfigError(f"Pulumi.yaml declares {key} as {kind!r}; the types are {', '.join(_TYPES)}")
     default = schema.get("value", schema.get("default"))
     if value is None:
         if default is None:
             if kind is None:
                 return {}
-            raise ConfigError(f"Stack {stack!r} is missing configuration value {key!r}: set it in Pulumi.{stack}.yaml.")
+            raise ConfigError(f"stack {stack!r} is missing configuration value {key!r}: set it in Pulumi.{stack}.yaml")
         if kind and not _is(kind, default):
-            raise ConfigError(f"Pulumi.yaml has the default {default!r} for {key}, which must be of type {kind!r}.")
+            raise ConfigError(f"Pulumi.yaml has the default {default!r} for {key}, which must be of type {kind!r}")
         return {key: default if isinstance(default, str) else json.dumps(default)}
     parsed = _parsed(kind, value) if kind else value
     if kind and not _is(kind, parsed):
         raise ConfigError(
-            f"Stack {stack!r} has {value!r} for configuration key {key!r}, which must be of type {kind!r}."
+            f"stack {stack!r} has {value!r} for configuration key {key!r}, which must be of type {kind!r}"
         )
     items = schema.get("items", {}).get("type")
     if kind == "array" and items and not all(_is(items, item) for item in parsed):
         raise ConfigError(
-            f"Stack {stack!r} has {value!r} for configuration key {key!r}, which must be of type 'array<{items}>'."
+            f"stack {stack!r} has {value!r} for configuration key {key!r}, which must be of type 'array<{items}>'"
         )
     return {key: value}
 
 
 def _parsed(kind: str, text: str) -> Any:
-    """Return what the text says if the type is not text; the text itself where it says nothing."""
+    """Return the JSON value of a text whose type is not string; the text itself if it is not JSON."""
     try:
         return text if kind == "string" else json.loads(text)
     except ValueError:

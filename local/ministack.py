@@ -35,7 +35,7 @@ ENVIRONMENTS = Path(__file__).parents[1] / ".local"
 START_SECONDS = 60
 STOP_SECONDS = 10
 
-# Those that this process started and has to reap; a finished child would stay a zombie otherwise.
+# Those that this process started and has to reap; a finished child would otherwise stay a zombie.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -92,7 +92,7 @@ def _client(url: str, service: str) -> Any:
         endpoint_url=url,
         region_name=REGION,
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - MiniStack's root, no secret
+        aws_secret_access_key="test",  # noqa: S106  # MiniStack's root, no secret
         config=Config(proxies={}, retries={"max_attempts": 2}, s3={"addressing_style": "path"}),
     )
     return strict(client)
@@ -118,7 +118,7 @@ def start(
     with _locked(state):
         found = running(state)
         if found:
-            raise StartError(f"MiniStack is running already at {found.url} (process {found.pid}): stop it first.")
+            raise StartError(f"MiniStack is already running at {found.url} (process {found.pid}): stop it first")
         stop(state)  # what a killed one left
         if port is not None:
             _refuse_taken(port)
@@ -139,7 +139,7 @@ def local_aws(
 
 
 def running(state: Path) -> LocalAws | None:
-    """Return the MiniStack of this state folder, or None when there is none or its process is gone."""
+    """Return the MiniStack of this state folder, or None if it does not run."""
     aws = _noted(state)
     return aws if aws and _process(aws) else None
 
@@ -165,7 +165,7 @@ def _start(state: Path, python: Path, port: int) -> LocalAws:
     child = None
     try:
         with log.open("wb") as output:
-            child = subprocess.Popen(  # noqa: S603 - the environment's own interpreter
+            child = subprocess.Popen(  # noqa: S603  # the environment's own interpreter
                 [python, "-m", "ministack"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -218,14 +218,14 @@ def _wait(aws: LocalAws, child: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            raise StartError(f"MiniStack ended at once with {child.returncode}. Its log: {_tail(aws.log)}")
+            raise StartError(f"MiniStack ended at once with exit code {child.returncode}; its log: {_tail(aws.log)}")
         # Only its own answer counts: another process may have taken the port in between.
         if _listens(child.pid, aws.port):
             with contextlib.suppress(urllib.error.URLError, TimeoutError, ConnectionError):
                 opener.open(f"{aws.url}/_ministack/health", timeout=5).close()
                 return
         time.sleep(0.05)
-    raise StartError(f"MiniStack did not answer at {aws.url} within {START_SECONDS} s. Its log: {_tail(aws.log)}")
+    raise StartError(f"MiniStack did not answer at {aws.url} within {START_SECONDS} s; its log: {_tail(aws.log)}")
 
 
 def _listens(pid: int, port: int) -> bool:
@@ -245,7 +245,7 @@ def _refuse_taken(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except (OSError, OverflowError) as error:
-            raise StartError(f"Port {port} on {HOST} cannot be used ({error}): choose another, or none.") from error
+            raise StartError(f"port {port} on {HOST} cannot be used ({error}): choose another, or none") from error
 
 
 def _free_port() -> int:
@@ -281,7 +281,7 @@ def _process(aws: LocalAws) -> psutil.Process | None:
     try:
         process = psutil.Process(aws.pid)
         # The clock that dates processes may be corrected by a little; a reused id is much younger.
-        same = abs(process.create_time() - aws.started) < 2  # noqa: PLR2004 - seconds
+        same = abs(process.create_time() - aws.started) < 2  # noqa: PLR2004  # seconds
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None

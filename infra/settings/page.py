@@ -1,21 +1,27 @@
-"""Make `docs/settings.md` from the schema in `Pulumi.yaml` and the rules: `python -m infra.settings.page`."""
+"""Write what follows from the schema: `python -m infra.settings.page`.
+
+That is the configuration's schema in `Pulumi.yaml`, and docs/settings.md.
+"""
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from infra.function_code import PROJECT
-from infra.settings.rules import RULES, snap_start_python
+from infra.settings.field import Field, fields
+from infra.settings.rules import RULES, own_region, snap_start_python
+from infra.settings.schema import RegistrySettings, Settings
 
 PAGE = PROJECT / "docs" / "settings.md"
+PULUMI_YAML = PROJECT / "Pulumi.yaml"
 
 _HEAD = """\
 # Settings
 
-<!-- Made by `python -m infra.settings.page` from Pulumi.yaml and infra/settings/rules.py: change those. -->
+<!-- Made by `python -m infra.settings.page` from infra/settings/schema.py and rules.py: change those. -->
 
 `pulumi config set KEY VALUE` sets one for the selected stack; lists and tags are set entry by entry, with `--path`:
 
@@ -25,8 +31,7 @@ pulumi config set --path 'corsOrigins[0]' https://app.example.com
 pulumi config set --path tags.team forecasting
 ```
 
-A value that cannot work is refused before anything is created. The stack `registry` uses `registryBucket`, `kmsKeyArn`,
-`permissionsBoundaryArn` and `tags`.
+A value that cannot work is refused before anything is created. The stack `registry` uses {registry}.
 """
 
 _REFUSED = """\
@@ -37,55 +42,80 @@ AWS would refuse these in the middle of a deployment, or take them and never do 
 
 _OUTSIDE = """\
 ## What some settings need outside the stack
+"""
 
-- `kmsKeyArn`: the key's policy must let CloudWatch Logs use it (principal `logs.REGION.amazonaws.com`), and whoever
-  deploys needs `kms:CreateGrant`, `kms:Encrypt`, `kms:Decrypt` and `kms:GenerateDataKey`. The function's role may
-  decrypt with the registry's key, and only through S3. Layers have Lambda's own key, which cannot be chosen.
-- `subnetIds`: a function in a VPC reaches nothing outside it by itself. It reads its model from S3, so the subnets'
-  route tables need a gateway endpoint for S3 (which is free) or a NAT gateway. Its log and traces do not pass through
-  the VPC.
-- `certificateArn` and `domainName`: the certificate must be issued before, in the stack's region. The outputs
-  `domainTarget` and `domainTargetZone` are the target of the DNS record, which you make: this program manages no
-  zone. `invokeUrl` stays the stage's own URL, which answers at once.
-- `alarmTopicArn`: the topic's policy must let CloudWatch publish to it if it has one of its own.
-- `provisionedConcurrency` and `snapStart` act on the published version that the API calls.
-- `accessLog`: the stack `registry` gives API Gateway the right to write logs, once per account and region. API
-  Gateway has no variable for the query string or body of a REST API's request, so no format can log the features.
-- `corsOrigins`: with one origin, or `*`, the gateway answers preflights itself; with several the function does. What
-  the gateway refuses itself (a missing key, a wrong body) every page may read if there are several origins: the
-  gateway cannot compare. CORS tells browsers which pages may read answers, and keeps nobody else out: for that there
-  are `apiKey` and `authorization`.
-- `authorization`: callers need `execute-api:Invoke` on `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/*`. With
-  `apiKey` too, a request needs both.
+_SOURCES = """\
+## Where the bounds come from
 """
 
 
-def page(schema: Mapping[str, Mapping[str, Any]]) -> str:
-    """The page's Markdown; `schema` is what `config` has in Pulumi.yaml."""
-    table = ["| Key | Type | Default | What it is |", "| --- | --- | --- | --- |"]
-    table += [
-        f"| `{key}` | {_type(entry)} | {_default(entry)} | {_cell(entry['description'])} |"
-        for key, entry in schema.items()
-    ]
-    refused = ["| Combination | Source |", "| --- | --- |", *_refusals()]
-    return "\n".join([_HEAD, *table, "", _REFUSED, *refused, "", _OUTSIDE])
+def page() -> str:
+    """The page's Markdown."""
+    declared = settings()
+    registry = ", ".join(f"`{field.key}`" for field in fields(RegistrySettings))
+    return "\n".join(
+        [
+            _HEAD.format(registry=registry),
+            *("| Key | Type | Default | Values | What it is |", "| --- | --- | --- | --- | --- |"),
+            *(_row(field) for field in declared),
+            "",
+            _REFUSED,
+            *("| Combination | Source |", "| --- | --- |", *_refusals()),
+            "",
+            _OUTSIDE,
+            *(f"- `{field.key}`: {field.setting.outside}" for field in declared if field.setting.outside),
+            "",
+            _SOURCES,
+            *(f"- `{field.key}`: {field.source}" for field in declared if field.source),
+            "",
+        ]
+    )
 
 
-def _type(entry: Mapping[str, Any]) -> str:
-    kind = str(entry["type"])
-    return f"{kind} of {entry['items']['type']}s" if kind == "array" else kind
+def settings() -> tuple[Field, ...]:
+    """All settings, those of every stack last."""
+    own, shared = fields(Settings), fields(RegistrySettings)
+    first = [field for field in own if field.required]
+    return (*first, *(field for field in own if field not in shared), *(f for f in shared if f not in first))
 
 
-def _default(entry: Mapping[str, Any]) -> str:
-    if "default" not in entry:
+def schema() -> dict[str, dict[str, Any]]:
+    """What `config` is in `Pulumi.yaml`."""
+    return {field.key: dict(_declared(field)) for field in settings()}
+
+
+def pulumi_yaml(text: str) -> str:
+    """The text of `Pulumi.yaml` with the configuration's schema as it is now."""
+    head, _, _ = text.partition("config:\n")
+    config = yaml.safe_dump({"config": schema()}, sort_keys=False, width=118, allow_unicode=True)
+    return head + config
+
+
+def _declared(field: Field) -> Iterator[tuple[str, Any]]:
+    yield "type", field.config_type
+    if field.config_type == "array":
+        yield "items", {"type": "string"}
+    if not field.required:
+        yield "default", field.config_default
+    yield "description", field.setting.description
+
+
+def _row(field: Field) -> str:
+    kind = "array of strings" if field.config_type == "array" else field.config_type
+    cells = (f"`{field.key}`", kind, _default(field), field.values, field.setting.description)
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _default(field: Field) -> str:
+    if field.required:
         return "required"
-    value = entry["default"]
+    value = field.config_default
     text = value if isinstance(value, str) else json.dumps(value)
     return f"`{text}`" if text else "empty"
 
 
 def _refusals() -> Iterator[str]:
-    for rule in (*RULES, snap_start_python):
+    for rule in (*RULES, snap_start_python, own_region):
         combination, _, source = (inspect.getdoc(rule) or "").partition("Source:")
         yield f"| {_cell(combination).rstrip('.')} | {_cell(source).rstrip('.')} |"
 
@@ -94,11 +124,6 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def read_schema() -> dict[str, dict[str, Any]]:
-    """Read the schema of the project's settings."""
-    schema: dict[str, dict[str, Any]] = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
-    return schema
-
-
 if __name__ == "__main__":
-    PAGE.write_text(page(read_schema()), encoding="utf-8")
+    PULUMI_YAML.write_text(pulumi_yaml(PULUMI_YAML.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

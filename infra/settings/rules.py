@@ -5,38 +5,88 @@ combination, the last its source: `docs/settings.md` is made from them.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from infra.cors import EVERY_ORIGIN
-from infra.settings.checks import SettingsError, remedy
-from infra.settings.function import EPHEMERAL_STORAGE, NOT_RESERVED
+from infra.settings.errors import SettingsError
+from infra.settings.field import fields, remedy
+from infra.settings.forms import EVERY_ORIGIN
+from infra.settings.schema import NO_EXTRA_STORAGE, NOT_RESERVED, AccountSettings, Settings
 
-if TYPE_CHECKING:
-    from infra.settings import Settings
+Rule = Callable[[Settings], str | None]
+AccountRule = Callable[[AccountSettings], str | None]
 
-Rule = Callable[["Settings"], str | None]
-
+# A bucket's name holds 63 characters: 25 go to "-artifacts-bucket-" and Pulumi's seven random ones.
+_SERVICE_NAME_MAX = 38
+# Importing scikit-learn takes 125 MB beside the runtime; onnxruntime takes 56 MB.
+_MEMORY_FOR_SCIKIT_LEARN = 256
 _SNAP_START_PYTHON = (3, 12)
 
 
-def check_combinations(settings: "Settings") -> None:
+def check_combinations(settings: Settings) -> None:
     """Raise SettingsError for the first combination that is refused."""
+    check_account(settings)
     for rule in RULES:
         _raise(rule(settings))
 
 
-def check_python(settings: "Settings", python: str) -> None:
+def check_account(settings: AccountSettings) -> None:
+    """Raise SettingsError for what is refused in any stack."""
+    _raise(own_region(settings))
+
+
+def check_python(settings: Settings, python: str) -> None:
     """Raise SettingsError where a setting needs another Python than the model's, `python` as in `3.12`."""
     _raise(snap_start_python(settings, python))
 
 
-def snap_start_python(settings: "Settings", python: str) -> str | None:
+def own_region(settings: AccountSettings) -> str | None:
+    """An ARN of another region than `aws:region`.
+
+    Source: the resources are the stack's, and each service takes a key, topic or certificate of its own region only.
+    """
+    for field in fields(type(settings)):
+        arn = getattr(settings, field.name)
+        found = arn.split(":")[3] if field.own_region and arn else ""
+        if found and settings.region and found != settings.region:
+            return (
+                f"{field.key} is {arn!r}, of the region {found}, and aws:region is {settings.region}: name one of the "
+                "stack's own region"
+            )
+    return None
+
+
+def name_length(settings: Settings) -> str | None:
+    """`model` and stack whose names together are longer than 38 characters.
+
+    Source: Amazon S3 User Guide, "General purpose bucket naming rules": 63 characters, of which 25 are added.
+    """
+    if len(settings.service) <= _SERVICE_NAME_MAX:
+        return None
+    return (
+        f"model {settings.model!r} and stack {settings.stack!r} make the name {settings.service!r} of "
+        f"{len(settings.service)} characters, {_SERVICE_NAME_MAX} fit into AWS names: use a shorter stack name"
+    )
+
+
+def memory_for_format(settings: Settings) -> str | None:
+    """`memory` below 256 with another `format` than `onnx`.
+
+    Source: measured, importing scikit-learn takes 125 MB beside the runtime.
+    """
+    if settings.model_format == "onnx" or settings.memory >= _MEMORY_FOR_SCIKIT_LEARN:
+        return None
+    return (
+        f"memory is {settings.memory} and format {settings.model_format}, which needs {_MEMORY_FOR_SCIKIT_LEARN} MB "
+        f"for scikit-learn: `pulumi config set memory {_MEMORY_FOR_SCIKIT_LEARN}` or more"
+    )
+
+
+def snap_start_python(settings: Settings, python: str) -> str | None:
     """`snapStart` with a model trained with Python 3.11 or earlier.
 
     Source: AWS Lambda Developer Guide, "Improving startup performance with Lambda SnapStart", Supported features.
     """
     major, minor = python.split(".")[:2]
-    if not settings.capacity.snap_start or (int(major), int(minor)) >= _SNAP_START_PYTHON:
+    if not settings.snap_start or (int(major), int(minor)) >= _SNAP_START_PYTHON:
         return None
     return (
         f"snapStart is true and the model was trained with Python {python}, SnapStart is for 3.12 and later: train it "
@@ -44,40 +94,38 @@ def snap_start_python(settings: "Settings", python: str) -> str | None:
     )
 
 
-def snap_start_provisioned(settings: "Settings") -> str | None:
+def snap_start_provisioned(settings: Settings) -> str | None:
     """`snapStart` with `provisionedConcurrency`.
 
     Source: AWS Lambda Developer Guide, "Improving startup performance with Lambda SnapStart", Supported features.
     """
-    capacity = settings.capacity
-    if not (capacity.snap_start and capacity.provisioned_concurrency):
+    if not (settings.snap_start and settings.provisioned_concurrency):
         return None
     return (
-        f"snapStart is true and provisionedConcurrency is {capacity.provisioned_concurrency}, Lambda has one or the "
+        f"snapStart is true and provisionedConcurrency is {settings.provisioned_concurrency}, Lambda has one or the "
         f"other: `pulumi config set provisionedConcurrency 0`, or `pulumi config set snapStart false`"
     )
 
 
-def snap_start_storage(settings: "Settings") -> str | None:
+def snap_start_storage(settings: Settings) -> str | None:
     """`snapStart` with more `ephemeralStorage` than 512 MB.
 
     Source: AWS Lambda Developer Guide, "Improving startup performance with Lambda SnapStart", Supported features.
     """
-    capacity = settings.capacity
-    if not capacity.snap_start or capacity.ephemeral_storage == EPHEMERAL_STORAGE[0]:
+    if not settings.snap_start or settings.ephemeral_storage == NO_EXTRA_STORAGE:
         return None
     return (
-        f"snapStart is true and ephemeralStorage is {capacity.ephemeral_storage} MB, SnapStart takes "
-        f"{EPHEMERAL_STORAGE[0]}: `pulumi config set ephemeralStorage {EPHEMERAL_STORAGE[0]}`"
+        f"snapStart is true and ephemeralStorage is {settings.ephemeral_storage} MB, SnapStart takes "
+        f"{NO_EXTRA_STORAGE}: `pulumi config set ephemeralStorage {NO_EXTRA_STORAGE}`"
     )
 
 
-def provisioned_within_reserved(settings: "Settings") -> str | None:
+def provisioned_within_reserved(settings: Settings) -> str | None:
     """More `provisionedConcurrency` than `reservedConcurrency`.
 
     Source: AWS Lambda Developer Guide, "Configuring provisioned concurrency for a function".
     """
-    reserved, provisioned = settings.capacity.reserved_concurrency, settings.capacity.provisioned_concurrency
+    reserved, provisioned = settings.reserved_concurrency, settings.provisioned_concurrency
     if reserved == NOT_RESERVED or provisioned <= reserved:
         return None
     return (
@@ -86,92 +134,88 @@ def provisioned_within_reserved(settings: "Settings") -> str | None:
     )
 
 
-def whole_network(settings: "Settings") -> str | None:
+def whole_network(settings: Settings) -> str | None:
     """`subnetIds` without `securityGroupIds`, or the other way round.
 
     Source: Lambda API Reference, VpcConfig; AWS Lambda Developer Guide, "Giving Lambda functions access to resources in
     an Amazon VPC".
     """
-    network = settings.network
-    if bool(network.subnet_ids) == bool(network.security_group_ids):
+    if bool(settings.subnet_ids) == bool(settings.security_group_ids):
         return None
-    given, missing = ("subnetIds", "securityGroupIds") if network.subnet_ids else ("securityGroupIds", "subnetIds")
-    values = ", ".join(network.subnet_ids or network.security_group_ids)
+    given, missing = ("subnetIds", "securityGroupIds") if settings.subnet_ids else ("securityGroupIds", "subnetIds")
+    values = ", ".join(settings.subnet_ids or settings.security_group_ids)
     return f"{given} is {values} and {missing} is empty, a VPC needs both: {remedy(missing, item=True)}"
 
 
-def usage_needs_key(settings: "Settings") -> str | None:
+def usage_needs_key(settings: Settings) -> str | None:
     """`usageRate`, `usageBurst` or `usageQuota` without `apiKey`.
 
     Source: API Gateway Developer Guide, "Usage plans and API keys for REST APIs": a plan's limits are those of a key.
     """
-    usage = settings.api.usage
-    given = {"usageRate": usage.limits.rate, "usageBurst": usage.limits.burst, "usageQuota": usage.quota}
+    given = {"usageRate": settings.usage_rate, "usageBurst": settings.usage_burst, "usageQuota": settings.usage_quota}
     for name, value in given.items():
         if value and not settings.api_key:
             return f"{name} is {value} and apiKey is false, the limit is that of a key: `pulumi config set apiKey true`"
     return None
 
 
-def whole_usage_limits(settings: "Settings") -> str | None:
+def whole_usage_limits(settings: Settings) -> str | None:
     """`usageRate` without `usageBurst`, or the other way round.
 
     Source: API Gateway API Reference, ThrottleSettings: a bucket has a rate and a size.
     """
-    return _whole("usage", settings.api.usage.limits.rate, settings.api.usage.limits.burst)
+    return _whole("usage", settings.usage_rate, settings.usage_burst)
 
 
-def whole_throttle(settings: "Settings") -> str | None:
+def whole_throttle(settings: Settings) -> str | None:
     """`throttleRate` without `throttleBurst`, or the other way round.
 
     Source: API Gateway API Reference, ThrottleSettings: a bucket has a rate and a size.
     """
-    return _whole("throttle", settings.api.throttle.rate, settings.api.throttle.burst)
+    return _whole("throttle", settings.throttle_rate, settings.throttle_burst)
 
 
-def domain_with_certificate(settings: "Settings") -> str | None:
+def domain_with_certificate(settings: Settings) -> str | None:
     """`domainName` without `certificateArn`, or the other way round.
 
     Source: API Gateway Developer Guide, "Custom domain name for public REST APIs in API Gateway".
     """
-    domain = settings.api.domain
-    if bool(domain.name) == bool(domain.certificate_arn):
+    if bool(settings.domain_name) == bool(settings.certificate_arn):
         return None
     given, value, missing = (
-        ("domainName", domain.name, "certificateArn")
-        if domain.name
-        else ("certificateArn", domain.certificate_arn, "domainName")
+        ("domainName", settings.domain_name, "certificateArn")
+        if settings.domain_name
+        else ("certificateArn", settings.certificate_arn, "domainName")
     )
     return f"{given} is {value!r} and {missing} is empty, one needs the other: {remedy(missing)}"
 
 
-def every_origin_alone(settings: "Settings") -> str | None:
+def every_origin_alone(settings: Settings) -> str | None:
     """`*` in `corsOrigins` beside other origins.
 
     Source: the Fetch standard, "CORS check": `Access-Control-Allow-Origin` is `*` or one origin.
     """
-    origins = settings.api.cors_origins
+    origins = settings.cors_origins
     if EVERY_ORIGIN not in origins or len(origins) == 1:
         return None
     return f"corsOrigins is {', '.join(origins)}, * is every origin and stands alone: remove it, or the others"
 
 
-def alarm_within_timeout(settings: "Settings") -> str | None:
+def alarm_within_timeout(settings: Settings) -> str | None:
     """`alarmDurationMs` at or above the `timeout`: no call lasts longer, the alarm could never rise.
 
     Source: AWS Lambda Developer Guide, "Configure Lambda function timeout".
     """
-    monitoring = settings.monitoring
     limit = settings.timeout * 1000
-    if not monitoring.alarm_topic_arn or monitoring.alarm_duration_ms < limit:
+    if not settings.alarm_topic_arn or settings.alarm_duration_ms < limit:
         return None
     return (
-        f"alarmDurationMs is {monitoring.alarm_duration_ms} and timeout {settings.timeout} s ends each call before: "
+        f"alarmDurationMs is {settings.alarm_duration_ms} and timeout {settings.timeout} s ends each call before: "
         f"`pulumi config set alarmDurationMs` to less than {limit}"
     )
 
 
-def trusted_types_format(settings: "Settings") -> str | None:
+def trusted_types_format(settings: Settings) -> str | None:
     """`trustedTypes` with another `format` than `skops`.
 
     Source: formats.md in this folder: the other formats do not ask for it.
@@ -197,6 +241,8 @@ def _raise(refusal: str | None) -> None:
 
 
 RULES: tuple[Rule, ...] = (
+    name_length,
+    memory_for_format,
     snap_start_provisioned,
     snap_start_storage,
     provisioned_within_reserved,

@@ -26,7 +26,7 @@ def content(asset: Asset | Archive) -> bytes:
         return Path(asset.path).read_bytes()
     if isinstance(asset, FileArchive | AssetArchive):
         return _zip(sorted(_members(asset)))
-    raise UnsupportedError(f"The local AWS does not fetch a {type(asset).__name__}: give a file or a folder.")
+    raise UnsupportedError(f"the local AWS does not fetch a {type(asset).__name__}: give a file or a folder")
 
 
 def digest(asset: Asset | Archive) -> str:

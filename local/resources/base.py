@@ -3,9 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
-
-from botocore.exceptions import ClientError
+from typing import Any
 
 from local.errors import UnsupportedError
 from local.ministack import LocalAws
@@ -16,19 +14,6 @@ Field = str | tuple[str, Callable[[Any], Any]]
 
 COMMON = frozenset({"region", "tagsAll"})
 """Inputs that every type ignores: there is one region here, and `tagsAll` repeats `tags`."""
-
-GONE = frozenset(
-    {
-        *("ProvisionedConcurrencyConfigNotFoundException", "ResourceNotFound"),
-        *("404", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "NotFoundException", "ResourceNotFoundException"),
-        *("NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration", "NoSuchLifecycleConfiguration"),
-        *("OwnershipControlsNotFoundError", "ServerSideEncryptionConfigurationNotFoundError"),
-    }
-)
-"""Error codes by which the services say that a resource, or what it is part of, does not exist."""
-
-Call = Callable[[LocalAws, str, Properties], object]
-"""Takes a resource's physical id and its inputs."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +29,11 @@ class ResourceType:
     inputs: frozenset[str]
     """The inputs that the functions use."""
     update: Callable[[LocalAws, str, Properties], Properties] | None = None
-    """Takes the physical id and the new inputs; None where a changed resource is created anew."""
+    """Takes the physical id and the new inputs; None if a changed resource is created anew."""
     ignored: frozenset[str] = frozenset()
     """The inputs that have no meaning here; any input in neither set is refused."""
     identity: frozenset[str] = frozenset()
     """The inputs whose change makes another resource, so that it is created anew and not updated."""
-    delete: Call | None = None
-    """Deletes the resource, as `remove` wants it. None where nothing is to be deleted."""
-    read: Call | None = None
-    """Reads the resource; where it does not exist it returns False or is refused. None where it is never missed."""
     renewed: frozenset[str] = frozenset()
     """The outputs that an update may change: a preview does not know them."""
     named: str | None = None
@@ -69,41 +50,13 @@ class ResourceType:
         if unknown:
             raise UnsupportedError(
                 f"{urn.rsplit('::', 1)[-1]} ({token}) sets {', '.join(unknown)}, which the local AWS does not have: "
-                f"leave it out for this stack, or add it to local/resources."
+                f"leave it out for this stack, or add it to local/resources"
             )
         if self.named is None or self.named in inputs:
             return inputs
         # The provider's suffix is random; this one is the same in every deployment of the stack.
         suffix = hashlib.sha256((salt + urn).encode()).hexdigest()[:7]
         return inputs | {self.named: f"{urn.rsplit('::', 1)[-1]}-{suffix}"}
-
-    def remove(self, aws: LocalAws, identity: str, inputs: Properties) -> None:
-        """Delete the resource with this physical id; one that is gone already is no error."""
-        if self.delete:
-            unless_gone(self.delete, aws, identity, inputs)
-
-    def exists(self, aws: LocalAws, identity: str, inputs: Properties) -> bool:
-        """Whether the resource with this physical id is there."""
-        return self.read is None or unless_gone(self.read, aws, identity, inputs) is not False
-
-
-def unless_gone(call: Call, aws: LocalAws, identity: str, inputs: Properties) -> object:
-    """Return what the call returns, and False where a service says that what it is about does not exist."""
-    try:
-        return call(aws, identity, inputs)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in GONE:
-            raise
-        return False
-
-
-def call(service: str, method: str, fields: Mapping[str, Field]) -> Call:
-    """Return the call of a service's method with parameters made from the inputs and from `id`, the physical id."""
-
-    def run(aws: LocalAws, identity: str, inputs: Properties) -> object:
-        return cast("object", getattr(aws.client(service), method)(**request(fields, inputs | {"id": identity})))
-
-    return run
 
 
 def whole(value: Any) -> Any:

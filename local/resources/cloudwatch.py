@@ -1,9 +1,9 @@
-"""CloudWatch: alarms and dashboards. MiniStack has no metrics of functions or APIs, so no alarm rises by itself."""
+"""CloudWatch: alarms and dashboards. MiniStack has no metrics of functions or APIs, so no alarm fires."""
 
 from collections.abc import Mapping
 
 from local.ministack import REGION, LocalAws
-from local.resources.base import Field, Properties, ResourceType, account, call, request, tag_list
+from local.resources.base import Field, Properties, ResourceType, account, request, tag_list
 
 _ALARM: Mapping[str, Field] = {
     "name": "AlarmName",
@@ -52,14 +52,6 @@ def _alarm(aws: LocalAws, inputs: Properties) -> Properties:
     return {"arn": f"arn:aws:cloudwatch:{REGION}:{account(aws)}:alarm:{inputs['name']}"}
 
 
-def _delete_alarm(aws: LocalAws, name: str, _inputs: Properties) -> None:
-    aws.client("cloudwatch").delete_alarms(AlarmNames=[name])
-
-
-def _read_alarm(aws: LocalAws, name: str, _inputs: Properties) -> bool:
-    return bool(aws.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"])
-
-
 def _create_dashboard(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     return inputs["dashboardName"], _update_dashboard(aws, inputs["dashboardName"], inputs)
 
@@ -69,20 +61,12 @@ def _update_dashboard(aws: LocalAws, name: str, inputs: Properties) -> Propertie
     return {"dashboardArn": f"arn:aws:cloudwatch::{account(aws)}:dashboard/{name}"}
 
 
-def _delete_dashboard(aws: LocalAws, name: str, _inputs: Properties) -> None:
-    cloudwatch = aws.client("cloudwatch")
-    if any(entry["DashboardName"] == name for entry in cloudwatch.list_dashboards()["DashboardEntries"]):
-        cloudwatch.delete_dashboards(DashboardNames=[name])
-
-
 RESOURCES = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": ResourceType(
         _create_alarm,
         frozenset(_ALARM) | {"tags"},
         _update_alarm,
         identity=frozenset({"name"}),
-        delete=_delete_alarm,
-        read=_read_alarm,
         named="name",
     ),
     "aws:cloudwatch/dashboard:Dashboard": ResourceType(
@@ -90,7 +74,5 @@ RESOURCES = {
         frozenset({"dashboardName", "dashboardBody"}),
         _update_dashboard,
         identity=frozenset({"dashboardName"}),
-        delete=_delete_dashboard,
-        read=call("cloudwatch", "get_dashboard", {"id": "DashboardName"}),
     ),
 }

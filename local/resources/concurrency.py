@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from local.ministack import LocalAws
-from local.resources.base import Field, Properties, ResourceType, call, request
+from local.resources.base import Field, Properties, ResourceType, request
 
 _PLACE: Mapping[str, Field] = {"functionName": "FunctionName", "qualifier": "Qualifier"}
 _PROVISIONED: Mapping[str, Field] = {
@@ -28,7 +28,5 @@ RESOURCES = {
         _update,
         ignored=frozenset({"skipDestroy"}),
         identity=frozenset(_PLACE),
-        delete=call("lambda", "delete_provisioned_concurrency_config", _PLACE),
-        read=call("lambda", "get_provisioned_concurrency_config", _PLACE),
     ),
 }

@@ -1,9 +1,9 @@
-"""API Gateway's domain names: MiniStack leads requests by their `Host` to the mapped stage, over plain HTTP."""
+"""API Gateway's domain names: MiniStack routes requests by their `Host` to the mapped stage, over plain HTTP."""
 
 from collections.abc import Mapping
 
 from local.ministack import REGION, LocalAws
-from local.resources.base import Field, Properties, ResourceType, call, request
+from local.resources.base import Field, Properties, ResourceType, request
 
 _DOMAIN: Mapping[str, Field] = {
     "domainName": "domainName",
@@ -33,7 +33,7 @@ def _create_domain(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
 
 
 def _update_domain(aws: LocalAws, name: str, inputs: Properties) -> Properties:
-    """Create it again with its mappings: MiniStack does not change a domain, and takes one that is there."""
+    """Create it again with its mappings: MiniStack does not change a domain, but replaces one that exists."""
     gateway = aws.client("apigateway")
     mappings = gateway.get_base_path_mappings(domainName=name).get("items", [])
     outputs = _create_domain(aws, inputs)[1]
@@ -47,19 +47,11 @@ def _create_mapping(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]
     return f"{inputs['domainName']}/{inputs.get('basePath', '')}", {"basePath": _path(mapping["basePath"])}
 
 
-def _update_mapping(aws: LocalAws, identity: str, inputs: Properties) -> Properties:
-    _delete_mapping(aws, identity, inputs)
+def _update_mapping(aws: LocalAws, _identity: str, inputs: Properties) -> Properties:
+    aws.client("apigateway").delete_base_path_mapping(
+        domainName=inputs["domainName"], basePath=inputs.get("basePath") or _ROOT
+    )
     return _create_mapping(aws, inputs)[1]
-
-
-def _delete_mapping(aws: LocalAws, _identity: str, inputs: Properties) -> None:
-    base_path = inputs.get("basePath") or _ROOT
-    aws.client("apigateway").delete_base_path_mapping(domainName=inputs["domainName"], basePath=base_path)
-
-
-def _read_mapping(aws: LocalAws, _identity: str, inputs: Properties) -> bool:
-    mappings = aws.client("apigateway").get_base_path_mappings(domainName=inputs["domainName"]).get("items", [])
-    return any(_path(mapping["basePath"]) == inputs.get("basePath", "") for mapping in mappings)
 
 
 def _path(base_path: str) -> str:
@@ -72,15 +64,11 @@ RESOURCES = {
         frozenset(_DOMAIN),
         _update_domain,
         identity=frozenset({"domainName"}),
-        delete=call("apigateway", "delete_domain_name", {"id": "domainName"}),
-        read=call("apigateway", "get_domain_name", {"id": "domainName"}),
     ),
     "aws:apigateway/basePathMapping:BasePathMapping": ResourceType(
         _create_mapping,
         frozenset(_MAPPING),
         _update_mapping,
         identity=frozenset({"domainName", "basePath"}),
-        delete=_delete_mapping,
-        read=_read_mapping,
     ),
 }

@@ -1,12 +1,11 @@
 """Lambda: layers, functions, aliases and permissions."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from local.ministack import REGION, LocalAws
 from local.resources.assets import content
-from local.resources.base import Field, Properties, ResourceType, call, pascal, request
+from local.resources.base import Field, Properties, ResourceType, pascal, request
 
 _CODE: Mapping[str, Field] = {
     "code": ("ZipFile", content),
@@ -37,11 +36,6 @@ def _create_layer(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     }
 
 
-def _delete_layer(aws: LocalAws, arn: str, inputs: Properties) -> None:
-    version = int(arn.rpartition(":")[2])
-    aws.client("lambda").delete_layer_version(LayerName=inputs["layerName"], VersionNumber=version)
-
-
 _CONFIGURATION: Mapping[str, Field] = {
     "name": "FunctionName",
     "role": "Role",
@@ -62,7 +56,7 @@ _CONFIGURATION: Mapping[str, Field] = {
 }
 _ONCE: Mapping[str, Field] = {"architectures": "Architectures", "packageType": "PackageType", "tags": "Tags"}
 
-# An update leaves alone what it does not mention, so an input that has gone must be set back.
+# An update leaves alone what it does not mention, so an input that was removed must be reset.
 _DEFAULTS: Properties = {
     "Description": "",
     "Environment": {"Variables": {}},
@@ -141,16 +135,13 @@ _ALIAS: Mapping[str, Field] = {
 }
 
 
-_PLACE_OF_ALIAS: Mapping[str, Field] = {"functionName": "FunctionName", "name": "Name"}
-
-
 def _create_alias(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     alias = aws.client("lambda").create_alias(**request(_ALIAS, inputs))
     return alias["AliasArn"], _alias(alias)
 
 
 def _update_alias(aws: LocalAws, _identity: str, inputs: Properties) -> Properties:
-    # As with functions: what has gone must be set back.
+    # As with functions: what was removed must be reset.
     defaults: Properties = {"Description": "", "RoutingConfig": {}}
     return _alias(aws.client("lambda").update_alias(**defaults | request(_ALIAS, inputs)))
 
@@ -186,19 +177,11 @@ def _update_permission(aws: LocalAws, _identity: str, inputs: Properties) -> Pro
 _STATEMENT = {name: _PERMISSION[name] for name in ("function", "statementId", "qualifier")}
 
 
-def _read_permission(aws: LocalAws, identity: str, inputs: Properties) -> bool:
-    place = {name: _PERMISSION[name] for name in ("function", "qualifier")}
-    policy = json.loads(aws.client("lambda").get_policy(**request(place, inputs))["Policy"])
-    return any(statement["Sid"] == identity for statement in policy["Statement"])
-
-
 RESOURCES = {
     "aws:lambda/layerVersion:LayerVersion": ResourceType(
         _create_layer,
         frozenset({*_LAYER, *_CODE}),
         ignored=frozenset({"skipDestroy", "sourceCodeHash"}),
-        delete=_delete_layer,
-        read=call("lambda", "get_layer_version_by_arn", {"id": "Arn"}),
     ),
     "aws:lambda/function:Function": ResourceType(
         _create_function,
@@ -206,8 +189,6 @@ RESOURCES = {
         _update_function,
         ignored=frozenset({"skipDestroy", "sourceCodeHash"}),
         identity=frozenset({"name", "packageType"}),
-        delete=call("lambda", "delete_function", {"id": "FunctionName"}),
-        read=call("lambda", "get_function_configuration", {"id": "FunctionName"}),
         renewed=frozenset({"version", "qualifiedArn", "qualifiedInvokeArn", "lastModified", *_OF_CODE}),
         named="name",
     ),
@@ -216,8 +197,6 @@ RESOURCES = {
         frozenset(_ALIAS),
         _update_alias,
         identity=frozenset({"functionName", "name"}),
-        delete=call("lambda", "delete_alias", _PLACE_OF_ALIAS),
-        read=call("lambda", "get_alias", _PLACE_OF_ALIAS),
         named="name",
     ),
     "aws:lambda/permission:Permission": ResourceType(
@@ -225,8 +204,6 @@ RESOURCES = {
         frozenset(_PERMISSION),
         _update_permission,
         identity=frozenset({"function", "statementId", "qualifier"}),
-        delete=call("lambda", "remove_permission", _STATEMENT),
-        read=_read_permission,
         named="statementId",
     ),
 }

@@ -1,4 +1,4 @@
-"""API Gateway's REST APIs: the API and what stands in it.
+"""API Gateway's REST APIs: the API and its parts.
 
 What callers reach is in `stages.py`. A changed part is updated in place or put again, so that the API keeps its
 id and with it its URL.
@@ -9,7 +9,7 @@ from typing import Any
 
 from local.ministack import REGION, LocalAws
 from local.resources import stages
-from local.resources.base import Field, Properties, ResourceType, account, call, request
+from local.resources.base import Field, Properties, ResourceType, account, request
 from local.resources.stages import replace
 
 
@@ -114,7 +114,7 @@ _GATEWAY_RESPONSE: Mapping[str, Field] = {
 
 
 def _update_method(gateway: Any, inputs: Properties) -> None:
-    """Put the method again with what hangs on it: the service does not replace a method."""
+    """Put the method again with its responses and integration: the service does not replace a method."""
     place = request(_PLACE, inputs)
     old = gateway.get_method(**place)
     gateway.delete_method(**place)
@@ -148,7 +148,7 @@ def _restore_responses(gateway: Any, place: Properties, old: Properties) -> None
 
 
 def _given(read: Properties, fields: Mapping[str, Field]) -> Properties:
-    """Return what a put takes of what a get has returned."""
+    """Return the part of what a get returned that a put takes."""
     return {name: value for name, value in read.items() if name in fields.values() and value is not None}
 
 
@@ -161,23 +161,22 @@ def _part(
     update: Callable[[Any, Properties], None] | None = None,
     delete_first: bool = False,
 ) -> ResourceType:
-    """Return a type for a part of an API that has no id of its own and is put at its place.
+    """Return a type for a part of an API without an id, which is put at its place.
 
     When it changes it is put again, with `delete_first` after it was deleted; `update` does it in another way.
     """
     place = {name: fields[name] for name in identity}
-    delete = call("apigateway", f"delete_{noun}", place)
 
     def create(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
         getattr(aws.client("apigateway"), f"put_{noun}")(**request(fields, inputs))
         return "-".join([prefix, *(inputs[name] for name in identity)]), {}
 
-    def put_again(aws: LocalAws, physical: str, inputs: Properties) -> Properties:
+    def put_again(aws: LocalAws, _identity: str, inputs: Properties) -> Properties:
         if update:
             update(aws.client("apigateway"), inputs)
             return {}
         if delete_first:
-            delete(aws, physical, inputs)
+            getattr(aws.client("apigateway"), f"delete_{noun}")(**request(place, inputs))
         return create(aws, inputs)[1]
 
     return ResourceType(
@@ -185,8 +184,6 @@ def _part(
         frozenset(fields),
         put_again,
         identity=frozenset(identity),
-        delete=delete,
-        read=call("apigateway", f"get_{noun}", place),
     )
 
 
@@ -231,9 +228,6 @@ def _update_model(aws: LocalAws, _identity: str, inputs: Properties) -> Properti
 
 
 _PLACED = tuple(_PLACE)
-_ONE_RESOURCE: Mapping[str, Field] = {"restApi": "restApiId", "id": "resourceId"}
-_ONE_VALIDATOR: Mapping[str, Field] = {"restApi": "restApiId", "id": "requestValidatorId"}
-_ONE_MODEL: Mapping[str, Field] = {"restApi": "restApiId", "name": "modelName"}
 
 RESOURCES = stages.RESOURCES | {
     "aws:apigateway/restApi:RestApi": ResourceType(
@@ -241,15 +235,11 @@ RESOURCES = stages.RESOURCES | {
         frozenset(_API),
         _update_api,
         identity=frozenset(_API) - {*_API_PATCHED, "tags"},
-        delete=call("apigateway", "delete_rest_api", {"id": "restApiId"}),
-        read=call("apigateway", "get_rest_api", {"id": "restApiId"}),
         named="name",
     ),
     "aws:apigateway/resource:Resource": ResourceType(
         _create_resource,
         frozenset(_RESOURCE),
-        delete=call("apigateway", "delete_resource", _ONE_RESOURCE),
-        read=call("apigateway", "get_resource", _ONE_RESOURCE),
     ),
     "aws:apigateway/method:Method": _part("agm", "method", _METHOD, _PLACED, update=_update_method),
     "aws:apigateway/integration:Integration": _part(
@@ -269,8 +259,6 @@ RESOURCES = stages.RESOURCES | {
         frozenset(_VALIDATOR),
         _update_validator,
         identity=frozenset({"restApi"}),
-        delete=call("apigateway", "delete_request_validator", _ONE_VALIDATOR),
-        read=call("apigateway", "get_request_validator", _ONE_VALIDATOR),
         named="name",
     ),
     "aws:apigateway/model:Model": ResourceType(
@@ -278,8 +266,6 @@ RESOURCES = stages.RESOURCES | {
         frozenset(_MODEL),
         _update_model,
         identity=frozenset({"restApi", "name", "contentType"}),
-        delete=call("apigateway", "delete_model", _ONE_MODEL),
-        read=call("apigateway", "get_model", _ONE_MODEL),
         named="name",
     ),
 }

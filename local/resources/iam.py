@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.ministack import LocalAws
-from local.resources.base import Field, Properties, ResourceType, call, request, tag_list
+from local.resources.base import Field, Properties, ResourceType, request, tag_list
 
 
 def _document(policy: Any) -> str:
@@ -21,9 +21,6 @@ _ROLE: Mapping[str, Field] = {
     "permissionsBoundary": "PermissionsBoundary",
     "tags": ("Tags", tag_list),
 }
-
-
-_NAMED: Mapping[str, Field] = {"id": "RoleName"}
 
 
 def _create_role(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
@@ -67,14 +64,6 @@ def _attach(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     return f"{inputs['role']}/{inputs['policyArn']}", {}
 
 
-def _read_attachment(aws: LocalAws, _identity: str, inputs: Properties) -> bool:
-    attached = aws.client("iam").list_attached_role_policies(RoleName=inputs["role"])["AttachedPolicies"]
-    return any(policy["PolicyArn"] == inputs["policyArn"] for policy in attached)
-
-
-_INLINE: Mapping[str, Field] = {"role": "RoleName", "name": "PolicyName"}
-
-
 RESOURCES = {
     "aws:iam/role:Role": ResourceType(
         _create_role,
@@ -82,8 +71,6 @@ RESOURCES = {
         _update_role,
         ignored=frozenset({"forceDetachPolicies"}),
         identity=frozenset({"name", "path"}),
-        delete=call("iam", "delete_role", _NAMED),
-        read=call("iam", "get_role", _NAMED),
         named="name",
     ),
     "aws:iam/rolePolicy:RolePolicy": ResourceType(
@@ -91,14 +78,10 @@ RESOURCES = {
         frozenset({"role", "name", "policy"}),
         _update_role_policy,
         identity=frozenset({"role", "name"}),
-        delete=call("iam", "delete_role_policy", _INLINE),
-        read=call("iam", "get_role_policy", _INLINE),
         named="name",
     ),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ResourceType(
         _attach,
         frozenset({"role", "policyArn"}),
-        delete=call("iam", "detach_role_policy", {"role": "RoleName", "policyArn": "PolicyArn"}),
-        read=_read_attachment,
     ),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from local.ministack import REGION, LocalAws
-from local.resources.base import Field, Properties, ResourceType, account, call, request
+from local.resources.base import Field, Properties, ResourceType, account, request
 
 _GROUP: Mapping[str, Field] = {
     "name": "logGroupName",
@@ -27,8 +27,6 @@ def _update_group(aws: LocalAws, name: str, inputs: Properties) -> Properties:
     return {"arn": f"arn:aws:logs:{REGION}:{account(aws)}:log-group:{name}"}
 
 
-_NAMED: Mapping[str, Field] = {"id": "logGroupName"}
-
 RESOURCES = {
     "aws:cloudwatch/logGroup:LogGroup": ResourceType(
         _create_group,
@@ -36,8 +34,6 @@ RESOURCES = {
         _update_group,
         ignored=frozenset({"skipDestroy"}),
         identity=frozenset({"name", "kmsKeyId", "logGroupClass"}),
-        delete=call("logs", "delete_log_group", _NAMED),
-        read=call("logs", "list_tags_log_group", _NAMED),
         named="name",
     ),
 }

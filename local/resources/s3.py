@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from local.ministack import REGION, LocalAws
 from local.resources.assets import content
-from local.resources.base import Call, Field, Properties, ResourceType, call, pascal, request, tag_list
+from local.resources.base import Field, Properties, ResourceType, pascal, request, tag_list
 
 _BUCKET = frozenset({"bucket", "expectedBucketOwner"})
 
@@ -34,37 +34,7 @@ def _update_bucket(aws: LocalAws, name: str, inputs: Properties) -> Properties:
     }
 
 
-def _delete_bucket(aws: LocalAws, name: str, inputs: Properties) -> None:
-    # S3 refuses to delete a bucket that holds anything (BucketNotEmpty).
-    if inputs.get("forceDestroy"):
-        _delete_objects(aws, name, lambda _key: True)
-    aws.client("s3").delete_bucket(Bucket=name)
-
-
-def _delete_objects(aws: LocalAws, bucket: str, wanted: Callable[[str], bool], prefix: str = "") -> None:
-    """Delete every version of the objects with wanted keys, and what marks them as deleted."""
-    s3 = aws.client("s3")
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-        for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-            if wanted(version["Key"]):
-                s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-
-
-_OF_BUCKET: Mapping[str, Field] = {"bucket": "Bucket"}
-
-
-def _of_bucket(method: str) -> Call:
-    return call("s3", method, _OF_BUCKET)
-
-
-def _suspend_versioning(aws: LocalAws, bucket: str, _inputs: Properties) -> None:
-    # Versioning that was on can only be suspended.
-    aws.client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
-
-
-def _setting(
-    method: str, build: Callable[[Properties], Properties], *inputs: str, delete: Call, read: Call
-) -> ResourceType:
+def _setting(method: str, build: Callable[[Properties], Properties], *inputs: str) -> ResourceType:
     """Return a type that is one setting of a bucket: put, and put again when it changes."""
 
     def update(aws: LocalAws, bucket: str, inputs: Properties) -> Properties:
@@ -81,8 +51,6 @@ def _setting(
         update,
         ignored=frozenset({"skipDestroy", "timeouts"}),
         identity=frozenset({"bucket"}),
-        delete=delete,
-        read=read,
     )
 
 
@@ -163,19 +131,12 @@ def _update_object(aws: LocalAws, identity: str, inputs: Properties) -> Properti
     }
 
 
-def _delete_object(aws: LocalAws, _identity: str, inputs: Properties) -> None:
-    key = inputs["key"]
-    _delete_objects(aws, inputs["bucket"], lambda found: found == key, prefix=key)
-
-
 RESOURCES = {
     "aws:s3/bucket:Bucket": ResourceType(
         _create_bucket,
         frozenset({"bucket", "tags", "forceDestroy"}),
         _update_bucket,
         identity=frozenset({"bucket"}),
-        delete=_delete_bucket,
-        read=call("s3", "head_bucket", {"id": "Bucket"}),
         named="bucket",
     ),
     "aws:s3/bucketVersioning:BucketVersioning": _setting(
@@ -183,44 +144,32 @@ RESOURCES = {
         _versioning,
         "versioningConfiguration",
         "mfa",
-        delete=_suspend_versioning,
-        read=_of_bucket("get_bucket_versioning"),
     ),
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _setting(
         "put_public_access_block",
         _public_access,
         *_ACCESS,
-        delete=_of_bucket("delete_public_access_block"),
-        read=_of_bucket("get_public_access_block"),
     ),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": _setting(
         "put_bucket_encryption",
         _encryption,
         "rules",
-        delete=_of_bucket("delete_bucket_encryption"),
-        read=_of_bucket("get_bucket_encryption"),
     ),
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": _setting(
         "put_bucket_ownership_controls",
         _ownership,
         "rule",
-        delete=_of_bucket("delete_bucket_ownership_controls"),
-        read=_of_bucket("get_bucket_ownership_controls"),
     ),
     "aws:s3/bucketPolicy:BucketPolicy": _setting(
         "put_bucket_policy",
         _policy,
         "policy",
-        delete=_of_bucket("delete_bucket_policy"),
-        read=_of_bucket("get_bucket_policy"),
     ),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _setting(
         "put_bucket_lifecycle_configuration",
         _lifecycle,
         "rules",
         "transitionDefaultMinimumObjectSize",
-        delete=_of_bucket("delete_bucket_lifecycle"),
-        read=_of_bucket("get_bucket_lifecycle_configuration"),
     ),
     "aws:s3/bucketObjectv2:BucketObjectv2": ResourceType(
         _create_object,
@@ -229,8 +178,6 @@ RESOURCES = {
         # These only tell the provider that the source has changed; here its bytes are compared.
         ignored=frozenset({"etag", "sourceHash", "forceDestroy"}),
         identity=frozenset({"bucket", "key"}),
-        delete=_delete_object,
-        read=call("s3", "head_object", {**_OF_BUCKET, "key": "Key"}),
         renewed=frozenset({"etag", "versionId"}),
     ),
 }

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from local.errors import LocalError
 from local.ministack import REGION, LocalAws
-from local.resources.base import Field, Properties, ResourceType, account, call, request
+from local.resources.base import Field, Properties, ResourceType, account, request
 
 
 def replace(path: str, value: object) -> dict[str, str]:
@@ -19,24 +18,6 @@ _DEPLOYMENT: Mapping[str, Field] = {"restApi": "restApiId", "description": "desc
 def _create_deployment(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     deployment = aws.client("apigateway").create_deployment(**request(_DEPLOYMENT, inputs))
     return deployment["id"], {"createdDate": deployment["createdDate"].isoformat()}
-
-
-_ONE_DEPLOYMENT: Mapping[str, Field] = {"restApi": "restApiId", "id": "deploymentId"}
-
-
-def _delete_deployment(aws: LocalAws, deployment: str, inputs: Properties) -> None:
-    gateway = aws.client("apigateway")
-    stages = gateway.get_stages(restApiId=inputs["restApi"], deploymentId=deployment)["item"]
-    # MiniStack deletes it nevertheless. The words are API Gateway's own.
-    if names := [stage["stageName"] for stage in stages if stage["deploymentId"] == deployment]:
-        raise LocalError(
-            f"Active stages pointing to this deployment must be moved or deleted: deployment {deployment} is that of "
-            f"{', '.join(names)}."
-        )
-    gateway.delete_deployment(**request(_ONE_DEPLOYMENT, inputs | {"id": deployment}))
-
-
-_ONE_STAGE: Mapping[str, Field] = {"restApi": "restApiId", "stageName": "stageName"}
 
 
 _STAGE: Mapping[str, Field] = {
@@ -115,7 +96,7 @@ def _update_settings(aws: LocalAws, _identity: str, inputs: Properties) -> Prope
     aws.client("apigateway").update_stage(
         restApiId=inputs["restApi"],
         stageName=inputs["stageName"],
-        # Set back first: a setting that has gone has its default again.
+        # Reset first: a setting that was removed has its default again.
         patchOperations=[{"op": "remove", "path": f"/{place}"}, *patch],
     )
     return {}
@@ -126,11 +107,6 @@ def _settings_path(inputs: Properties) -> str:
     return f"{path.replace('/', '~1')}/{method}"
 
 
-def _delete_settings(aws: LocalAws, _identity: str, inputs: Properties) -> None:
-    patch = [{"op": "remove", "path": f"/{_settings_path(inputs)}"}]
-    aws.client("apigateway").update_stage(**request(_ONE_STAGE, inputs), patchOperations=patch)
-
-
 def _create_account(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     return "api-gateway-account", _update_account(aws, "", inputs)
 
@@ -139,10 +115,6 @@ def _update_account(aws: LocalAws, _identity: str, inputs: Properties) -> Proper
     patch = [replace("cloudwatchRoleArn", inputs.get("cloudwatchRoleArn", ""))]
     aws.client("apigateway").update_account(patchOperations=patch)
     return {}
-
-
-def _reset_account(aws: LocalAws, identity: str, _inputs: Properties) -> None:
-    _update_account(aws, identity, {})
 
 
 _KEY: Mapping[str, Field] = {
@@ -190,18 +162,6 @@ def _update_plan(aws: LocalAws, plan: str, inputs: Properties) -> Properties:
     return {}
 
 
-def _delete_plan(aws: LocalAws, plan: str, inputs: Properties) -> None:
-    gateway = aws.client("apigateway")
-    # A plan that has stages is not deleted.
-    stages = [f"{stage['apiId']}:{stage['stage']}" for stage in inputs.get("apiStages", [])]
-    patch = [{"op": "remove", "path": "/apiStages", "value": stage} for stage in stages]
-    if patch:
-        gateway.update_usage_plan(usagePlanId=plan, patchOperations=patch)
-    gateway.delete_usage_plan(usagePlanId=plan)
-
-
-_ONE_KEY: Mapping[str, Field] = {"id": "apiKey"}
-_ONE_PLAN_KEY: Mapping[str, Field] = {"usagePlanId": "usagePlanId", "keyId": "keyId"}
 _PLAN_KEY: Mapping[str, Field] = {"usagePlanId": "usagePlanId", "keyId": "keyId", "keyType": "keyType"}
 
 
@@ -215,33 +175,23 @@ RESOURCES = {
         _create_deployment,
         frozenset(_DEPLOYMENT),
         ignored=frozenset({"triggers"}),  # it changes so that there is another deployment, and means nothing else
-        delete=_delete_deployment,
-        read=call("apigateway", "get_deployment", _ONE_DEPLOYMENT),
     ),
     "aws:apigateway/stage:Stage": ResourceType(
         _create_stage,
         frozenset(_STAGE) | {"accessLogSettings"},
         _update_stage,
         identity=frozenset({"restApi", "stageName"}),
-        delete=call("apigateway", "delete_stage", _ONE_STAGE),
-        read=call("apigateway", "get_stage", _ONE_STAGE),
     ),
     "aws:apigateway/methodSettings:MethodSettings": ResourceType(
         _create_settings,
         frozenset({"restApi", "stageName", "methodPath", "settings"}),
         _update_settings,
         identity=frozenset({"restApi", "stageName", "methodPath"}),
-        delete=_delete_settings,
-        read=call("apigateway", "get_stage", _ONE_STAGE),
     ),
-    "aws:apigateway/account:Account": ResourceType(
-        _create_account, frozenset({"cloudwatchRoleArn"}), _update_account, delete=_reset_account
-    ),
+    "aws:apigateway/account:Account": ResourceType(_create_account, frozenset({"cloudwatchRoleArn"}), _update_account),
     "aws:apigateway/apiKey:ApiKey": ResourceType(
         _create_key,
         frozenset(_KEY),
-        delete=call("apigateway", "delete_api_key", _ONE_KEY),
-        read=call("apigateway", "get_api_key", _ONE_KEY),
         named="name",
     ),
     "aws:apigateway/usagePlan:UsagePlan": ResourceType(
@@ -249,14 +199,10 @@ RESOURCES = {
         frozenset(_PLAN),
         _update_plan,
         identity=frozenset({"apiStages"}),
-        delete=_delete_plan,
-        read=call("apigateway", "get_usage_plan", {"id": "usagePlanId"}),
         named="name",
     ),
     "aws:apigateway/usagePlanKey:UsagePlanKey": ResourceType(
         _create_plan_key,
         frozenset(_PLAN_KEY),
-        delete=call("apigateway", "delete_usage_plan_key", _ONE_PLAN_KEY),
-        read=call("apigateway", "get_usage_plan_key", _ONE_PLAN_KEY),
     ),
 }

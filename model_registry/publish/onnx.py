@@ -1,8 +1,8 @@
 """Convert an estimator to ONNX, and prove on many rows that it answers the same, before anything is stored.
 
-ONNX counts in float32 where scikit-learn counts in float64, or in both: forests round their inputs to float32 and then
-compare with float64 thresholds, linear models never round. Which types fit is not guessed from the estimator's name: a
-few are tried, and the first whose answers are the same on every row is taken.
+ONNX computes in float32 where scikit-learn computes in float64, or in both: forests round their inputs to float32 and
+then compare them with float64 thresholds, linear models never round. Which types fit is not guessed from the
+estimator's name: a few are tried, and the first that gives the same answer for every row is used.
 """
 
 import copy
@@ -19,26 +19,21 @@ from sklearn.base import is_classifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
-from model_registry.publish.onnx_graph import finish
+from model_registry.publish.onnx_comparison import Differences, ManyRefusalsError, answers, compare
 from model_registry.publish.rows import UNIFORM_ROWS, replay_rows, splits
 from model_runtime.errors import PublishError
 from model_runtime.formats import Predicts
 from model_runtime.formats.onnx import Contract, OnnxPredictor
 from model_runtime.manifest import Prediction, Replay, Signature
-from model_runtime.prediction import Predictor, same_value
+from model_runtime.prediction import Predictor
 from model_runtime.schema import Row
 
 NO_SKL2ONNX = "converting a model needs skl2onnx and onnxruntime: `pip install 'sklearn-on-lambda[onnx]'`"
-
-TOLERANCE = 1e-5
-"""How far a probability may be off, and a value in proportion to the largest of its column. float32 has 7 digits."""
 
 # Operators that onnxruntime has had since 1.14; of the second domain the last version that it has all converters for.
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
 # What scikit-learn's default token pattern means, for RE2, whose \w and \b know ASCII only.
 _DEFAULT_PATTERN, _SAME_IN_RE2 = r"(?u)\b\w\w+\b", r"[\p{L}\p{N}_][\p{L}\p{N}_]+"
-_SHOWN = 3
-_MOST_REFUSED = 100
 _CLASS = re.compile(r"<class '([\w.]+)'>")
 
 Number = Literal["float", "double"]
@@ -52,38 +47,37 @@ class Converted:
     replay: Replay
 
 
-@dataclass(frozen=True)
-class _Differences:
-    """The rows on which a conversion answered otherwise."""
-
-    rows: list[tuple[Row, Prediction | None, Prediction | None]]
-    of: int
-
-
 def convert(estimator: Any, signature: Signature, given: Sequence[Row]) -> Converted:
-    """Convert a fitted estimator; `given` are rows that it can be asked, to which others are added (`replay_rows`).
+    """Convert a fitted estimator, and compare the two.
 
-    PublishError where it cannot be converted, or answers otherwise: then with some of the rows and both answers.
+    Args:
+        estimator: what is converted; of a search, what it found.
+        signature: the estimator's.
+        given: rows that it can be asked; others are added (`replay_rows`).
+
+    Raises:
+        PublishError: it cannot be converted, or gives other answers; the error then shows some of the rows with both.
+
     """
     _require_converter()
-    while hasattr(estimator, "best_estimator_"):  # a search is served by what it found
+    while hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
     _check(estimator, signature)
     rows = replay_rows(estimator, signature, given)
     original = Predictor(estimator, signature)
     try:
-        expected = _answers(original, rows)
-    except _ManyRefusals as error:
+        expected = answers(original, rows)
+    except ManyRefusalsError as error:
         raise PublishError(
             f"the {_name(estimator)} refuses too many rows in the range of X_example ({error}), and at least "
             f"{UNIFORM_ROWS} are compared: give more rows as X_train, or leave out `--onnx`"
         ) from error
     contract = _contract(estimator, signature, expected, largest=_largest(original, signature, given[0]))
     failures: list[str] = []
-    closest: _Differences | None = None
+    closest: Differences | None = None
     for data in _candidates(estimator, signature, contract, failures):
         try:
-            found = _compare(rows, expected, _answers(OnnxPredictor(data, signature), rows))
+            found = compare(rows, expected, answers(OnnxPredictor(data, signature), rows))
         except Exception as error:  # noqa: BLE001  # onnxruntime has its own exceptions for a graph that does not fit
             failures.append(_reason(error))
             continue
@@ -91,15 +85,19 @@ def convert(estimator: Any, signature: Signature, given: Sequence[Row]) -> Conve
             return Converted(data, found)
         if closest is None or len(found.rows) < len(closest.rows):
             closest = found
-    if closest is not None:
-        raise PublishError(_told(estimator, signature, closest))
-    raise PublishError(f"the {_name(estimator)} cannot be converted to ONNX ({failures[0]}): leave out `--onnx`")
+    if closest is None:
+        raise PublishError(f"the {_name(estimator)} cannot be converted to ONNX ({failures[0]}): leave out `--onnx`")
+    names = [feature.name for feature in signature.features]
+    raise PublishError(
+        f"the {_name(estimator)} answers {len(closest.rows)} of {closest.of} rows differently once converted to "
+        f"ONNX: {closest.shown(names)}. Nothing was published: leave out `--onnx`"
+    )
 
 
 def _require_converter() -> None:
     try:
-        import onnxruntime  # noqa: F401  # both only to say how they are installed
-        import skl2onnx  # noqa: F401
+        import onnxruntime  # noqa: F401  # imported only to say how it is installed
+        import skl2onnx  # noqa: F401  # as above
     except ImportError as error:
         raise PublishError(NO_SKL2ONNX) from error
 
@@ -108,8 +106,8 @@ def _check(estimator: Any, signature: Signature) -> None:
     if not all(math.isfinite(threshold) for _, threshold in splits(estimator)):
         # skl2onnx searches for a float32 next to infinity, without end.
         raise PublishError(
-            f"a tree of the {_name(estimator)} splits only between present and missing values, which ONNX cannot: "
-            "fill missing values in before it, say by SimpleImputer, or leave out `--onnx`"
+            f"a tree of the {_name(estimator)} splits only between present and missing values, which ONNX cannot "
+            "express: fill in missing values first, for example with SimpleImputer, or leave out `--onnx`"
         )
     if signature.output_labels is not None:
         raise PublishError(
@@ -119,12 +117,9 @@ def _check(estimator: Any, signature: Signature) -> None:
     for feature in signature.features:
         if feature.nullable and feature.type in {"string", "boolean"}:
             raise PublishError(
-                f"feature {feature.name!r} is a {feature.type} that may be null, and ONNX has no such value: give "
+                f"feature {feature.name!r} is a {feature.type} that may be null, which ONNX cannot express: give "
                 "X_example without missing values there, or leave out `--onnx`"
             )
-
-
-# -- candidates ----------------------------------------------------------------------------------------------------
 
 
 def _contract(
@@ -143,7 +138,7 @@ def _contract(
 
 
 def _largest(original: Predicts, signature: Signature, row: Row) -> float | None:
-    """The largest number of float32, where the estimator refuses what is larger."""
+    """The largest float32, if the estimator refuses larger numbers."""
     largest = float(np.finfo(np.float32).max)
     for index, feature in enumerate(signature.features):
         if feature.type == "number":
@@ -155,7 +150,9 @@ def _largest(original: Predicts, signature: Signature, row: Row) -> float | None
 
 
 def _candidates(estimator: Any, signature: Signature, contract: Contract, failures: list[str]) -> Iterator[bytes]:
-    """Conversions of an estimator, the likeliest first; why others failed is added to `failures`."""
+    """Conversions of an estimator, the likeliest first; adds to `failures` why others failed."""
+    from model_registry.publish.onnx_graph import finish  # it imports onnx, which is an extra
+
     options: dict[int, dict[str, Any]] = {}
     if signature.container == "list":
         estimator, contract, options = _of_texts(estimator, contract)
@@ -168,7 +165,7 @@ def _candidates(estimator: Any, signature: Signature, contract: Contract, failur
 
 
 def _of_texts(estimator: Any, contract: Contract) -> tuple[Any, Contract, dict[int, dict[str, Any]]]:
-    """Let texts be put in lower case by Python, and not in the locale `en_US.UTF-8`, which Lambda does not have."""
+    """Let Python lowercase the texts, and not the graph: that needs the locale `en_US.UTF-8`, which Lambda lacks."""
     estimator = copy.deepcopy(estimator)
     first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
     if not isinstance(first, CountVectorizer):
@@ -180,7 +177,7 @@ def _of_texts(estimator: Any, contract: Contract) -> tuple[Any, Contract, dict[i
 
 
 def _types(estimator: Any, signature: Signature) -> Iterator[tuple[Number, Literal["number", "int64"]]]:
-    """Which types stand for numbers and integers; trees by themselves take float32, all else counts in float64."""
+    """Which types stand for numbers and integers; trees alone take float32, everything else computes in float64."""
     is_tree = hasattr(estimator, "tree_") or any(hasattr(each, "tree_") for each in _flat(estimator))
     numbers: tuple[Number, ...] = ("float", "double") if is_tree else ("double", "float")
     has_integers = signature.container == "dataframe" and any(each.type == "integer" for each in signature.features)
@@ -215,7 +212,7 @@ def _converted(estimator: Any, types: list[tuple[str, Any]], options: dict[int, 
     from skl2onnx import convert_sklearn
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its own deprecated uses of numpy, onnx and scikit-learn
+        warnings.simplefilter("ignore")  # skl2onnx uses deprecated parts of numpy, onnx and scikit-learn
         if not is_classifier(estimator):
             return convert_sklearn(estimator, initial_types=types, options=options or None, target_opset=_OPSETS)
         try:
@@ -233,107 +230,6 @@ def _reason(error: Exception) -> str:
     if lacking and ("shape calculator" in lines[0] or "converter" in lines[0]):
         return f"skl2onnx has no converter for {lacking[1]}"
     return f"{type(error).__name__}: {lines[0]}"
-
-
-# -- comparison ----------------------------------------------------------------------------------------------------
-
-
-class _ManyRefusals(Exception):  # noqa: N818  # told in other words to the caller
-    """More rows were refused than single ones that were meant to be."""
-
-
-def _answers(predictor: Predicts, rows: Sequence[Row]) -> list[Prediction | None]:
-    """The answers to rows, None for one that is refused; `_ManyRefusals` where those are many."""
-    found: list[Prediction | None] = [None] * len(rows)
-    parts, refused = [range(len(rows))], 0
-    while parts:
-        part = parts.pop()
-        try:
-            found[part.start : part.stop] = predictor.predict(rows[part.start : part.stop])
-        except (ValueError, OverflowError) as error:
-            if len(part) > 1:
-                middle = part.start + len(part) // 2
-                parts += [range(part.start, middle), range(middle, part.stop)]
-                continue
-            refused += 1
-            if refused > _MOST_REFUSED:
-                raise _ManyRefusals(str(error).strip().partition("\n")[0]) from error
-    return found
-
-
-def _compare(
-    rows: Sequence[Row], expected: Sequence[Prediction | None], found: Sequence[Prediction | None]
-) -> Replay | _Differences:
-    tolerances = _tolerances(expected)
-    largest = 0.0
-    differing = []
-    for row, one, other in zip(rows, expected, found, strict=True):
-        difference, is_same = _difference(one, other, tolerances)
-        largest = max(largest, difference)
-        if not is_same:
-            differing.append((row, one, other))
-    if differing:
-        return _Differences(differing, len(rows))
-    return Replay(rows=len(rows), tolerance=max(tolerances), difference=largest)
-
-
-def _tolerances(expected: Sequence[Prediction | None]) -> list[float]:
-    """For each number of an answer: probabilities have one in common, each value its own."""
-    values = [answer.value for answer in expected if answer is not None and answer.value is not None]
-    if not values:
-        return [TOLERANCE]
-    table = np.abs(np.array(values, dtype=float).reshape(len(values), -1))
-    return [TOLERANCE * float(scale) for scale in np.nanmax(table, axis=0)]
-
-
-def _difference(one: Prediction | None, other: Prediction | None, tolerances: Sequence[float]) -> tuple[float, bool]:
-    """By how much two answers differ at most, and whether that is within the tolerances."""
-    if one is None or other is None:
-        return 0.0, one is other
-    if one.value is None and one.probabilities is None:
-        return 0.0, _same_label(one, other)
-    if one.value is None:
-        pairs = list(zip(_numbers(one), _numbers(other), strict=True))
-        tolerances = list(tolerances) * len(pairs)
-    else:
-        pairs = list(zip(_flat_values(one.value), _flat_values(other.value), strict=True))
-    differences = [0.0 if math.isnan(a) and math.isnan(b) else abs(a - b) for a, b in pairs]
-    is_close = all(each <= most for each, most in zip(differences, tolerances, strict=True))  # NaN is not
-    return max(differences), is_close and _same_label(one, other)
-
-
-def _numbers(answer: Prediction) -> list[float]:
-    # Of several outputs there would be a list, and those are refused before.
-    return list(answer.probabilities.values()) if isinstance(answer.probabilities, dict) else []
-
-
-def _same_label(one: Prediction, other: Prediction) -> bool:
-    return type(one.label) is type(other.label) and same_value(one.label, other.label)
-
-
-def _flat_values(value: Any) -> list[float]:
-    return [number for each in value for number in _flat_values(each)] if isinstance(value, list) else [float(value)]
-
-
-def _told(estimator: Any, signature: Signature, found: _Differences) -> str:
-    names = [feature.name for feature in signature.features]
-    shown = "; ".join(
-        f"{dict(zip(names, row, strict=True))} gives {_text(other)} by ONNX, {_text(one)} by scikit-learn"
-        for row, one, other in found.rows[:_SHOWN]
-    )
-    more = f", and {len(found.rows) - _SHOWN} more" if len(found.rows) > _SHOWN else ""
-    return (
-        f"the {_name(estimator)} answers {len(found.rows)} of {found.of} rows otherwise once it is converted to ONNX: "
-        f"{shown}{more}. Nothing was published: leave out `--onnx`"
-    )
-
-
-def _text(answer: Prediction | None) -> str:
-    if answer is None:
-        return "a refusal"
-    if answer.value is not None:
-        return str(answer.value)
-    return str(answer.label) if answer.probabilities is None else f"{answer.label} {answer.probabilities}"
 
 
 def _name(estimator: Any) -> str:

@@ -1,16 +1,17 @@
-"""What a converted graph needs so that it counts as scikit-learn does, and to be asked by `onnx_prediction`.
+"""What a converted graph needs to compute as scikit-learn does, and to be read by `model_runtime.formats.onnx`.
 
-Trees are the matter: onnxruntime gives their scores as float32 whatever goes in, and skl2onnx writes thresholds that
-are right for inputs in float32. scikit-learn's forests round their inputs to float32, so a graph that counts in float64
-rounds before each tree and widens behind it. Histogram boosting compares in float64: there the thresholds are written
-as such.
+Trees are the difficulty: onnxruntime gives their scores as float32 whatever goes in, and skl2onnx writes thresholds
+that are right for float32 inputs. scikit-learn's forests round their inputs to float32, so a graph that computes in
+float64 rounds before each tree and widens after it. Histogram boosting compares in float64, so its thresholds are
+written in float64.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble._forest import ForestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
@@ -23,9 +24,9 @@ _TREE_VERSION = 3  # of the domain ai.onnx.ml: the first with tensors of float64
 
 
 def finish(model: Any, estimator: Any, contract: Contract, *, is_double: bool) -> bytes:
-    """The converted model as bytes, its trees mended where it counts in float64, the contract in its metadata.
+    """The converted model as bytes, its trees mended if it computes in float64, the contract in its metadata.
 
-    ValueError for a graph that could be loaded here and not in a function.
+    ValueError for a graph that loads here but not in a function.
     """
     _refuse_locales(model)
     if contract.classes is not None and _vote_exactly(model, estimator):
@@ -39,14 +40,14 @@ def finish(model: Any, estimator: Any, contract: Contract, *, is_double: bool) -
 
 
 def _refuse_locales(model: Any) -> None:
-    """Onnxruntime changes the case of texts by the locale en_US.UTF-8, which many machines have and Lambda has not."""
+    """Onnxruntime changes the case of texts by the locale en_US.UTF-8, which many machines have and Lambda lacks."""
     for node in model.graph.node:
         if node.op_type == "StringNormalizer":
             found = {attribute.name: attribute for attribute in node.attribute}
             action = found["case_change_action"].s if "case_change_action" in found else b"NONE"
             if action != b"NONE" or ("is_case_sensitive" in found and not found["is_case_sensitive"].i):
                 raise ValueError(
-                    "texts are put in lower case inside the graph, by a locale that Lambda lacks: make the vectorizer "
+                    "texts are lowercased inside the graph, by a locale that Lambda lacks: make the vectorizer "
                     "the first step, or give it lowercase=False"
                 )
 
@@ -57,17 +58,25 @@ def _vote_exactly(model: Any, estimator: Any) -> bool:
     skl2onnx divides each leaf by the number of trees before it is summed in float32: two classes with the same number
     of votes then differ, and the label is another. The label becomes the number of the first class with the most votes.
     """
-    from onnx import TensorProto, helper, numpy_helper
-
-    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    forest = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     nodes = [node for node in model.graph.node if node.op_type == "TreeEnsembleClassifier"]
-    if not (isinstance(last, ForestClassifier | DecisionTreeClassifier) and len(nodes) == 1 and last.n_outputs_ == 1):
+    if not isinstance(forest, ForestClassifier | DecisionTreeClassifier) or forest.n_outputs_ > 1 or len(nodes) != 1:
         return False
     (node,) = nodes
-    label, score = node.output
-    if {label, score} != {output.name for output in model.graph.output}:
+    if set(node.output) != {output.name for output in model.graph.output}:
         return False  # cast or renamed on the way out: left as it is
-    trees = [each.tree_ for each in getattr(last, "estimators_", [last])]
+    trees = [each.tree_ for each in getattr(forest, "estimators_", [forest])]
+    place = list(model.graph.node).index(node)
+    before, after = model.graph.node[:place], model.graph.node[place + 1 :]
+    mended = [*before, _sum_of_leaves(node, trees, len(forest.classes_)), *_label_and_scores(model.graph, node), *after]
+    del model.graph.node[:]
+    model.graph.node.extend(mended)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([len(trees)], dtype=np.float64), "trees"))
+    return True
+
+
+def _sum_of_leaves(node: Any, trees: Sequence[Any], classes: int) -> Any:
+    """An operator that walks the trees of `node` and sums what their leaves say of each class, as `votes`."""
     leaves = [
         (number, int(leaf), kind, float(weight))
         for number, tree in enumerate(trees)
@@ -75,41 +84,35 @@ def _vote_exactly(model: Any, estimator: Any) -> bool:
         for kind, weight in enumerate(tree.value[leaf, 0] / tree.value[leaf, 0].sum())
         if weight
     ]
-    kept = [each for each in node.attribute if each.name.startswith("nodes_")]
-    columns = list(zip(*leaves, strict=True))
+    treeids, nodeids, ids, weights = zip(*leaves, strict=True)
     summed = helper.make_node(
         *("TreeEnsembleRegressor", [node.input[0]], ["votes"]),
         domain="ai.onnx.ml",
         aggregate_function="SUM",
-        n_targets=len(last.classes_),
-        target_treeids=columns[0],
-        target_nodeids=columns[1],
-        target_ids=columns[2],
-        target_weights=columns[3],
+        n_targets=classes,
+        target_treeids=treeids,
+        target_nodeids=nodeids,
+        target_ids=ids,
+        target_weights=weights,
     )
-    summed.attribute.extend(kept)
-    model.graph.initializer.append(numpy_helper.from_array(np.array([len(trees)], dtype=np.float64), "trees"))
-    place = list(model.graph.node).index(node)
-    rest = list(model.graph.node)[place + 1 :]
-    del model.graph.node[place:]
-    model.graph.node.extend(
-        [
-            summed,
-            helper.make_node("Cast", ["votes"], ["exact_votes"], to=TensorProto.DOUBLE),
-            helper.make_node("Div", ["exact_votes", "trees"], [score]),
-            helper.make_node("ArgMax", ["votes"], [label], axis=1, keepdims=0),
-            *rest,
-        ]
-    )
-    for output in model.graph.output:
+    summed.attribute.extend(each for each in node.attribute if each.name.startswith("nodes_"))
+    return summed
+
+
+def _label_and_scores(graph: Any, node: Any) -> list[Any]:
+    """Operators that make the outputs of `node` from `votes` and `trees`, as int64 and float64."""
+    label, score = node.output
+    for output in graph.output:
         kind = TensorProto.DOUBLE if output.name == score else TensorProto.INT64
         output.type.tensor_type.elem_type = kind
-    return True
+    return [
+        helper.make_node("Cast", ["votes"], ["exact_votes"], to=TensorProto.DOUBLE),
+        helper.make_node("Div", ["exact_votes", "trees"], [score]),
+        helper.make_node("ArgMax", ["votes"], [label], axis=1, keepdims=0),
+    ]
 
 
 def _mend_trees(model: Any, estimator: Any) -> None:
-    from onnx import TensorProto, helper
-
     nodes = []
     boosting = [part for part in walk(estimator) if hasattr(part, "_predictors")]
     trees = [node for node in model.graph.node if node.op_type in _TREES]
@@ -139,8 +142,6 @@ def _mend_trees(model: Any, estimator: Any) -> None:
 
 def _write_thresholds(node: Any, boosting: Any) -> None:
     """Put an operator's numbers in float64, the thresholds as the estimator has them."""
-    from onnx import helper, numpy_helper
-
     attributes = {attribute.name: attribute for attribute in node.attribute}
     trees = [predictor.nodes for predictors in boosting._predictors for predictor in predictors]  # noqa: SLF001  # skl2onnx reads it too
     places = zip(attributes["nodes_treeids"].ints, attributes["nodes_nodeids"].ints, strict=True)

@@ -1,8 +1,8 @@
 """Rows on which a converted model is compared with its estimator, made from what the estimator itself has learnt.
 
-Three kinds, as each finds what the others do not: rows that the caller gave, rows uniform in the range of the features,
-and rows at the edges of a tree's thresholds, where a number that is rounded falls on the other side. Texts are put
-together from the vocabulary and from words that tokenizers disagree about.
+Three kinds, as each finds what the others miss: rows that the caller gave, rows uniform in the range of the features,
+and rows at the edges of a tree's thresholds, where a rounded number falls on the other side. Texts are composed from
+the vocabulary and from words that tokenizers disagree about.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from model_runtime.manifest import Feature, Signature
 from model_runtime.schema import Row
 
 UNIFORM_ROWS = 10_000
-"""So many at least are compared, whatever was given."""
+"""At least this many are compared, whatever was given."""
 
 _MOST_GIVEN = 20_000
 _MOST_SPLITS = 5_000  # each gives six rows

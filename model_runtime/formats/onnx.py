@@ -16,7 +16,7 @@ from model_runtime.schema import Row, label_names
 CONTRACT_KEY = "sklearn-on-lambda"
 """Under this name of its metadata a model holds its `Contract`, as JSON."""
 
-NO_ONNXRUNTIME = "models in the form of ONNX need the package onnxruntime: `pip install 'sklearn-on-lambda[onnx]'`"
+NO_ONNXRUNTIME = "the format onnx needs the package onnxruntime: `pip install 'sklearn-on-lambda[onnx]'`"
 
 _TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64", "tensor(string)": "object"}
 
@@ -26,8 +26,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `inputs`: one `array` of shape (rows, features), or `columns`, a tensor of shape (rows, 1) for each feature.
     `classes` are the estimator's own, in the order of the signature's labels. `flat`: the answer to a row is
-    one and no list. `lower`: texts are put in lower case first. A number beyond `largest` is refused, as the
-    estimator does.
+    a single value, not a list. `lower`: texts are lowercased first. Numbers beyond `largest` are refused, as the
+    estimator refuses them.
     """
 
     inputs: Literal["array", "columns"]
@@ -48,7 +48,7 @@ class OnnxPredictor:
         self._run: Callable[..., list[Any]] = session.run
         inputs = session.get_inputs()
         self._inputs = [(each.name, _TYPES[each.type]) for each in inputs]
-        # Only what is answered is asked for: scores that nobody reads are not even computed.
+        # Only what is answered is requested: scores that nobody reads are not even computed.
         self._outputs = [output.name for output in session.get_outputs()][: 2 if signature.probabilities else 1]
         self._signature = signature
         self._probability_keys = label_names(signature.labels or ())
@@ -120,7 +120,7 @@ def _session(data: bytes) -> Any:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4  # what a request does wrong is raised, and not a line in the log as well
+    options.log_severity_level = 4  # what is wrong with a request is raised; it needs no log line as well
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
@@ -137,10 +137,10 @@ def _refusal() -> type[Exception]:
 def _contract(session: Any) -> Contract:
     text = session.get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)
     if text is None:
-        raise ModelFormatError("the ONNX model was not made by this registry: publish it again with `--onnx`")
+        raise ModelFormatError("the ONNX model was not written by this registry: publish it again with `--onnx`")
     try:
         return msgspec.json.decode(text, type=Contract)
     except msgspec.MsgspecError as error:
         raise ModelFormatError(
-            f"the ONNX model was made by another release of this registry ({error}): publish it again with `--onnx`"
+            f"the ONNX model was written by another release of this registry ({error}): publish it again with `--onnx`"
         ) from error

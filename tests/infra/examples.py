@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from infra.layer.build import Layer
+from infra.settings import Settings
 from model_registry.release import Release
 from model_runtime.manifest import (
     Artifact,
@@ -45,6 +47,11 @@ def release(signature: Signature = IRIS, *, version: int = 3, python: str = "3.1
         ),
     )
     return Release(manifest, encode(manifest))
+
+
+def settings(**changes: Any) -> Settings:
+    """Settings of a stack `dev`, defaults but for what is given."""
+    return Settings(**{"registry_bucket": "models-of-ours", "stack": "dev", "log_retention_days": 7, **changes})
 
 
 def layer(key: str = "a" * 64) -> Layer:

@@ -15,7 +15,7 @@ REGION = "eu-central-1"
 
 @dataclass(frozen=True)
 class Recorded:
-    """A resource as the format would be asked for it."""
+    """A resource as the engine would be asked for it."""
 
     type: str
     name: str

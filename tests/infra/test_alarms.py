@@ -1,8 +1,7 @@
 import pytest
 
 from infra.alarms import ModelAlarms
-from infra.settings.account import AccountSettings
-from infra.settings.monitoring import Monitoring
+from tests.infra.examples import settings
 from tests.infra.recording import Recorded, Recording, record
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
@@ -13,11 +12,9 @@ def declared() -> Recording:
     return record(
         lambda: ModelAlarms(
             "iris-dev-alarms",
-            monitoring=Monitoring(alarm_topic_arn=TOPIC, alarm_duration_ms=800),
+            settings=settings(alarm_topic_arn=TOPIC, alarm_duration_ms=800, tags={"team": "a"}),
             function_name="iris-dev-function",
             api_name="iris-dev-api-rest",
-            stage="dev",
-            account=AccountSettings(tags={"team": "a"}),
         )
     )
 

@@ -1,53 +1,23 @@
 import json
+from typing import Any
 
 import pytest
 
 from infra.api import ApiArgs, ModelApi
 from infra.function import FunctionArgs, ModelFunction
-from infra.settings.account import AccountSettings
-from infra.settings.api import ApiSettings, Limits, Usage
 from model_runtime.manifest import Feature, Signature
-from tests.infra.examples import IRIS, release
+from tests.infra.examples import IRIS, release, settings
 from tests.infra.recording import Recording, record
 
 PAGE, OTHER = "https://app.example.com", "http://localhost:8080"
 
 
-def declare(
-    signature: Signature = IRIS,
-    *,
-    api_key: bool = False,
-    tracing: bool = True,
-    settings: ApiSettings | None = None,
-    account: AccountSettings | None = None,
-) -> Recording:
+def declare(signature: Signature = IRIS, **changes: Any) -> Recording:
     def program() -> None:
-        function = ModelFunction(
-            "iris-dev",
-            FunctionArgs(
-                release=release(signature),
-                registry_bucket="models-of-ours",
-                layer_arn="arn:layer",
-                memory=1024,
-                timeout=29,
-                architecture="x86_64",
-                log_retention_days=7,
-                tracing=tracing,
-            ),
-        )
-        ModelApi(
-            "iris-dev-api",
-            ApiArgs(
-                signature=signature,
-                function=function,
-                stage="dev",
-                api_key=api_key,
-                log_retention_days=7,
-                tracing=tracing,
-                settings=settings or ApiSettings(),
-                account=account or AccountSettings(),
-            ),
-        )
+        given = settings(**changes)
+        args = FunctionArgs(release=release(signature), layer_arn="arn:layer", settings=given)
+        function = ModelFunction("iris-dev", args)
+        ModelApi("iris-dev-api", ApiArgs(signature=signature, function=function, settings=given))
 
     return record(program)
 
@@ -120,10 +90,10 @@ def test_the_deployment_is_made_anew_when_and_only_when_the_api_changes(api: Rec
     assert declare(tracing=False).one("Deployment").inputs["triggers"] == trigger
     assert declare(wider).one("Deployment").inputs["triggers"] != trigger
     assert declare(api_key=True).one("Deployment").inputs["triggers"] != trigger
-    assert declare(settings=ApiSettings(authorization="iam")).one("Deployment").inputs["triggers"] != trigger
-    assert declare(settings=ApiSettings(cors_origins=(PAGE,))).one("Deployment").inputs["triggers"] != trigger
-    limited = ApiSettings(throttle=Limits(5, 5), access_log="off")
-    assert declare(settings=limited).one("Deployment").inputs["triggers"] == trigger
+    assert declare(authorization="iam").one("Deployment").inputs["triggers"] != trigger
+    assert declare(cors_origins=(PAGE,)).one("Deployment").inputs["triggers"] != trigger
+    limited = declare(throttle_rate=5, throttle_burst=5, access_log="off")
+    assert limited.one("Deployment").inputs["triggers"] == trigger
 
 
 def test_the_gateway_answers_with_problem_documents_too(api: Recording) -> None:
@@ -135,14 +105,14 @@ def test_the_gateway_answers_with_problem_documents_too(api: Recording) -> None:
 
 
 def test_with_iam_every_method_asks_for_a_signature() -> None:
-    recording = declare(settings=ApiSettings(authorization="iam"))
+    recording = declare(authorization="iam")
     assert {method.inputs["authorization"] for method in recording.all("Method")} == {"AWS_IAM"}
     assert {method.inputs["authorization"] for method in declare().all("Method")} == {"NONE"}
 
 
 def test_a_preflight_asks_for_nothing_even_where_all_else_does() -> None:
     """Browsers send neither key nor signature with one."""
-    recording = declare(api_key=True, settings=ApiSettings(authorization="iam", cors_origins=(PAGE,)))
+    recording = declare(api_key=True, authorization="iam", cors_origins=(PAGE,))
     options = [method.inputs for method in recording.all("Method") if method.inputs["httpMethod"] == "OPTIONS"]
     assert len(options) == len(recording.all("Resource")) == 4
     for method in options:
@@ -151,7 +121,7 @@ def test_a_preflight_asks_for_nothing_even_where_all_else_does() -> None:
 
 
 def test_the_gateway_answers_preflights_of_one_origin_and_the_function_those_of_several() -> None:
-    one, several = (declare(settings=ApiSettings(cors_origins=origins)) for origins in ((PAGE,), (PAGE, OTHER)))
+    one, several = (declare(cors_origins=origins) for origins in ((PAGE,), (PAGE, OTHER)))
     for recording, kind in ((one, "MOCK"), (several, "AWS_PROXY")):
         integrations = [i.inputs for i in recording.all("Integration") if i.inputs["httpMethod"] == "OPTIONS"]
         assert [integration["type"] for integration in integrations] == [kind] * 4
@@ -163,7 +133,7 @@ def test_the_gateway_answers_preflights_of_one_origin_and_the_function_those_of_
 
 @pytest.mark.parametrize(("origins", "allowed"), [((PAGE,), PAGE), (("*",), "*"), ((PAGE, OTHER), "*")])
 def test_a_page_may_read_the_gateways_errors(origins: tuple[str, ...], allowed: str) -> None:
-    for response in declare(settings=ApiSettings(cors_origins=origins)).all("Response"):
+    for response in declare(cors_origins=origins).all("Response"):
         parameters = response.inputs["responseParameters"]
         assert parameters["gatewayresponse.header.Access-Control-Allow-Origin"] == f"'{allowed}'"
 
@@ -175,8 +145,11 @@ def test_without_origins_there_is_no_trace_of_cors(api: Recording) -> None:
 
 
 def test_the_plan_has_the_limits_of_the_key_and_none_by_default() -> None:
-    usage = Usage(Limits(5, 10), quota=100, period="DAY")
-    plan = declare(api_key=True, settings=ApiSettings(usage=usage)).one("UsagePlan").inputs
+    plan = (
+        declare(api_key=True, usage_rate=5, usage_burst=10, usage_quota=100, usage_quota_period="DAY")
+        .one("UsagePlan")
+        .inputs
+    )
     assert plan["throttleSettings"] == {"rateLimit": 5, "burstLimit": 10}
     assert plan["quotaSettings"] == {"limit": 100, "period": "DAY"}
     plain = declare(api_key=True).one("UsagePlan").inputs
@@ -184,23 +157,23 @@ def test_the_plan_has_the_limits_of_the_key_and_none_by_default() -> None:
 
 
 def test_throttling_is_for_every_method_of_the_stage(api: Recording) -> None:
-    throttled = declare(settings=ApiSettings(throttle=Limits(5, 10))).one("MethodSettings").inputs
+    throttled = declare(throttle_rate=5, throttle_burst=10).one("MethodSettings").inputs
     assert (throttled["methodPath"], throttled["stageName"]) == ("*/*", "dev")
     assert throttled["settings"] == {"throttlingRateLimit": 5, "throttlingBurstLimit": 10}
     assert not api.all("MethodSettings")
 
 
 def test_the_access_log_has_its_format_or_is_off() -> None:
-    own = declare(settings=ApiSettings(access_log="$context.requestId")).one("Stage").inputs
+    own = declare(access_log="$context.requestId").one("Stage").inputs
     assert own["accessLogSettings"]["format"] == "$context.requestId"
-    off = declare(settings=ApiSettings(access_log="off"))
+    off = declare(access_log="off")
     assert "accessLogSettings" not in off.one("Stage").inputs
     assert [group.name for group in off.all("LogGroup")] == ["iris-dev-logs"]
 
 
 def test_tags_and_key_are_on_all_that_takes_them() -> None:
     key = "arn:aws:kms:eu-central-1:123456789012:key/0a1b"
-    recording = declare(api_key=True, account=AccountSettings(key, tags={"team": "a"}))
+    recording = declare(api_key=True, kms_key_arn=key, tags={"team": "a"})
     for kind in ("RestApi", "Stage", "ApiKey", "UsagePlan"):
         assert recording.one(kind).inputs["tags"] == {"team": "a"}
     (access,) = [group for group in recording.all("LogGroup") if group.name == "iris-dev-api-access-logs"]

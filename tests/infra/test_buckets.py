@@ -3,7 +3,7 @@ import pytest
 from infra.api_logging import ApiGatewayLogging
 from infra.artifact_bucket import ArtifactBucket
 from infra.registry_bucket import RegistryBucket
-from infra.settings.account import AccountSettings
+from infra.settings import AccountSettings
 from tests.infra.recording import Recording, record
 
 
@@ -52,7 +52,9 @@ def test_api_gateway_may_write_access_logs_before_it_is_told_to() -> None:
 
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/0a1b"
-ACCOUNT = AccountSettings(KEY, "arn:aws:iam::123456789012:policy/boundary", {"team": "a"})
+ACCOUNT = AccountSettings(
+    kms_key_arn=KEY, permissions_boundary_arn="arn:aws:iam::123456789012:policy/boundary", tags={"team": "a"}
+)
 
 
 def test_with_a_key_a_bucket_is_encrypted_with_it_and_has_the_tags() -> None:

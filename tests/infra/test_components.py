@@ -13,10 +13,7 @@ from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
 from infra.layer_version import DependencyLayer
 from infra.registry_bucket import RegistryBucket
-from infra.settings.api import ApiSettings, Domain, Limits
-from infra.settings.function import Capacity
-from infra.settings.monitoring import Monitoring
-from tests.infra.examples import IRIS, layer, release
+from tests.infra.examples import IRIS, layer, release, settings
 from tests.infra.recording import Recording, record
 
 
@@ -30,35 +27,19 @@ def everything() -> None:
         architecture="x86_64",
         artifacts=ArtifactBucket("iris-dev-artifacts"),
     )
-    function = ModelFunction(
-        "iris-dev",
-        FunctionArgs(
-            release=release(),
-            registry_bucket="models-of-ours",
-            layer_arn=packages.arn,
-            memory=1024,
-            timeout=29,
-            architecture="x86_64",
-            log_retention_days=7,
-            tracing=True,
-            capacity=Capacity(provisioned_concurrency=1),
-        ),
+    given = settings(
+        provisioned_concurrency=1,
+        api_key=True,
+        throttle_rate=1,
+        throttle_burst=1,
+        cors_origins=("*",),
+        domain_name="iris.example.com",
     )
-    ModelApi(
-        "iris-dev-api",
-        ApiArgs(
-            signature=IRIS,
-            function=function,
-            stage="dev",
-            api_key=True,
-            log_retention_days=7,
-            tracing=True,
-            settings=ApiSettings(throttle=Limits(1, 1), cors_origins=("*",)),
-        ),
-    )
+    function = ModelFunction("iris-dev", FunctionArgs(release=release(), layer_arn=packages.arn, settings=given))
+    ModelApi("iris-dev-api", ApiArgs(signature=IRIS, function=function, settings=given))
     api_name, function_name = "rest", function.function_name
-    CustomDomain("iris-dev-domain", domain=Domain("iris.example.com"), rest_api="rest", stage="dev")
-    ModelAlarms("iris-dev-alarms", monitoring=Monitoring(), function_name=function_name, api_name=api_name, stage="dev")
+    CustomDomain("iris-dev-domain", settings=given, rest_api="rest", stage="dev")
+    ModelAlarms("iris-dev-alarms", settings=given, function_name=function_name, api_name=api_name)
     ModelDashboard("iris-dev-dashboard", function_arn=function.function_arn, api_name=api_name, stage="dev")
 
 

@@ -1,6 +1,5 @@
 from infra.custom_domain import CustomDomain
-from infra.settings.account import AccountSettings
-from infra.settings.api import Domain
+from tests.infra.examples import settings
 from tests.infra.recording import record
 
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b"
@@ -10,10 +9,9 @@ def test_the_domain_is_regional_with_its_certificate_and_its_root_leads_to_the_s
     recording = record(
         lambda: CustomDomain(
             "iris-dev-domain",
-            domain=Domain("iris.example.com", CERTIFICATE),
+            settings=settings(domain_name="iris.example.com", certificate_arn=CERTIFICATE, tags={"team": "a"}),
             rest_api="rest-id",
             stage="dev",
-            account=AccountSettings(tags={"team": "a"}),
         )
     )
     domain = recording.one("DomainName").inputs

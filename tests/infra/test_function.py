@@ -6,12 +6,11 @@ import pulumi
 import pytest
 
 from infra.function import FunctionArgs, ModelFunction
-from infra.function_code import PROJECT, code_files, requirements
-from infra.settings.account import AccountSettings
-from infra.settings.function import Capacity, Network
+from infra.function_code import PROJECT
 from model_registry.release import Release
+from model_registry.shipping import function_files, function_requirements
 from model_runtime.manifest import Environment, ModelFormat, encode
-from tests.infra.examples import release
+from tests.infra.examples import release, settings
 from tests.infra.recording import Recording, record
 
 IRIS = release()
@@ -24,18 +23,8 @@ RELEASE = Release(MANIFEST, encode(MANIFEST))
 LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:packages:1"
 
 
-def declare(*, memory: int = 1024, tracing: bool = True, **more: Any) -> Recording:
-    args = FunctionArgs(
-        release=RELEASE,
-        registry_bucket="models-of-ours",
-        layer_arn=LAYER,
-        memory=memory,
-        timeout=29,
-        architecture="arm64",
-        log_retention_days=7,
-        tracing=tracing,
-        **more,
-    )
+def declare(**changes: Any) -> Recording:
+    args = FunctionArgs(release=RELEASE, layer_arn=LAYER, settings=settings(**{"architecture": "arm64", **changes}))
     return record(lambda: ModelFunction("iris-dev", args))
 
 
@@ -113,7 +102,7 @@ def test_the_role_reads_versions_of_the_served_model_only(function: Recording) -
 def test_the_code_is_the_handler_and_the_light_part_of_the_registry(function: Recording) -> None:
     code = function.one("Function").inputs["code"]
     assert isinstance(code, pulumi.AssetArchive)
-    names = set(code_files())
+    names = set(function_files())
     assert set(code.assets) == names
     assert {"handler/function.py", "model_runtime/storage.py"} <= names
     assert (
@@ -125,7 +114,7 @@ def test_the_code_is_the_handler_and_the_light_part_of_the_registry(function: Re
 
 def test_the_handlers_packages_are_pinned_as_in_the_lock() -> None:
     lock = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
-    pins, signing = requirements(), requirements(signing=True)
+    pins, signing = function_requirements(), function_requirements(signing=True)
     assert set(pins) == {"msgspec", "obstore", "typing-extensions"}
     assert set(signing) - set(pins) == {"cffi", "cryptography", "pycparser"}
     for name, version in signing.items():
@@ -146,7 +135,7 @@ def test_by_default_nothing_is_reserved_provisioned_or_in_a_vpc(function: Record
 
 
 def test_provisioned_concurrency_is_on_the_alias_that_the_api_calls() -> None:
-    recording = declare(capacity=Capacity(2048, reserved_concurrency=10, provisioned_concurrency=3))
+    recording = declare(ephemeral_storage=2048, reserved_concurrency=10, provisioned_concurrency=3)
     provisioned = recording.one("ProvisionedConcurrencyConfig").inputs
     assert (provisioned["qualifier"], provisioned["provisionedConcurrentExecutions"]) == ("live", 3)
     inputs = recording.one("Function").inputs
@@ -154,20 +143,20 @@ def test_provisioned_concurrency_is_on_the_alias_that_the_api_calls() -> None:
 
 
 def test_snap_start_is_for_published_versions() -> None:
-    inputs = declare(capacity=Capacity(snap_start=True)).one("Function").inputs
+    inputs = declare(snap_start=True).one("Function").inputs
     assert inputs["snapStart"] == {"applyOn": "PublishedVersions"}
     assert inputs["publish"] is True
 
 
 def test_in_a_vpc_the_role_may_have_network_interfaces() -> None:
-    recording = declare(network=Network(("subnet-0a1b2c3d",), ("sg-0a1b2c3d",)))
+    recording = declare(subnet_ids=("subnet-0a1b2c3d",), security_group_ids=("sg-0a1b2c3d",))
     expected = {"subnetIds": ["subnet-0a1b2c3d"], "securityGroupIds": ["sg-0a1b2c3d"]}
     assert recording.one("Function").inputs["vpcConfig"] == expected
     assert "ec2:CreateNetworkInterface" in recording.one("RolePolicy").inputs["policy"]
 
 
 def test_key_tags_and_boundary_are_on_all_that_takes_them() -> None:
-    recording = declare(account=AccountSettings(KEY, BOUNDARY, {"team": "a"}))
+    recording = declare(kms_key_arn=KEY, permissions_boundary_arn=BOUNDARY, tags={"team": "a"})
     assert recording.one("Function").inputs["kmsKeyArn"] == KEY
     assert recording.one("LogGroup").inputs["kmsKeyId"] == KEY
     assert recording.one("Role").inputs["permissionsBoundary"] == BOUNDARY
@@ -177,7 +166,7 @@ def test_key_tags_and_boundary_are_on_all_that_takes_them() -> None:
 
 @pytest.mark.parametrize("registry_key", ["", KEY.replace("0a1b", "2c3d")])
 def test_the_role_decrypts_with_the_registrys_key_which_is_the_stacks_own_unless_said(registry_key: str) -> None:
-    recording = declare(account=AccountSettings(KEY), registry_kms_key_arn=registry_key)
+    recording = declare(kms_key_arn=KEY, registry_kms_key_arn=registry_key)
     statements = json.loads(recording.one("RolePolicy").inputs["policy"])["Statement"]
     assert [s["Resource"] for s in statements if s["Action"] == "kms:Decrypt"] == [registry_key or KEY]
 

@@ -8,6 +8,7 @@ from pulumi import AssetArchive, StringAsset
 from local.ministack import LocalAws
 from local.resources import RESOURCES
 from local.resources.assets import content
+from tests.pulumi.lifecycle import exists, remove
 
 TRUST = json.dumps(
     {
@@ -83,12 +84,11 @@ class Made:
 
     def remove(self, token: str) -> None:
         """Delete a resource: it is there before and not after, and deleting it again is no error."""
-        kind, physical, inputs = RESOURCES[token], self.ids.pop(token), self.inputs[token]
-        assert kind.delete, f"{token} would outlive its stack"
-        assert kind.exists(self.aws, physical, inputs), f"{token} is not found"
-        kind.remove(self.aws, physical, inputs)
-        assert token in STAYS or not kind.exists(self.aws, physical, inputs), f"{token} is still there"
-        kind.remove(self.aws, physical, inputs)
+        physical, inputs = self.ids.pop(token), self.inputs[token]
+        assert exists(token, self.aws, physical, inputs), f"{token} is not found"
+        remove(token, self.aws, physical, inputs)
+        assert token in STAYS or not exists(token, self.aws, physical, inputs), f"{token} is still there"
+        remove(token, self.aws, physical, inputs)
 
     def remove_all(self) -> None:
         """Delete everything, the last first."""

@@ -88,7 +88,7 @@ def test_env_points_the_registrys_command_line_at_it(up: Result, state: Path) ->
 def test_what_needs_it_says_how_to_start_it(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = run(tmp_path, *words)
     assert done.exit_code == 1
-    assert done.stderr == ("error: The local AWS is not running: start it with `make serve` or `python -m local up`.\n")
+    assert done.stderr == ("error: the local AWS is not running: start it with `make serve` or `python -m local up`\n")
 
 
 @pytest.mark.parametrize("event", ["{", "/no/such/event.json"])
@@ -103,7 +103,7 @@ def test_a_bad_event_is_one_line(up: Result, state: Path, event: str) -> None:
 def test_a_port_that_is_taken_is_one_line_and_leaves_nothing(aws: ministack.LocalAws, tmp_path: Path) -> None:
     done = run(tmp_path, "up", "--port", str(aws.port))
     assert done.exit_code == 1
-    assert f"Port {aws.port} on 127.0.0.1" in done.stderr
+    assert f"port {aws.port} on 127.0.0.1" in done.stderr
     assert done.stderr.count("\n") == 1
     assert ministack.running(tmp_path) is None
 
@@ -123,7 +123,7 @@ def test_a_failing_deployment_stops_what_up_started(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(layer_build, "LIMIT_UNZIPPED", 1_000_000)
     done = run(tmp_path, "up")
     assert done.exit_code == 1
-    assert "error: iris/1: The layer is" in done.stderr
+    assert "error: iris/1: the layer is" in done.stderr
     assert ministack.running(tmp_path) is None
 
 
@@ -145,7 +145,7 @@ def test_an_interrupted_demo_leaves_nothing_running(ending: signal.Signals, tmp_
     demo.send_signal(ending)
     demo.communicate(timeout=60)
     assert demo.returncode == 130
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(process.is_running() for process in started) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(process.is_running() for process in started)

@@ -57,7 +57,7 @@ def test_a_scalar_is_taken_as_it_is_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stack", "message"),
     [
-        ("{}", r"^Stack 'dev' is missing configuration value 'probe:bucket': set it in Pulumi\.dev\.yaml\.$"),
+        ("{}", r"^stack 'dev' is missing configuration value 'probe:bucket': set it in Pulumi\.dev\.yaml$"),
         ("config: {bucket: b, memory: 1.5}", r"'1\.5' for configuration key 'probe:memory', .* of type 'integer'"),
         ("config: {bucket: b, memory: lots}", "'lots' .* of type 'integer'"),
         ("config: {bucket: b, memory: true}", "'true' .* of type 'integer'"),
@@ -70,7 +70,7 @@ def test_a_scalar_is_taken_as_it_is_written(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_stack_is_refused_with_the_key(tmp_path: Path, stack: str, message: str) -> None:
-    """The format refuses the same before it runs the program."""
+    """The engine refuses the same before it runs the program."""
     with pytest.raises(ConfigError, match=message):
         read_configuration(write(tmp_path, stack), "dev")
 
@@ -80,7 +80,7 @@ def test_a_wrong_stack_is_refused_with_the_key(tmp_path: Path, stack: str, messa
     [("{type: number}", "probe:x as 'number'; the types are string"), ("{type: string, default: 1}", "default 1 for")],
 )
 def test_a_wrong_schema_is_refused(tmp_path: Path, schema: str, message: str) -> None:
-    """A type that the format does not know, or a default of another type, is a fault of Pulumi.yaml."""
+    """A type that the engine does not know, or a default of another type, is a fault of Pulumi.yaml."""
     write(tmp_path, "{}", f"name: probe\nruntime: python\nconfig:\n  x: {schema}\n")
     with pytest.raises(ConfigError, match=message):
         read_configuration(tmp_path, "dev")
@@ -88,7 +88,7 @@ def test_a_wrong_schema_is_refused(tmp_path: Path, schema: str, message: str) ->
 
 def test_an_unknown_stack_or_project_is_refused(tmp_path: Path) -> None:
     """The message names the stacks that there are."""
-    with pytest.raises(ConfigError, match=r"Pulumi\.yaml is not there; the folder is no Pulumi project"):
+    with pytest.raises(ConfigError, match=r"Pulumi\.yaml does not exist; the folder is not a Pulumi project"):
         read_configuration(tmp_path, "dev")
     with pytest.raises(ConfigError, match=r"stack 'prod' does not exist: write the file, or choose one of dev"):
         read_configuration(write(tmp_path, "{}"), "prod")

@@ -32,6 +32,6 @@ def test_the_demo_goes_the_whole_way_and_leaves_nothing_running(
 
 def test_a_wrong_answer_ends_the_demo_with_one_clear_line() -> None:
     wrong = iris.Answer(200, {"x-model-version": "7"}, {"label": "setosa", "version": 7})
-    with pytest.raises(demo.DemoError, match="A step went wrong: status, label and version are") as error:
+    with pytest.raises(demo.DemoError, match="a step went wrong: status, label and version are") as error:
         demo._predicted(wrong, 1, "virginica")
     assert "\n" not in str(error.value)

@@ -12,9 +12,10 @@ import pulumi
 import pytest
 from botocore.exceptions import ClientError
 
-from local.deployment import SECRET, deploy
+from local.deployment import deploy
 from local.errors import ApiModelError, ConfigError, LocalError, UnsupportedError
 from local.ministack import LocalAws
+from local.monitor import SECRET
 from local.resources import RESOURCES
 
 SETTINGS = """
@@ -110,7 +111,7 @@ def project(tmp_path: Path, aws: LocalAws, unique: str) -> Project:
 
 def answer(url: str, body: bytes | None = None) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(url, body) as response:  # noqa: S310 - the local AWS, by HTTP
+        with urllib.request.urlopen(url, body) as response:  # noqa: S310  # the local AWS, by HTTP
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -224,7 +225,7 @@ pulumi.export("partition", aws.get_partition().partition)
         ("aws.sqs.Queue('queue')", r"^queue is of type aws:sqs/queue:Queue, which the local AWS does not have"),
         ("aws.s3.Bucket('models', acl='private')", r"^models \(aws:s3/bucket:Bucket\) sets acl, which the local AWS"),
         ("aws.s3.Bucket.get('old', 'its-id')", r"^old \(aws:s3/bucket:Bucket\) is an existing resource"),
-        ("[aws.s3.Bucket('twin') for _ in '12']", "^Duplicate resource URN .*twin': give the second twin another name"),
+        ("[aws.s3.Bucket('twin') for _ in '12']", "^duplicate resource URN .*twin': give the second twin another name"),
     ],
 )
 def test_what_the_local_aws_does_not_have_is_refused_by_name(project: Project, program: str, message: str) -> None:

@@ -87,7 +87,7 @@ def customers() -> Model:
         {"orders": 7, "member": True},
         {"age": 40, "city": "Atlantis", "orders": 100, "member": True},
     ]
-    wrong = {"age": "old", "city": 5, "orders": 1.5, "member": "perhaps"}
+    wrong = {"age": "old", "city": 5, "orders": "many", "member": "perhaps"}
     return Model(estimator, rows, to_inputs, wrong, {"X_example": frame[:5]}, container="dataframe")
 
 

@@ -1,7 +1,6 @@
 import pytest
 
 from local.errors import LocalError
-from local.resources import RESOURCES
 from tests.local.made import (
     ACCOUNT,
     ALIAS,
@@ -23,6 +22,7 @@ from tests.local.made import (
     Made,
     make_api,
 )
+from tests.pulumi.lifecycle import exists, remove
 
 
 def test_an_api_has_each_declared_part(made: Made) -> None:
@@ -96,13 +96,13 @@ def test_each_part_of_an_api_is_changed_in_place(made: Made) -> None:
 def test_a_deployment_is_not_deleted_while_a_stage_shows_it(made: Made) -> None:
     """API Gateway refuses that; one that no stage shows goes."""
     make_api(made)
-    kind, first = RESOURCES[DEPLOYMENT], made.ids[DEPLOYMENT]
-    with pytest.raises(LocalError, match=f"Active stages .* deployment {first} is that of dev"):
-        kind.remove(made.aws, first, made.inputs[DEPLOYMENT])
+    first = made.ids[DEPLOYMENT]
+    with pytest.raises(LocalError, match=f"active stages .* deployment {first} is that of dev"):
+        remove(DEPLOYMENT, made.aws, first, made.inputs[DEPLOYMENT])
     made.make(DEPLOYMENT, restApi=made.ids[API], triggers={"content": "2"})
     made.update(STAGE, deployment=made.ids[DEPLOYMENT])
-    kind.remove(made.aws, first, made.inputs[DEPLOYMENT])
-    assert not kind.exists(made.aws, first, made.inputs[DEPLOYMENT])
+    remove(DEPLOYMENT, made.aws, first, made.inputs[DEPLOYMENT])
+    assert not exists(DEPLOYMENT, made.aws, first, made.inputs[DEPLOYMENT])
 
 
 def test_a_stage_follows_its_deployment_and_settings(made: Made) -> None:

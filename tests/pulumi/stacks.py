@@ -17,7 +17,7 @@ from local.ministack import LocalAws
 from tests.local.stacks import Deployed
 
 PROGRAM = ("handler", "infra", "model_registry", "model_runtime", "training", "__main__.py", "Pulumi.yaml")
-PASSPHRASE = "of the tests"  # noqa: S105 - it protects the secrets of a stack that lives for one test run
+PASSPHRASE = "of the tests"  # noqa: S105  # it protects the secrets of a stack that lives for one test run
 _TOOLS = {
     "pulumi-language-python": "tests.pulumi.language_host",
     "pulumi-resource-aws": "tests.pulumi.provider",
@@ -29,7 +29,7 @@ _PARTS_OF_REPLACEMENT = ("replace", "delete-replaced")
 """Steps beside `create-replacement` of which one replacement consists."""
 
 
-class ModelFormatError(Exception):
+class EngineError(Exception):
     """A command of `pulumi` failed; the message is what it said."""
 
 
@@ -42,7 +42,7 @@ class Project:
     environment: dict[str, str]
 
     def pulumi(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-        """Run a command and return what it said; ModelFormatError if it failed."""
+        """Run a command and return what it said; EngineError if it failed."""
         done = subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],
             cwd=self.folder,
@@ -54,7 +54,7 @@ class Project:
             check=False,
         )
         if done.returncode:
-            raise ModelFormatError(done.stdout)
+            raise EngineError(done.stdout)
         return done.stdout
 
 
@@ -164,7 +164,7 @@ class EngineStack(Deployed):
             self.output = self.project.pulumi(
                 *(command, *arguments, "--stack", self.name, "--event-log", str(log)), environment=environment
             )
-        except ModelFormatError as error:
+        except EngineError as error:
             self.output = str(error)
             raise
         finally:

@@ -12,7 +12,7 @@ import pytest
 from model_registry import Registry
 from tests.pulumi.inventory import ONE_STACK, added, inventory
 from tests.pulumi.provider import FAIL_VARIABLE, HANG_MARKER_VARIABLE, HANG_VARIABLE
-from tests.pulumi.stacks import EngineStack, ModelFormatError, Project
+from tests.pulumi.stacks import EngineError, EngineStack, Project
 from training.train_iris import GUIDE_EVENT
 
 NewStack = Callable[..., EngineStack]
@@ -27,7 +27,7 @@ def _tagged(models: Registry) -> None:
 def test_an_update_in_which_a_resource_failed_is_finished_by_the_next(stack: NewStack, project: Project) -> None:
     before = inventory(project.aws)
     half = stack("half", tag="dev")
-    with pytest.raises(ModelFormatError, match="iris-half-alias fails"):
+    with pytest.raises(EngineError, match="iris-half-alias fails"):
         half.up(**{FAIL_VARIABLE: ALIAS})
     assert added(before, inventory(project.aws))["functions"] == 1
 
@@ -46,7 +46,7 @@ def test_an_update_whose_engine_was_killed_is_finished_after_cancel_and_refresh(
     before = inventory(project.aws)
     cut = stack("cut", tag="dev")
     _kill_at(cut, ALIAS, tmp_path / "hanging")
-    with pytest.raises(ModelFormatError, match="pulumi cancel"):
+    with pytest.raises(EngineError, match="pulumi cancel"):
         cut.up()
     project.pulumi("cancel", "--yes", "--stack", cut.name)
     cut.refresh("--clear-pending-creates")

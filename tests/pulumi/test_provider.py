@@ -6,7 +6,7 @@ import pytest
 
 from local.ministack import LocalAws
 from tests.pulumi.inventory import added, inventory
-from tests.pulumi.stacks import EngineStack, ModelFormatError, make_project
+from tests.pulumi.stacks import EngineError, EngineStack, make_project
 
 ROLE = """
 import json, pulumi, pulumi_aws as aws
@@ -66,6 +66,6 @@ def test_a_replaced_resource_gets_another_name_unless_the_program_gives_it(progr
 )
 def test_what_it_does_not_have_is_refused_by_name(program: EngineStack, declared: str, words: str) -> None:
     (program.project.folder / "__main__.py").write_text(f"import pulumi_aws as aws\n{declared}\n")
-    with pytest.raises(ModelFormatError) as refused:
+    with pytest.raises(EngineError) as refused:
         program.init().preview()
     assert words in str(refused.value)

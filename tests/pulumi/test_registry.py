@@ -8,7 +8,7 @@ from local.ministack import LocalAws
 from model_registry import Registry
 from tests.local.stacks import registry_of
 from tests.pulumi.inventory import inventory
-from tests.pulumi.stacks import EngineStack, ModelFormatError, make_project
+from tests.pulumi.stacks import EngineError, EngineStack, make_project
 from training.train_iris import Trained, publish
 
 BUCKET = "models-to-keep"
@@ -29,15 +29,15 @@ def test_models_outlive_a_destroy_until_the_bucket_is_unprotected_and_empty(
     stack.up()
     models = registry_of(stack.aws, BUCKET)
     publish(models, trained_iris, "to keep")
-    with pytest.raises(ModelFormatError, match="protect"):
+    with pytest.raises(EngineError, match="protect"):
         stack.destroy("--skip-preview=false")
     assert set(stack.refresh().up().counts()) == {"same"}
-    with pytest.raises(ModelFormatError, match="protect"):
+    with pytest.raises(EngineError, match="protect"):
         stack.destroy()
     assert _is_whole(stack.aws, models)
 
     stack.project.pulumi("state", "unprotect", "--all", "--yes", "--stack", "registry")
-    with pytest.raises(ModelFormatError, match="BucketNotEmpty"):
+    with pytest.raises(EngineError, match="BucketNotEmpty"):
         stack.destroy()
     assert models.resolve("iris/1").manifest.version == 1
     stack.up()

@@ -11,7 +11,7 @@ from local.iris import call
 from model_registry import Registry
 from tests.pulumi.conftest import publish_with
 from tests.pulumi.inventory import ONE_STACK, added, inventory
-from tests.pulumi.stacks import EngineStack, ModelFormatError, Project
+from tests.pulumi.stacks import EngineError, EngineStack, Project
 from training.train_iris import GUIDE_EVENT, Trained, publish, train
 
 NewStack = Callable[..., EngineStack]
@@ -116,7 +116,7 @@ def test_another_signature_is_deployed_anew_and_the_stage_follows(dev: EngineSta
     release = models.publish(LogisticRegression(max_iter=1000).fit(extra, [2, 0, 1]), name="iris", X_example=extra)
     assert dev.get(**GUIDE_EVENT).status == 200
     models.tag(release.manifest.reference, "dev")
-    with pytest.raises(ModelFormatError, match="allowBreaking"):
+    with pytest.raises(EngineError, match="allowBreaking"):
         dev.up()
     assert "breaking: feature 'color' was added, it cannot be left out" in dev.output
     assert dev.changed() == set()
@@ -148,7 +148,7 @@ def test_a_layer_that_cannot_be_built_changes_nothing(
     models.tag(release.manifest.reference, "dev")
     before = inventory(dev.aws)
     for command in (dev.preview, dev.up):
-        with pytest.raises(ModelFormatError, match="threadpoolctl"):
+        with pytest.raises(EngineError, match="threadpoolctl"):
             command()
         assert dev.changed() == set()
         assert "Traceback" not in dev.output

@@ -34,7 +34,8 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from model_registry.publish.estimator import describe, rows_of
-from model_registry.publish.onnx import TOLERANCE, Converted, convert
+from model_registry.publish.onnx import Converted, convert
+from model_registry.publish.onnx_comparison import TOLERANCE
 from model_runtime.errors import PublishError
 from model_runtime.formats.onnx import OnnxPredictor
 from model_runtime.manifest import Prediction, Signature
@@ -182,7 +183,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, str]] = {
         TEXTS,
         "no converter for sklearn.feature_extraction.text.HashingVectorizer",
     ),
-    "a function of one's own": (
+    "a custom function": (
         lambda: make_pipeline(FunctionTransformer(np.square), Ridge()).fit(XD, YD),
         XD,
         "the Pipeline cannot be converted to ONNX",
@@ -199,7 +200,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, str]] = {
             pd.DataFrame({"text": TEXTS}), KINDS
         ),
         pd.DataFrame({"text": TEXTS}),
-        "texts are put in lower case inside the graph, by a locale that Lambda lacks",
+        "texts are lowercased inside the graph, by a locale that Lambda lacks",
     ),
     "several outputs": (
         lambda: RandomForestClassifier(5, random_state=0).fit(X, np.c_[Y, Y == 1]),
@@ -214,7 +215,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, str]] = {
     "stop words before pairs of words": (
         lambda: make_pipeline(TfidfVectorizer(ngram_range=(1, 2), stop_words="english"), LinearSVC()).fit(TEXTS, KINDS),
         TEXTS,
-        r"answers \d+ of \d+ rows otherwise once it is converted to ONNX: \{'text': ",
+        r"answers \d+ of \d+ rows differently once converted to ONNX: \{'text': ",
     ),
     "nearest neighbours at the same distance": (
         lambda: KNeighborsClassifier().fit(X, Y),

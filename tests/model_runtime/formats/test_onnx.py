@@ -149,8 +149,8 @@ def test_what_is_no_model_of_this_registry_is_refused_in_words(published: Manife
     data, signature = stored(storage), published.signature
     for wrong, message in (
         (b"garbage", "the ONNX model cannot be loaded"),
-        (edited(data, None), "was not made by this registry"),
-        (edited(data, '{"inputs": "pictures"}'), "was made by another release of this registry"),
+        (edited(data, None), "was not written by this registry"),
+        (edited(data, '{"inputs": "pictures"}'), "was written by another release of this registry"),
     ):
         with pytest.raises(ModelFormatError, match=message):
             OnnxPredictor(wrong, signature)

@@ -1,0 +1,88 @@
+"""The forms of texts that settings take. Pure."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from infra.settings.field import Form
+
+_ARNS = (
+    'IAM User Guide, "Identify AWS resources with Amazon Resource Names (ARNs)", and the resource types of the service '
+    "in the Service Authorization Reference"
+)
+_REGIONAL, _GLOBAL = r"[a-z0-9-]+:[0-9]{12}", r":([0-9]{12}|aws)"
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+
+
+def _arn(service: str, place: str, resource: str) -> Meta:
+    """An ARN, or an empty text for none."""
+    return Meta(pattern=rf"\A(|arn:aws[a-z-]*:{service}:{place}:{resource})\Z")
+
+
+def _arn_form(what: str, example: str, *bad: str, regional: bool = False) -> Form:
+    return Form(f"the ARN of {what} such as {example}", ("mine", *bad), _ARNS, regional)
+
+
+# CloudWatch Logs takes the ARN of a key and not of an alias (CloudWatch Logs API Reference, AssociateKmsKey).
+_KMS_KEY = _arn("kms", _REGIONAL, "key/[0-9A-Za-z-]+")
+_KMS_KEY_BAD = (
+    "alias/models",
+    "arn:aws:kms:eu-central-1:123456789012:alias/models",
+    "arn:aws:kms:eu-central-1:1:key/x",
+)
+_KMS_KEY_EXAMPLE = ("a KMS key", "arn:aws:kms:eu-central-1:123456789012:key/ID", *_KMS_KEY_BAD)
+
+KmsKeyArn = Annotated[str, _KMS_KEY, _arn_form(*_KMS_KEY_EXAMPLE, regional=True)]
+"""A key of the stack's own region."""
+AnyKmsKeyArn = Annotated[str, _KMS_KEY, _arn_form(*_KMS_KEY_EXAMPLE)]
+"""A key of any region: that of a bucket, which may be elsewhere."""
+TopicArn = Annotated[
+    str,
+    _arn("sns", _REGIONAL, "[0-9A-Za-z_-]+"),
+    _arn_form(
+        *("an SNS topic", "arn:aws:sns:eu-central-1:123456789012:NAME", "arn:aws:sqs:eu-central-1:123456789012:x"),
+        regional=True,
+    ),
+]
+CertificateArn = Annotated[
+    str,
+    _arn("acm", _REGIONAL, "certificate/[0-9A-Za-z-]+"),
+    _arn_form(
+        "a certificate",
+        "arn:aws:acm:eu-central-1:123456789012:certificate/ID",
+        "arn:aws:iam::123456789012:server-certificate/x",
+        regional=True,
+    ),
+]
+PolicyArn = Annotated[
+    str,
+    _arn("iam", _GLOBAL, r"policy/[0-9A-Za-z_+=,.@/-]+"),
+    _arn_form("an IAM policy", "arn:aws:iam::123456789012:policy/NAME", "arn:aws:iam::123456789012:role/x"),
+]
+
+_ID = r"([0-9a-f]{8}|[0-9a-f]{17})"
+SubnetId = Annotated[
+    str, Meta(pattern=rf"\Asubnet-{_ID}\Z"), Form("IDs such as subnet-0a1b2c3d", ("vpc-0a1b2c3d", "subnet-0a1b2c3"))
+]
+SecurityGroupId = Annotated[str, Meta(pattern=rf"\Asg-{_ID}\Z"), Form("IDs such as sg-0a1b2c3d", ("default",))]
+
+DomainName = Annotated[
+    str,
+    Meta(pattern=rf"\A(|(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})+)\Z"),
+    Form(
+        "a domain such as iris.example.com, in lower case",
+        ("https://iris.example.com", "Iris.example.com", "localhost"),
+        'API Gateway Developer Guide, "Custom domain name for public REST APIs in API Gateway"',
+    ),
+]
+EVERY_ORIGIN = "*"
+Origin = Annotated[
+    str,
+    Meta(pattern=rf"\A(\*|https?://{_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?)\Z"),
+    Form(
+        "origins such as https://app.example.com, without a path, or only *",
+        ("https://app.example.com/", "https://*.example.com", "app.example.com", "null"),
+        # What no browser sends as `Origin` would never match.
+        'the Fetch standard, "Origin header": scheme, host and port, without path or slash',
+    ),
+]

@@ -1,0 +1,396 @@
+"""Every setting, declared once.
+
+`Pulumi.yaml`'s configuration and docs/settings.md are made from this module (`python -m infra.settings.page`), values
+are checked by it, and components take these records as their arguments. What must fit together is in `rules.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from infra.settings import parsing
+from infra.settings.field import Group, Setting
+from infra.settings.forms import (
+    AnyKmsKeyArn,
+    CertificateArn,
+    DomainName,
+    KmsKeyArn,
+    Origin,
+    PolicyArn,
+    SecurityGroupId,
+    SubnetId,
+    TopicArn,
+)
+from model_runtime.manifest import FormatName
+from model_runtime.storage import bucket_name
+
+NOT_RESERVED = -1
+NO_EXTRA_STORAGE = 512
+
+# Quotas of an account that can be raised: the bounds only keep typos out.
+_CONCURRENCY_MAX = 100_000
+_RATE_MAX = 1_000_000
+
+_VPC = "Lambda API Reference, VpcConfig"
+_PLANS = "API Gateway API Reference, ThrottleSettings and QuotaSettings"
+
+_RetentionDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]  # fmt: skip
+
+
+class AccountSettings(Group, frozen=True, kw_only=True):
+    """What an account's rules ask for, in every stack: the key, the tags, the boundary of roles."""
+
+    region: str = ""
+    """The stack's `aws:region`; empty where it is not known."""
+    kms_key_arn: Annotated[
+        KmsKeyArn,
+        Setting(
+            "ARN of the KMS key that encrypts what the stack creates: logs, environment variables, artifact bucket; in "
+            "the stack `registry` the models. Empty for the keys of AWS.",
+            outside="the key's policy must let CloudWatch Logs use it (principal `logs.REGION.amazonaws.com`), and "
+            "whoever deploys needs `kms:CreateGrant`, `kms:Encrypt`, `kms:Decrypt` and `kms:GenerateDataKey`. The "
+            "function's role may decrypt with the registry's key, and only through S3. Layers have Lambda's own key, "
+            "which cannot be chosen.",
+        ),
+    ] = ""
+    permissions_boundary_arn: Annotated[
+        PolicyArn, Setting("ARN of the IAM policy that bounds every role that the stack creates. Empty for none.")
+    ] = ""
+    tags: Annotated[
+        Mapping[str, str],
+        Setting(
+            "Tags on every resource that takes tags, as `NAME: value`. Objects in buckets have none: they take only "
+            "ten.",
+            source=parsing.TAGS_SOURCE,
+            parse=parsing.tags,
+            bad=({"aws:team": "aws"}, {"team": "a*b"}, {"centre": 4.2}, {f"tag{number}": "" for number in range(51)}),
+        ),
+    ] = field(default_factory=dict)
+
+    @property
+    def kms_key(self) -> str | None:
+        """The key, as resources take it."""
+        return self.kms_key_arn or None
+
+    @property
+    def permissions_boundary(self) -> str | None:
+        """The boundary, as roles take it."""
+        return self.permissions_boundary_arn or None
+
+    @property
+    def resource_tags(self) -> dict[str, str] | None:
+        """The tags, as resources take them."""
+        return dict(sorted(self.tags.items())) or None
+
+
+class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
+    """Settings of the stack `registry`."""
+
+    registry_bucket: Annotated[
+        str,
+        Setting(
+            "Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it.",
+            source='Amazon S3 User Guide, "General purpose bucket naming rules"',
+            parse=bucket_name,
+            bad=("x", "No_Bucket"),
+        ),
+    ]
+
+
+class Settings(RegistrySettings, frozen=True, kw_only=True):
+    """Settings of a stack that serves a model."""
+
+    stack: str
+    """The stack's name, which is the stage's too."""
+
+    model: Annotated[
+        str,
+        Setting(
+            "Name of the model to serve. Not used by the stack `registry`.",
+            parse=parsing.slug,
+            bad=("Iris Model", "a" * 33),
+        ),
+    ] = "iris"
+    tag: Annotated[
+        str,
+        Setting(
+            "Tag that the stack follows; empty for the stack's own name (stack `prod` follows the tag `prod`).",
+            parse=parsing.slug,
+            bad=("the prod", "prod/blue"),
+        ),
+    ] = ""
+    allow_breaking: Annotated[
+        bool,
+        Setting(
+            "Whether an update may break callers of the deployed version, for example by removing a feature, adding a "
+            "required one, or changing labels. The preview names what breaks."
+        ),
+    ] = False
+    memory: Annotated[
+        int,
+        Meta(ge=128, le=10_240),
+        Setting(
+            "Memory of the function in MB, at least 256 unless the format is onnx. CPU grows with it: at 1769 MB a "
+            "function has one whole core.",
+            unit="MB",
+            source='AWS Lambda Developer Guide, "Configure Lambda function memory"',
+        ),
+    ] = 1024
+    timeout: Annotated[
+        int,
+        Meta(ge=1, le=29),
+        Setting(
+            "Timeout of the function in seconds. API Gateway waits 29 s for an integration, so more would be useless.",
+            unit="seconds (API Gateway answers 504 after 29)",
+            source="Amazon API Gateway quotas for REST APIs",
+        ),
+    ] = 29
+    architecture: Annotated[
+        Literal["x86_64", "arm64"],
+        Setting(
+            "Instruction set of the function and its layer, x86_64 or arm64.",
+            source='AWS Lambda Developer Guide, "Selecting and configuring an instruction set architecture"',
+        ),
+    ] = "x86_64"
+    api_key: Annotated[
+        bool, Setting("Whether callers need an API key (header x-api-key). The default is the guide's open API.")
+    ] = False
+    log_retention_days: Annotated[
+        _RetentionDays,
+        Setting(
+            "Days for which logs are kept, one of the periods that CloudWatch Logs offers (1, 3, 5, 7, 14, 30, ...).",
+            source="CloudWatch Logs API Reference, PutRetentionPolicy",
+        ),
+    ] = 30
+    tracing: Annotated[bool, Setting("Whether AWS X-Ray traces calls, on the function and on the API's stage.")] = True
+    public_keys: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Public key that must have signed the model's manifest, as `ed25519:BASE64`; several, while a key is being "
+            "replaced, are separated by commas. Empty for no check (docs/signing.md).",
+            parse=parsing.public_keys,
+            config_type="string",
+            bad=("ed25519:AAAA", " "),
+        ),
+    ] = field(default=(), name="publicKey")
+    model_format: Annotated[
+        FormatName,
+        Setting(
+            "Which form of the model the function loads (docs/formats.md): joblib (a pickle), skops (no pickle) or "
+            "onnx (no pickle, no scikit-learn). For the last two the version must have been published with them."
+        ),
+    ] = field(default="joblib", name="format")
+    trusted_types: Annotated[
+        tuple[str, ...],
+        Setting(
+            "With the format skops: the types that it may load besides those that skops trusts by itself, as "
+            "`package.module.Type`, separated by commas; `python -m model_registry show` lists those of a version.",
+            parse=parsing.trusted_types,
+            config_type="string",
+            bad=("Tree",),
+        ),
+    ] = ()
+    ephemeral_storage: Annotated[
+        int,
+        Meta(ge=NO_EXTRA_STORAGE, le=10_240),
+        Setting(
+            "Size of the function's `/tmp` in MB. The handler writes nothing there.",
+            unit="MB",
+            source='AWS Lambda Developer Guide, "Configure ephemeral storage for Lambda functions"',
+        ),
+    ] = NO_EXTRA_STORAGE
+    reserved_concurrency: Annotated[
+        int,
+        Meta(ge=NOT_RESERVED, le=_CONCURRENCY_MAX),
+        Setting(
+            "Calls that the function serves at the same time at most, taken from the account's quota; 0 refuses every "
+            "call, -1 reserves nothing.",
+            unit="calls (-1 reserves nothing)",
+        ),
+    ] = NOT_RESERVED
+    provisioned_concurrency: Annotated[
+        int,
+        Meta(ge=0, le=_CONCURRENCY_MAX),
+        Setting(
+            "Environments that are kept started, so that these calls see no cold start; they cost while they wait.",
+            unit="environments",
+            outside="acts on the published version that the API calls.",
+        ),
+    ] = 0
+    snap_start: Annotated[
+        bool,
+        Setting(
+            "Whether the function starts from a snapshot of the loaded model (Lambda SnapStart), for models trained "
+            "with Python 3.12 or later. A snapshot costs while it is kept and each time it is restored.",
+            outside="acts on the published version that the API calls.",
+        ),
+    ] = False
+    subnet_ids: Annotated[
+        tuple[SubnetId, ...],
+        Meta(max_length=16),
+        Setting(
+            "Subnets of a VPC in which the function runs, `subnet-...`. They need a way to S3 (see below). Empty for "
+            "no VPC.",
+            source=_VPC,
+            bad=([f"subnet-{number:08x}" for number in range(17)],),
+            outside="a function in a VPC reaches nothing outside it by itself. It reads its model from S3, so the "
+            "subnets' route tables need a gateway endpoint for S3 (which is free) or a NAT gateway. Its log and traces "
+            "do not pass through the VPC.",
+        ),
+    ] = ()
+    security_group_ids: Annotated[
+        tuple[SecurityGroupId, ...],
+        Meta(max_length=5),
+        Setting(
+            "Security groups of the function in its VPC, `sg-...`. They must let HTTPS out.",
+            source=_VPC,
+            bad=([f"sg-{number:08x}" for number in range(6)],),
+        ),
+    ] = ()
+    authorization: Annotated[
+        Literal["none", "iam"],
+        Setting(
+            "`iam` lets only callers in who sign their requests (Signature Version 4) and have `execute-api:Invoke` "
+            "for the API; `none` does not ask who calls.",
+            outside="callers need `execute-api:Invoke` on `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/*`. With "
+            "`apiKey` too, a request needs both.",
+        ),
+    ] = "none"
+    usage_rate: Annotated[
+        int,
+        Meta(ge=0, le=_RATE_MAX),
+        Setting(
+            "Requests per second that the holder of the API key may send; 0 for no limit of its own.",
+            unit="requests per second (0 for no limit)",
+            source=_PLANS,
+        ),
+    ] = 0
+    usage_burst: Annotated[
+        int,
+        Meta(ge=0, le=_RATE_MAX),
+        Setting(
+            "Requests that the holder of the API key may send at once; goes with `usageRate`.",
+            unit="requests (0 for no limit)",
+            source=_PLANS,
+        ),
+    ] = 0
+    usage_quota: Annotated[
+        int,
+        Meta(ge=0, le=2**31 - 1),
+        Setting(
+            "Requests that the holder of the API key may send in one `usageQuotaPeriod`; 0 for any number.",
+            unit="requests (0 for any number)",
+            source=_PLANS,
+        ),
+    ] = 0
+    usage_quota_period: Annotated[
+        Literal["DAY", "WEEK", "MONTH"],
+        Setting("Period of `usageQuota`, `DAY`, `WEEK` or `MONTH`.", source=_PLANS),
+    ] = "MONTH"
+    throttle_rate: Annotated[
+        int,
+        Meta(ge=0, le=_RATE_MAX),
+        Setting(
+            "Requests per second that each method of the API takes from all callers; 0 for the account's limits.",
+            unit="requests per second (0 for no limit)",
+            source=_PLANS,
+        ),
+    ] = 0
+    throttle_burst: Annotated[
+        int,
+        Meta(ge=0, le=_RATE_MAX),
+        Setting(
+            "Requests that each method of the API takes at once; goes with `throttleRate`.",
+            unit="requests (0 for no limit)",
+            source=_PLANS,
+        ),
+    ] = 0
+    cors_origins: Annotated[
+        tuple[Origin, ...],
+        Setting(
+            "Origins whose web pages may call the API, such as `https://app.example.com`, or only `*` for all. Empty "
+            "for none (no CORS headers).",
+            outside="with one origin, or `*`, the gateway answers preflights itself; with several the function does. "
+            "What the gateway refuses itself (a missing key, a wrong body) every page may read if there are several "
+            "origins: the gateway cannot compare. CORS tells browsers which pages may read answers, and keeps nobody "
+            "else out: for that there are `apiKey` and `authorization`.",
+        ),
+    ] = ()
+    domain_name: Annotated[
+        DomainName,
+        Setting(
+            "Domain of your own for the API, such as `iris.example.com`; the outputs give the target of its DNS "
+            "record. Empty for none.",
+            outside="the certificate must be issued before, in the stack's region. The outputs `domainTarget` and "
+            "`domainTargetZone` are the target of the DNS record, which you make: this program manages no zone. "
+            "`invokeUrl` stays the stage's own URL, which answers at once.",
+        ),
+    ] = ""
+    certificate_arn: Annotated[
+        CertificateArn,
+        Setting("ARN of the domain's certificate in AWS Certificate Manager, in the stack's region."),
+    ] = ""
+    access_log: Annotated[
+        str,
+        Setting(
+            "What the API's access log says of a request. `standard` has neither query strings nor addresses, "
+            "`detailed` adds who called from where, `off` is no log; everything else is a format of your own, in "
+            "`$context` variables.",
+            source='API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs"',
+            parse=parsing.access_log,
+            bad=("on", "$context.requestIdentity", "$context.requestId\n", "$context.requestId" + " " * 3_072),
+            outside="the stack `registry` gives API Gateway the right to write logs, once per account and region. API "
+            "Gateway has no variable for the query string or body of a REST API's request, so no format can log the "
+            "features.",
+        ),
+    ] = "standard"
+    registry_kms_key_arn: Annotated[
+        AnyKmsKeyArn,
+        Setting(
+            "ARN of the KMS key of the registry's bucket, which the function may use to read its model. Empty if the "
+            "registry has the stack's own `kmsKeyArn`, or none."
+        ),
+    ] = ""
+    alarm_topic_arn: Annotated[
+        TopicArn,
+        Setting(
+            "ARN of the SNS topic that hears of alarms: errors, throttled calls and slow calls of the function, 5xx "
+            "answers of the API. Empty for no alarms.",
+            outside="the topic's policy must let CloudWatch publish to it if it has one of its own.",
+        ),
+    ] = ""
+    alarm_duration_ms: Annotated[
+        int,
+        Meta(ge=1, le=29_000),
+        Setting(
+            "The alarm for slow calls rises when the 99th percentile of 5 minutes is above this, in milliseconds.",
+            unit="milliseconds",
+        ),
+    ] = 5000
+    dashboard: Annotated[
+        bool,
+        Setting("Whether there is a CloudWatch dashboard of the model. The first three of an account are free."),
+    ] = False
+
+    @property
+    def service(self) -> str:
+        """What the stack's resources are named after, `MODEL-STACK`."""
+        return f"{self.model}-{self.stack}"
+
+    @property
+    def followed_tag(self) -> str:
+        """The tag that the stack follows."""
+        return self.tag or self.stack
+
+    @property
+    def in_vpc(self) -> bool:
+        """Whether the function runs in a VPC of the account."""
+        return bool(self.subnet_ids)
+
+    @property
+    def throttled(self) -> bool:
+        """Whether all callers together are limited."""
+        return bool(self.throttle_rate)
