@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from model_registry import reference
+from model_registry.download import Download
 from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.history import version_at
 from model_registry.moves import Moves
@@ -28,7 +29,6 @@ from model_registry.tags import Tags
 from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
     ConflictError,
-    FileError,
     IntegrityError,
     InvalidNameError,
     ModelFormatError,
@@ -36,9 +36,7 @@ from model_runtime.errors import (
     RecordError,
 )
 from model_runtime.manifest import (
-    FORMAT_FILES,
     MANIFEST_FILE,
-    MODEL_FILE,
     FeatureType,
     Label,
     Manifest,
@@ -348,20 +346,20 @@ class Registry:
         """Who deprecated a version when and why; None where it is not."""
         return self._versions.deprecation(VersionRef(release.manifest.name, release.manifest.version))
 
-    def download(self, address: str, folder: Path) -> tuple[Path, ...]:
-        """Write a version's model, manifest and further forms, all checked, into a folder; returns the paths so."""
+    def download(self, address: str, folder: Path, *, force: bool = False) -> tuple[Path, ...]:
+        """Write a version's model, manifest and further files, all checked, into a folder; returns the paths so.
+
+        Nothing that is there is replaced without `force`, and no link is followed. Files come piece by piece, and take
+        their names when all are whole.
+        """
         release = self.resolve(address)
-        files = {MODEL_FILE: self.read_model(release), MANIFEST_FILE: release.manifest_bytes}
-        for name, file in FORMAT_FILES.items():
-            if name in release.manifest.formats:
-                files[file] = self.read_model(release, name)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for file, data in files.items():
-                (folder / file).write_bytes(data)
-        except OSError as error:
-            raise FileError(f"cannot write to {folder} ({error.strerror}): give another folder") from error
-        return tuple(folder / file for file in files)
+        model, *beside = files_of(release.manifest)
+        names = [model.file, MANIFEST_FILE, *(artifact.file for artifact in beside)]
+        with Download(folder, names, force=force) as download:
+            download.write(MANIFEST_FILE, [release.manifest_bytes])
+            for artifact in (model, *beside):
+                download.write(artifact.file, self._versions.file_chunks(release, artifact))
+        return tuple(folder / name for name in names)
 
     # -- tags ------------------------------------------------------------------------------------------------
 

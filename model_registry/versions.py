@@ -1,5 +1,6 @@
 """The versions of a bucket: immutable, numbered by the registry, committed by their manifest."""
 
+import hashlib
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -169,14 +170,24 @@ class Versions:
         manifest = release.manifest
         stored = self._storage.read(version_key(manifest.name, manifest.version, artifact.file))
         if stored is None:
-            raise IntegrityError(f"{manifest.reference} has lost its {artifact.file}: publish it again")
+            raise _lost(release, artifact)
         found = digest(stored.data)
         if found != artifact.sha256:
-            raise IntegrityError(
-                f"{artifact.file} of {manifest.reference} has SHA-256 {found}, its manifest says "
-                f"{artifact.sha256}: do not load it; restore the object or publish again"
-            )
+            raise _changed(release, artifact, found)
         return stored.data
+
+    def file_chunks(self, release: Release, artifact: Artifact) -> Iterator[bytes]:
+        """A file of a version piece by piece; IntegrityError at its end where it is not what the manifest says."""
+        manifest = release.manifest
+        chunks = self._storage.chunks(version_key(manifest.name, manifest.version, artifact.file))
+        if chunks is None:
+            raise _lost(release, artifact)
+        found = hashlib.sha256()
+        for chunk in chunks:
+            found.update(chunk)
+            yield chunk
+        if found.hexdigest() != artifact.sha256:
+            raise _changed(release, artifact, found.hexdigest())
 
     def names(self) -> Iterator[str]:
         """The models that have a version, in the order of their names."""
@@ -367,6 +378,17 @@ class Versions:
             version, _, file = key.removeprefix(versions_prefix(name)).partition("/")
             if is_version(version):
                 yield int(version), file
+
+
+def _lost(release: Release, artifact: Artifact) -> IntegrityError:
+    return IntegrityError(f"{release.manifest.reference} has lost its {artifact.file}: publish it again")
+
+
+def _changed(release: Release, artifact: Artifact, found: str) -> IntegrityError:
+    return IntegrityError(
+        f"{artifact.file} of {release.manifest.reference} has SHA-256 {found}, its manifest says "
+        f"{artifact.sha256}: do not load it; restore the object or publish again"
+    )
 
 
 def _shown(names: Sequence[object]) -> str:

@@ -1,6 +1,7 @@
 """`list`, `show`, `compare`, `resolve`, `which`, `history`, `download`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,33 +27,43 @@ from model_registry.cli.common import (
 )
 from model_registry.comparison import Comparison
 from model_registry.records import Move
-from model_registry.registry import Registry
+from model_registry.reference import VersionRef
+from model_registry.registry import ModelSummary, Registry
 from model_registry.release import Release
-from model_runtime.errors import InvalidNameError
+from model_runtime.errors import InvalidNameError, RegistryError
 from model_runtime.manifest import Artifact
+
+_SHOWN, _AT_ONCE = 10, 16
 
 
 @app.command("list", rich_help_panel=READ)
 def list_(
     bucket: Bucket,
     name: Annotated[str | None, typer.Argument(help="One model only.")] = None,
+    last: Annotated[int, typer.Option("--last", min=1, help="So many versions of one model at most.")] = 20,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the models with their versions and tags."""
+    """List the models with their versions and tags, or one model's versions: when, who, metrics, tags, proof."""
     with known_errors():
         registry = open_registry(bucket, profile)
         summaries = [registry.model(name)] if name else list(registry.models())
+        for summary in summaries:
+            for reason in summary.broken.values():
+                talk.print(f"warning: {reason}", style="yellow", soft_wrap=True)
         if as_json:
             print_json(summaries)
+            return
+        if name:
+            print_table(_versions(registry, summaries[0], last), title=name)
             return
         print_table(
             [
                 {
                     "model": summary.name,
-                    "versions": ", ".join(map(str, summary.versions)),
+                    "versions": _counted(summary.versions),
                     "tags": ", ".join(f"{tag} -> {version}" for tag, version in summary.tags.items()),
-                    "deprecated": ", ".join(map(str, sorted(summary.deprecated))),
+                    "deprecated": _counted(sorted(summary.deprecated)),
                 }
                 for summary in summaries
             ]
@@ -140,14 +151,24 @@ def which(
 
 
 @app.command(rich_help_panel=READ)
-def history(bucket: Bucket, address: TagAddress, profile: Profile = None, as_json: AsJson = False) -> None:
+def history(
+    bucket: Bucket,
+    address: Annotated[str, typer.Argument(help="NAME@TAG, for example iris@prod; or NAME for all its tags.")],
+    last: Annotated[int | None, typer.Option("--last", min=1, help="So many moves at most; default: all.")] = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
     """Show who moved a tag, when, why, from where and to where; newest last."""
     with known_errors():
-        tag = open_registry(bucket, profile).tag_of(address)
+        registry = open_registry(bucket, profile)
+        refs = [address] if "@" in address else [f"{address}@{tag}" for tag in registry.model(address).tags]
+        found = [(registry.tag_of(ref), registry.history(ref, last=last)) for ref in refs]
         if as_json:
-            print_json(tag)
+            shown = [{**msgspec.to_builtins(tag), "sealed": 0, "history": moves} for tag, moves in found]
+            print_json(shown[0] if "@" in address else shown)
             return
-        print_table([_row(move) for move in tag.history], title=f"{tag.name}@{tag.tag}")
+        for tag, moves in found:
+            print_table([_row(move) for move in moves], title=f"{tag.name}@{tag.tag}")
 
 
 @app.command(rich_help_panel=READ)
@@ -155,18 +176,49 @@ def download(
     bucket: Bucket,
     address: Address,
     folder: Annotated[Path, typer.Option("--to", help="The folder to write to; made where missing.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a version's model.joblib, manifest.json and further forms, digests checked, to a folder."""
     with known_errors():
         with talk.status(f"downloading {address}"):
-            paths = open_registry(bucket, profile).download(address, folder)
+            paths = open_registry(bucket, profile).download(address, folder, force=force)
         if as_json:
             further = {path.suffix.removeprefix("."): str(path) for path in paths[2:]}
             print_json({"model": str(paths[0]), "manifest": str(paths[1]), **further})
         else:
             print(*paths, sep="\n")
+
+
+def _counted(versions: Sequence[int]) -> str:
+    if len(versions) <= _SHOWN:
+        return ", ".join(map(str, versions))
+    return f"{len(versions):,}, the last {', '.join(map(str, versions[-3:]))}"
+
+
+def _versions(registry: Registry, summary: ModelSummary, last: int) -> list[Mapping[str, str]]:
+    """A row for each of the last versions; one that cannot be read says so."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda version: _version(registry, summary, version), summary.versions[-last:]))
+
+
+def _version(registry: Registry, summary: ModelSummary, version: int) -> dict[str, str]:
+    tags = ", ".join(tag for tag, at in summary.tags.items() if at == version)
+    row = {"version": str(version), "tags": tags}
+    try:
+        manifest = registry.resolve(VersionRef(summary.name, version)).manifest
+    except RegistryError as error:
+        unread = dict.fromkeys(("published", "by", "metrics", "formats", "proof"), "")
+        return row | unread | {"note": " ".join(str(error).split())}
+    return row | {
+        "published": f"{manifest.created_at.astimezone(UTC):%Y-%m-%d %H:%MZ}",
+        "by": manifest.created_by,
+        "metrics": ", ".join(f"{name} {value:g}" for name, value in manifest.metrics.items()),
+        "formats": ", ".join(manifest.format_names),
+        "proof": manifest.proof.kind,
+        "note": "deprecated" if version in summary.deprecated else "",
+    }
 
 
 def _size(artifact: Artifact) -> str:

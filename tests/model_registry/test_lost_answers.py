@@ -162,9 +162,10 @@ def test_a_write_after_which_the_service_is_gone_is_an_error_and_not_done_twice_
         assert len(case.registry.tag_of("iris@dev").history) == 3
     else:
         case.run(verb)
-        assert case.written() - case.before == done + Counter(
-            {key: 1 for key in case.written() if key not in case.before and key not in done}
-        )
+        once = {key: 1 for key in case.written() if key not in case.before and key not in done}
+        if (verb, write) == ("tag, new", 1):  # it was created, and is moved now
+            once = dict.fromkeys(done, 1)
+        assert case.written() - case.before == done + Counter(once)
     written = case.written() - case.before
     most = {"tags/new.json": 2, "counter.json": 2}  # created and moved; a number for each time that it was tried
     for key, times in written.items():
