@@ -281,7 +281,8 @@ class Storage:
                     _interruptible(lambda: obstore.put(self._store, key, b"3", mode={"e_tag": '"0"'}))
                     raise StorageError(f"{location}: the service ignores `If-Match` ({remedy})")
             finally:
-                self.delete(key)
+                with suppress(StorageError):  # what was found out counts
+                    self.delete(key)
 
     def _try_service(self, key: str) -> None:
         """Before the first write: look whether the service was tried already, and try it otherwise."""

@@ -41,9 +41,13 @@ _BY_CAUSE = (
         "it does not speak TLS",
         "write http:// in the endpoint if it is meant to be a plain one",
     ),
-    (("timed out", "timeout"), "it did not answer in time", "try again, and check the network if that does not help"),
     (
-        ("connection reset", "broken pipe", "connection closed", "incomplete message", "unexpected eof"),
+        ("timed out", "timedout", "kind: timeout"),
+        "it did not answer in time",
+        "try again, and check the network if that does not help",
+    ),
+    (
+        ("connectionreset", "connection reset", "brokenpipe", "broken pipe", "incompletemessage", "bodywriteaborted"),
         "the connection was cut",
         "try again",
     ),

@@ -53,7 +53,10 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(metadata.version("sklearn-on-lambda"))
+        try:
+            print(metadata.version("sklearn-on-lambda"))
+        except metadata.PackageNotFoundError:
+            print("a checkout that is not installed")
         raise typer.Exit
 
 
