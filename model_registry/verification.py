@@ -14,16 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import model_runtime
 from model_registry.environments import environment_for
 from model_registry.reference import Reference
+from model_registry.release import Release
 from model_runtime.errors import EnvironmentBuildError, VerificationError
 from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, Manifest
-
-if TYPE_CHECKING:
-    from model_registry.registry import Registry
 
 Progress = Callable[[str], None]
 
@@ -31,6 +29,16 @@ _OUR_PACKAGE = "msgspec"  # what the runtime imports; a model that pins it decid
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from model_runtime.replay import main; main(*sys.argv[2:])"
 _TAIL = 6
 _REPLAY_SECONDS = 600
+
+
+class Reader(Protocol):
+    """What is needed of a registry."""
+
+    def resolve(self, address: str | Reference) -> Release:
+        """Find a version."""
+
+    def read_model(self, release: Release, model_format: str = "joblib") -> bytes:
+        """Its model in a format's form, checked."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Verification:
 
 
 def verify_version(
-    registry: "Registry", address: str | Reference, *, progress: Progress = lambda _line: None
+    registry: Reader, address: str | Reference, *, progress: Progress = lambda _line: None
 ) -> Verification:
     """Check a version's digests, load each of its formats in an environment of its own and replay the golden examples.
 

@@ -6,7 +6,6 @@ in a function obstore finds them itself.
 """
 
 import os
-import re
 import threading
 import uuid
 import weakref
@@ -14,18 +13,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
+from model_runtime.aws import (
+    aws_session,
+    bucket_name,
+    configured_for_s3,
+    environment_endpoint,
+    read_certificates,
+    store_options,
+)
 from model_runtime.errors import (
     AccessDeniedError,
     ConflictError,
     CredentialsError,
-    InvalidNameError,
     RegistryError,
     StorageError,
 )
@@ -35,9 +40,6 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 __all__ = ["PROBES", "REFUSED_CREDENTIALS", "Storage", "Stored", "aws_session", "bucket_name"]
-
-# Amazon S3 general purpose bucket naming rules: 3 to 63 characters, lower case letters, digits, dots and hyphens.
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 _TOKEN = "writer"  # noqa: S105  # not a password
 """Name of the user metadata (x-amz-meta-writer) that holds a writer's token."""
@@ -101,7 +103,7 @@ class Storage:
         try:
             session = aws_session(profile, region)
             credentials = session.get_credentials()
-            endpoint, certificates = _configured(session)
+            endpoint, certificates = configured_for_s3(session)
         except (
             BotoCoreError,
             ClientError,
@@ -115,12 +117,12 @@ class Storage:
         if session.region_name is None:
             raise CredentialsError(f"no AWS region to open s3://{name}: set AWS_REGION, or a region in the profile")
         # A person's upload of a large model may be slow.
-        options = _options(
+        options = store_options(
             session.region_name, endpoint, timedelta(seconds=5), timedelta(minutes=15), timedelta(seconds=8)
         )
         options["credential_provider"] = Boto3CredentialProvider(session)
         if certificates:
-            options["client_options"]["root_certificate"] = _read_certificates(certificates)
+            options["client_options"]["root_certificate"] = read_certificates(certificates)
         client = options["client_options"]
         try:
             store = S3Store(name, **{**options, "client_options": {**client, "read_timeout": _SILENCE}})
@@ -141,7 +143,7 @@ class Storage:
         the last try may start late.
         """
         budget = timedelta(seconds=seconds)
-        options = _options(os.environ["AWS_REGION"], _environment_endpoint(), budget / 8, budget, budget / 2)
+        options = store_options(os.environ["AWS_REGION"], environment_endpoint(), budget / 8, budget, budget / 2)
         options["client_options"]["read_timeout"] = budget / 4
         uri = os.environ.get(_CONTAINER)
         if not uri:
@@ -365,70 +367,3 @@ def _interruptible(call: Callable[[], _T]) -> _T:
     if errors:
         raise errors[0]
     return results[0]
-
-
-def aws_session(profile: str | None = None, region: str | None = None) -> Any:
-    """A boto3 session as the AWS CLI would have it; BotoCoreError where the profile does not exist."""
-    import boto3  # here, as the function must not pay for it
-
-    # boto3 reads AWS_DEFAULT_REGION only; the AWS CLI prefers AWS_REGION.
-    return boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
-
-
-def bucket_name(text: str) -> str:
-    """Read `NAME` or `s3://NAME`; InvalidNameError where it is not a bucket name."""
-    name = text.removeprefix("s3://").rstrip("/")
-    if _BUCKET.fullmatch(name):
-        return name
-    raise InvalidNameError(
-        f"{text!r} is not a bucket name: write s3://NAME, NAME being 3 to 63 lower case letters, digits, dots, hyphens"
-    )
-
-
-def _options(
-    region: str, endpoint: str | None, connect: timedelta, request: timedelta, retries: timedelta
-) -> dict[str, Any]:
-    """What every store is given: region, endpoint, and how long to try."""
-    if endpoint and not re.match(r"https?://[^/\s]", endpoint):
-        raise InvalidNameError(
-            f"the endpoint {endpoint!r} is not a URL: write http://HOST:PORT or https://HOST in AWS_ENDPOINT_URL "
-            "or the profile"
-        )
-    plain = bool(endpoint and endpoint.startswith("http://"))
-    backoff = {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2}
-    return {
-        "region": region,
-        "client_options": {"connect_timeout": connect, "timeout": request, "allow_http": plain},
-        # The time is the limit: tries are at most a second apart.
-        "retry_config": {"max_retries": 100, "retry_timeout": retries, "backoff": backoff},
-        **({"endpoint": endpoint} if endpoint else {}),
-    }
-
-
-def _environment_endpoint() -> str | None:
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-
-
-def _configured(session: Any) -> tuple[str | None, str | None]:
-    """The endpoint and the file of certificates for S3, from the environment or the profile as botocore finds them."""
-    from botocore.configprovider import ConfiguredEndpointProvider
-    from botocore.utils import ensure_boolean
-
-    core = session._session  # noqa: SLF001  # boto3 shows neither of the two
-    certificates = core.get_config_variable("ca_bundle")
-    if ensure_boolean(core.get_config_variable("ignore_configured_endpoint_urls") or False):
-        return None, certificates
-    provider = ConfiguredEndpointProvider(
-        full_config=core.full_config, scoped_config=core.get_scoped_config(), client_name="s3"
-    )
-    return provider.provide(), certificates
-
-
-def _read_certificates(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise CredentialsError(
-            f"the certificates {path} cannot be read ({error.strerror}): correct AWS_CA_BUNDLE or the profile's "
-            "ca_bundle"
-        ) from error
