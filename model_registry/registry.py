@@ -120,6 +120,7 @@ class Registry:
         nullable: Collection[str] | bool = (),
         types: Mapping[str, FeatureType] | None = None,
         proof: ProofKind | None = None,
+        code: Sequence[Path] | bool = True,
         progress: Progress = lambda _line: None,
     ) -> Release:
         """Prove a fitted estimator, and publish it as the next version of a model.
@@ -144,6 +145,8 @@ class Registry:
             types: Types of some features, where they are not those found.
             proof: How the version is proven: `full`, in an environment of exactly its packages; `process`, in a process
                 of this environment; `none`. By default as the registry was opened.
+            code: What of the owner's own code goes with the model: True for what it needs, paths of modules or package
+                folders for these as a whole, False for none.
             progress: Is told what is being done, a line at a time.
 
         Raises:
@@ -169,6 +172,7 @@ class Registry:
             model_bytes=model_bytes,
             lock=lock,
             formats=formats,
+            code=code,
             proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
         prepared = prepare(estimator, given, progress=progress)
