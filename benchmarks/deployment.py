@@ -43,7 +43,7 @@ class Deployment:
 
 def measure(bench: Bench) -> Section:
     """Deploy once from nothing, then again with nothing changed."""
-    # A quick run takes the layer from the user's cache where it is there: building it takes most of a deployment.
+    # A quick run takes the layer from the user's cache if it is cached: building it takes most of a deployment.
     cache = cache_folder("layers").parent if bench.quick else bench.folder / "deployed-layers"
     state = bench.folder / "deployed"
     with running(Proxy(bench.aws.port)) as proxy, variable(CACHE_VARIABLE, str(cache)):

@@ -17,10 +17,10 @@ from uv import find_uv_bin
 
 from benchmarks.cold import EVENT, ColdStart
 from benchmarks.environments import ROOT
-from infra.layer.platform import runtime_for
-from infra.layer.spec import LayerSpec
 from local.ministack import LocalAws
 from model_registry import Release
+from model_registry.lambda_packages.platform import runtime_for
+from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.manifest import MODEL_FILE, version_key
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

@@ -18,7 +18,7 @@ from benchmarks.environments import variable
 from benchmarks.measured import Measured
 from benchmarks.page import Goal, Section, at_most
 from infra.layer.build import Layer, build_layer
-from infra.layer.spec import LayerSpec
+from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.shipping import function_requirements, layer_packages
 from model_runtime.manifest import FormatName
 

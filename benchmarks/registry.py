@@ -169,7 +169,7 @@ def measure_peer(peer: Peer, folder: Path, size: Size) -> Results:
 
 
 def rows(sizes: Sequence[Size], results: dict[tuple[str, Size], Results]) -> Table:
-    """The table's lines: what was done, with how much there, and what each took."""
+    """The table's lines: what was done, with how much was there, and what each took."""
     labels = list(dict.fromkeys(label for label, _ in results))
     lines = [["verb", "versions; moves", *labels]]
     for verb in VERBS:

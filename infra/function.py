@@ -7,8 +7,8 @@ import pulumi_aws as aws
 
 from infra import policies
 from infra.function_code import ENTRY_POINT, variables
-from infra.layer.platform import lambda_runtime
 from infra.settings import Settings
+from model_registry.lambda_packages.platform import lambda_runtime
 from model_registry.release import Release
 from model_registry.shipping import function_files
 from model_runtime.manifest import versions_prefix

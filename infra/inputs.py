@@ -8,11 +8,11 @@ from typing import Any
 import pulumi
 
 from infra.layer.build import Layer, build_layer
-from infra.layer.errors import LayerError
-from infra.layer.spec import LayerSpec
 from infra.model_change import Deployed, deployed_version, model_change
 from infra.settings import Settings, SettingsError
 from model_registry import shipping
+from model_registry.lambda_packages.errors import LayerError
+from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.reference import TagRef, VersionRef
 from model_registry.registry import Registry
 from model_registry.release import Release

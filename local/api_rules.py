@@ -1,4 +1,4 @@
-"""Rules of AWS that stand in no API model, by service and operation. Pure.
+"""Rules of AWS that no API model states, by service and operation. Pure.
 
 The model of API Gateway says next to nothing, and Lambda's counts no totals. Each rule takes a request's parameters and
 gives what breaks it as (member, value as it may be shown, rule); its docstring names the source.

@@ -25,7 +25,7 @@ from local.monitor import SECRET, Monitor, OnResource, Resources
 from local.stack_state import StackState
 
 OnLog = Callable[[str], None]
-ORGANIZATION = "organization"  # what the engine calls the only one of a backend that has none
+ORGANIZATION = "organization"  # what the engine calls it in a backend without organizations
 
 
 def deploy(

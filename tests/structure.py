@@ -52,7 +52,7 @@ def listing() -> str:
 
 
 def page(text: str) -> str:
-    """The text of CONTRIBUTING.md with the listing as it is now."""
+    """The text of CONTRIBUTING.md with the current listing."""
     before, _, rest = text.partition(BEGIN)
     return before + listing() + rest.partition(END)[2]
 

@@ -6,7 +6,7 @@ modules are sourceless bytecode that does not depend on the process that compile
 archive is canonical (`zip`, which names the one dependence left: the zlib build). The compiler
 is CPython of the layer's minor version; two patch releases could in principle compile a module differently.
 
-The errors are in `infra.layer.errors`, and those of uv in `model_runtime.errors`.
+The errors are in `model_registry.lambda_packages.errors`, and those of uv in `model_runtime.errors`.
 """
 
 import hashlib
@@ -16,18 +16,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.layer import wheels as layer_wheels
-from infra.layer.bytecode import compile_tree, undocumented
+from infra.layer.bytecode import compile_tree
 from infra.layer.importing import import_all, top_level_modules, why_not_here
-from infra.layer.install import pip_install
-from infra.layer.installed import owners
-from infra.layer.linking import supplements
-from infra.layer.pruning import kept
-from infra.layer.size import LIMIT_UNZIPPED, PackageSize, check_size, lines, megabytes, sizes
-from infra.layer.spec import LayerSpec
 from infra.layer.zip import write_zip
 from model_registry.cache import cache_folder, workspace
 from model_registry.environments import find_interpreter
+from model_registry.lambda_packages import wheels as layer_wheels
+from model_registry.lambda_packages.docstrings import undocumented
+from model_registry.lambda_packages.install import pip_install
+from model_registry.lambda_packages.installed import owners
+from model_registry.lambda_packages.linking import supplements
+from model_registry.lambda_packages.pruning import kept
+from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, check_size, lines, megabytes, sizes
+from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.errors import InterpreterNotFoundError
 
 Progress = Callable[[str], None]

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from packaging.version import Version
 
 from infra.layer import imports
-from infra.layer.errors import LayerImportError
-from infra.layer.platform import Runtime, machine
+from model_registry.lambda_packages.errors import LayerImportError
+from model_registry.lambda_packages.platform import Runtime, machine
 
 _SECONDS = 300
 

@@ -109,7 +109,8 @@ def _folders(cases: Sequence[Case]) -> Iterator[tuple[Path, list[Path]]]:
 
 
 def _write(case: Case, folder: Path) -> None:
-    manifest = encode(case.manifest)
+    # Without examples the start checks none of them: what differs is told by the comparison, with its row.
+    manifest = encode(msgspec.structs.replace(case.manifest, examples=()))
     bucket = folder / "bucket"
     for file, data in {**case.files, MANIFEST_FILE: manifest}.items():
         path = bucket / version_key(case.manifest.name, case.manifest.version, file)

@@ -42,7 +42,8 @@ def plain_value(name: str, value: Any, what: str) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        plain = datetime.fromisoformat(value.isoformat(timespec="microseconds"))  # a Timestamp of pandas is one too
+        return plain.replace(tzinfo=UTC) if plain.tzinfo is None else plain.astimezone(UTC)
     if isinstance(value, float) and not np.isfinite(value):
         raise PublishError(f"column {name!r} of {what} holds {value}, which JSON cannot carry: give finite numbers")
     if isinstance(value, bool | int | float | str):

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from infra.layer import build as layer_build
-from infra.layer import spec as layer_spec
 from infra.layer.build import build_layer
-from infra.layer.errors import (
+from model_registry.lambda_packages import spec as layer_spec
+from model_registry.lambda_packages.errors import (
     IndexUnreachableError,
     InstallError,
     LayerTooLargeError,
@@ -23,9 +23,9 @@ from infra.layer.errors import (
     UnsupportedPythonError,
     WheelNotFoundError,
 )
-from infra.layer.install import pip_install
-from infra.layer.size import LIMIT_UNZIPPED
-from infra.layer.spec import LayerSpec
+from model_registry.lambda_packages.install import pip_install
+from model_registry.lambda_packages.size import LIMIT_UNZIPPED
+from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.errors import InterpreterNotFoundError, UvNotFoundError
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -183,7 +183,7 @@ def test_a_layer_over_the_limit_lists_the_largest_packages_and_is_not_kept(tmp_p
     with pytest.raises(LayerTooLargeError) as caught:
         build_layer(spec(), tmp_path, limit=500_000)
     lines = str(caught.value).splitlines()
-    assert "262,144,000" in lines[0]
+    assert "500,000" in lines[0]
     assert [line.split()[2] for line in lines[1:]] == ["msgspec", "typing-extensions", "six"]
     assert list(tmp_path.iterdir()) == []
 
@@ -219,7 +219,8 @@ def test_what_a_killed_build_left_is_removed_a_day_later(tmp_path: Path) -> None
 
 def test_two_builders_at_once_leave_one_valid_layer(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from infra.layer.build import *; from infra.layer.spec import LayerSpec;"
+        "import sys; from pathlib import Path; from infra.layer.build import *;"
+        "from model_registry.lambda_packages.spec import LayerSpec;"
         f"print(build_layer(LayerSpec({PYTHON!r}, 'x86_64', {SMALL!r}), Path(sys.argv[1])).sha256)"
     )
     builders = [

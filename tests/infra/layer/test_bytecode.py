@@ -10,8 +10,9 @@ import pytest
 import sklearn
 
 from infra.layer import compile as layer_compile
-from infra.layer.bytecode import compile_tree, undocumented
-from infra.layer.errors import CompileError
+from infra.layer.bytecode import compile_tree
+from model_registry.lambda_packages.docstrings import undocumented
+from model_registry.lambda_packages.errors import CompileError
 
 
 def write(tree: Path, files: dict[str, str]) -> list[str]:

@@ -12,14 +12,14 @@ from typing import NoReturn
 import pytest
 
 from infra.layer.build import build_layer
-from infra.layer.errors import LinkingError
 from infra.layer.importing import import_all, top_level_modules, why_not_here
-from infra.layer.install import pip_install
-from infra.layer.installed import owners
-from infra.layer.linking import supplements
-from infra.layer.platform import Runtime, runtime_for
-from infra.layer.spec import LayerSpec
 from model_registry.environments import find_interpreter
+from model_registry.lambda_packages.errors import LinkingError
+from model_registry.lambda_packages.install import pip_install
+from model_registry.lambda_packages.installed import owners
+from model_registry.lambda_packages.linking import supplements
+from model_registry.lambda_packages.platform import Runtime, runtime_for
+from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.errors import InterpreterNotFoundError
 
 # LightGBM's wheels need a newer glibc than the image of Python 3.11 has.

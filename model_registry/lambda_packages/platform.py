@@ -8,7 +8,7 @@ python3.10 is left out: it is deprecated since the end of October 2026 and older
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infra.layer.errors import UnsupportedArchitectureError, UnsupportedPythonError
+from model_registry.lambda_packages.errors import UnsupportedArchitectureError, UnsupportedPythonError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.layer.errors import LayerTooLargeError
+from model_registry.lambda_packages.errors import LayerTooLargeError
 
 # Function and all its layers, unzipped. Source: "Lambda quotas" in the AWS Lambda developer guide.
 LIMIT_UNZIPPED = 262_144_000
@@ -36,21 +36,24 @@ def sizes(
 
 
 def check_size(packages: Sequence[PackageSize], *, limit: int, reserve: int) -> None:
-    """Raise LayerTooLargeError, which names the largest packages, where they take more than the function leaves.
+    """Raise LayerTooLargeError where the packages take more than is left.
 
     `reserve` is what the function's own code takes of `limit`, both in bytes.
     """
-    total, allowed = sum(size.unzipped_bytes for size in packages), limit - reserve
-    if total <= allowed:
-        return
-    rest = len(packages) - _LARGEST
+    if sum(size.unzipped_bytes for size in packages) > limit - reserve:
+        raise LayerTooLargeError(too_large(packages, limit - reserve, limit))
+
+
+def too_large(packages: Sequence[PackageSize], allowed: int, limit: int = LIMIT_UNZIPPED) -> str:
+    """Say by how much packages exceed what is allowed, what helps, and which are the largest."""
+    total, rest = sum(size.unzipped_bytes for size in packages), len(packages) - _LARGEST
     fact = (
         f"the layer is {megabytes(total)} unzipped, {megabytes(total - allowed)} over the {megabytes(allowed)} that "
         f"Lambda leaves for it (function and layers together may have {limit:,} bytes): {_remedy(packages)}; "
         "the largest are"
     )
     more = [f"  and {rest} more"] if rest > 0 else []
-    raise LayerTooLargeError("\n".join([fact, *lines(packages[:_LARGEST]), *more]))
+    return "\n".join([fact, *lines(packages[:_LARGEST]), *more])
 
 
 def _remedy(packages: Sequence[PackageSize]) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from infra.layer.errors import SpecError
-from infra.layer.platform import Runtime, check_architecture, runtime_for
+from model_registry.lambda_packages.errors import SpecError
+from model_registry.lambda_packages.platform import Runtime, check_architecture, runtime_for
 
 # Increase when a rule changes what is in a layer of the same packages: it is part of the content address.
 RECIPE = 4
@@ -58,6 +58,11 @@ class LayerSpec:
         return hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def is_left_out(name: str) -> bool:
+    """Whether a layer does without a package, by its normalised name, though another requires it."""
+    return name.startswith(_LEFT_OUT)
+
+
 def _normalized(packages: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     if not packages:
         raise SpecError("the layer has no packages: a model's manifest must list those that it needs")
@@ -65,7 +70,7 @@ def _normalized(packages: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str],
         pins = {(canonicalize_name(name, validate=True), str(Version(version))) for name, version in packages}
     except (InvalidName, InvalidVersion) as error:
         raise SpecError(f"{error}: a layer needs package names with one exact version each") from error
-    pins = {pin for pin in pins if not pin[0].startswith(_LEFT_OUT)}
+    pins = {pin for pin in pins if not is_left_out(pin[0])}
     counts = Counter(name for name, _ in pins)
     twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:

@@ -16,8 +16,8 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 from packaging.version import InvalidVersion, Version
 
-from infra.layer.errors import LinkingError
-from infra.layer.platform import Runtime
+from model_registry.lambda_packages.errors import LinkingError
+from model_registry.lambda_packages.platform import Runtime
 
 _MAGIC = b"\x7fELF"
 _OPENMP = "libgomp.so.1"

@@ -10,9 +10,14 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from infra.layer.errors import IndexUnreachableError, InstallError, PackageNotFoundError, WheelNotFoundError
-from infra.layer.install import pip_install
-from infra.layer.platform import ARCHITECTURES, RUNTIMES, Runtime
+from model_registry.lambda_packages.errors import (
+    IndexUnreachableError,
+    InstallError,
+    PackageNotFoundError,
+    WheelNotFoundError,
+)
+from model_registry.lambda_packages.install import pip_install
+from model_registry.lambda_packages.platform import ARCHITECTURES, RUNTIMES, Runtime
 from model_registry.uv import Outcome
 
 _PARALLEL = 4  # uv is idle most of the time, waiting for the index

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.layer.platform import lambda_runtime, runtime_for
+from model_registry.lambda_packages.platform import lambda_runtime, runtime_for
 
 
 @pytest.mark.parametrize(

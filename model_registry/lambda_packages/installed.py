@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
 
-from infra.layer.errors import InstallError
+from model_registry.lambda_packages.errors import InstallError
 
 
 def owners(tree: Path, packages: Iterable[tuple[str, str]]) -> dict[str, str]:
