@@ -24,6 +24,13 @@ def test_no_module_imports_itself_through_others() -> None:
         pytest.fail(f"modules import one another: {' <- '.join(error.args[1])}")
 
 
+def test_uv_is_started_in_one_place() -> None:
+    """Else index settings, certificates and what is ignored would differ from one place to the next."""
+    files = [path for name in structure.PACKAGES for path in (structure.ROOT / name).rglob("*.py")]
+    found = [path.relative_to(structure.ROOT).as_posix() for path in files if "find_uv_bin" in path.read_text()]
+    assert found == ["model_registry/uv.py"]
+
+
 def test_the_program_composes_what_infra_has() -> None:
     imported = structure.imported_by_main()
     assert imported

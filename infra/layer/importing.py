@@ -72,7 +72,7 @@ def import_all(
         raise LayerImportError(
             f"the packages did not import from the layer within {_SECONDS} s: {', '.join(modules)}"
         ) from error
-    failed = json.loads(done.stdout) if done.returncode == 0 else dict.fromkeys(modules, _last_line(done.stderr))
+    failed = json.loads(done.stdout) if done.returncode == 0 else dict.fromkeys(modules, _ending(done))
     if failed:
         told = "; ".join(f"{name} of {modules[name]} ({error})" for name, error in failed.items())
         raise LayerImportError(f"cannot be imported from the layer: {told}; train with another release of it")
@@ -91,5 +91,5 @@ def top_level_modules(files: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _last_line(text: str) -> str:
-    return text.strip().rpartition("\n")[2]
+def _ending(process: subprocess.CompletedProcess[str]) -> str:
+    return process.stderr.strip().rpartition("\n")[2] or f"the process ended with {process.returncode}"
