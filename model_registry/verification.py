@@ -12,14 +12,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import model_runtime
 from model_registry.environments import environment_for
 from model_registry.reference import Reference
-from model_registry.shipping import OWN_CODE
+from model_registry.shipping import OWN_CODE, layer_packages
 from model_runtime.errors import EnvironmentBuildError, VerificationError
 from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, Manifest
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-_OUR_PACKAGE = "msgspec"  # what the runtime imports; a model that pins it decides which version
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); from model_runtime.replay import main; "
     f"sys.path.insert(0, sys.argv[2] + '/{OWN_CODE}'); main(*sys.argv[2:])"
@@ -104,12 +102,10 @@ def verify_version(
 
 
 def _environment(manifest: Manifest, model_format: str, progress: Progress) -> Path:
-    """Return the interpreter of a format's environment, which has what the runtime imports besides."""
+    """Return the interpreter of a format's environment: the one that its proof uses too."""
     environment = manifest.model_format(model_format).environment
     try:
-        return environment_for(
-            {_OUR_PACKAGE: version(_OUR_PACKAGE), **environment.packages}, environment.python, progress=progress
-        )
+        return environment_for(layer_packages(environment.packages), environment.python, progress=progress)
     except EnvironmentBuildError as error:
         raise VerificationError(f"the environment of {manifest.reference} cannot be built: {error}") from error
 
