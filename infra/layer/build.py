@@ -107,10 +107,9 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int) -> La
 
 def _install(spec: LayerSpec, tree: Path, progress: Progress) -> Path:
     progress(f"resolving {len(spec.packages)} packages for {spec.runtime} on {spec.architecture}")
-    requirements = [f"{name}=={version}" for name, version in spec.packages]
-    outcome = pip_install(requirements, tree, spec.runtime, spec.architecture, progress=progress)
+    outcome = pip_install(spec.requirements, tree, spec.runtime, spec.architecture, progress=progress)
     if not outcome.ok:
-        raise layer_wheels.explain(spec.packages, spec.runtime, spec.architecture, outcome)
+        raise layer_wheels.explain(spec.pins, spec.runtime, spec.architecture, outcome)
     return tree
 
 

@@ -27,6 +27,7 @@ from model_registry.lambda_packages.install import pip_install
 from model_registry.lambda_packages.size import LIMIT_UNZIPPED
 from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.errors import InterpreterNotFoundError, UvNotFoundError
+from tests.package_index import make_wheel
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ROOT = Path(__file__).parents[3]
@@ -124,6 +125,21 @@ def test_a_damaged_cache_is_rebuilt(tmp_path: Path, damage: str) -> None:
         record.write_text(json.dumps({"sha256": built.sha256}), encoding="utf-8")
     assert build_layer(spec(SMALL[0]), tmp_path) == built
     assert built.path.read_bytes() == data
+
+
+def test_a_wheel_file_is_installed_and_what_is_in_it_addresses_the_layer(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "on-no-index", "1.0", {"ours.py": "ANSWER = 1\n"})
+    given = LayerSpec(PYTHON, "x86_64", (SMALL[0], ("On.No.Index", "0.9")), (wheel,))
+    assert given.packages == (("on-no-index", "1.0"), SMALL[0])
+    layer = build_layer(given, tmp_path / "layers")
+    with zipfile.ZipFile(layer.path) as archive:
+        assert {name.rpartition("/")[2] for name in archive.namelist()} >= {"ours.pyc", "six.pyc"}
+    key = given.key
+    wheel.unlink()
+    make_wheel(tmp_path, "on-no-index", "1.0", {"ours.py": "ANSWER = 2\n"})
+    assert given.key != key
+    with pytest.raises(SpecError, match=r"six\.zip is not a wheel"):
+        LayerSpec(PYTHON, "x86_64", (SMALL[0],), (tmp_path / "six.zip",))
 
 
 def test_a_missing_wheel_names_package_system_and_remedies_that_work(tmp_path: Path) -> None:
