@@ -17,6 +17,7 @@ import msgspec
 
 from model_registry import history, reference
 from model_registry.gates import NO_GATES, Gates, check_gates
+from model_registry.own_code import make_importable, unpack
 from model_registry.promotion import Judge, Progress, judge
 from model_registry.records import Mark, Move, Policy, Tag
 from model_registry.reference import TagRef, VersionRef
@@ -120,6 +121,7 @@ class Registry:
         nullable: Collection[str] | bool = (),
         types: Mapping[str, FeatureType] | None = None,
         proof: ProofKind | None = None,
+        code: Sequence[Path] | bool = True,
         progress: Progress = lambda _line: None,
     ) -> Release:
         """Prove a fitted estimator, and publish it as the next version of a model.
@@ -144,6 +146,8 @@ class Registry:
             types: Types of some features, where they are not those found.
             proof: How the version is proven: `full`, in an environment of exactly its packages; `process`, in a process
                 of this environment; `none`. By default as the registry was opened.
+            code: What of the owner's own code goes with the model: True for what it needs, paths of modules or package
+                folders for these as a whole, False for none.
             progress: Is told what is being done, a line at a time.
 
         Raises:
@@ -169,6 +173,7 @@ class Registry:
             model_bytes=model_bytes,
             lock=lock,
             formats=formats,
+            code=code,
             proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
         prepared = prepare(estimator, given, progress=progress)
@@ -306,12 +311,20 @@ class Registry:
         if found:
             raise mismatch(what, form.environment, "; ".join(found))
         data = self.read_model(release, model_format)
+        make_importable(self.own_code(release))
         try:
             if model_format == "skops":
                 return skops_format.load(data, trusted, what=f"{form.artifact.file} of {what}")
             return unpickle(data)
         except (ImportError, UserWarning) as error:  # InconsistentVersionWarning is a UserWarning
             raise mismatch(what, form.environment, str(error)) from error
+
+    def own_code(self, release: Release) -> dict[str, Path]:
+        """The owner's own code that a version needs, checked and unpacked: files by their names in `code.zip`."""
+        code = release.manifest.code
+        if code is None or code.artifact is None:
+            return {}
+        return unpack(self._versions.file_bytes(release, code.artifact), what=release.manifest.reference)
 
     def untrusted_types(self, release: Release) -> tuple[str, ...]:
         """The types that somebody must trust to load a version by skops, read from its file without loading it.

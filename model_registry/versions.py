@@ -13,6 +13,7 @@ from model_runtime.manifest import (
     FORMAT_FILES,
     MANIFEST_FILE,
     MODEL_FILE,
+    Artifact,
     Manifest,
     decode_manifest,
     digest,
@@ -114,8 +115,11 @@ class Versions:
 
         IntegrityError where they differ, ModelFormatError where the version does not have that form.
         """
+        return self.file_bytes(release, release.manifest.model_format(model_format).artifact)
+
+    def file_bytes(self, release: Release, artifact: Artifact) -> bytes:
+        """The bytes of a file of a version, checked against the manifest; IntegrityError where they differ."""
         manifest = release.manifest
-        artifact = manifest.model_format(model_format).artifact
         stored = self._storage.read(version_key(manifest.name, manifest.version, artifact.file))
         if stored is None:
             raise IntegrityError(f"{manifest.reference} has lost its {artifact.file}: publish it again")

@@ -63,6 +63,11 @@ def publish(
         list[str] | None,
         typer.Option("--type", help="A feature's type as NAME=integer, number, string, ...; may be given again."),
     ] = None,
+    code: Annotated[
+        list[Path] | None,
+        typer.Option(help="A module or package folder of your own that goes with the model; default: what it needs."),
+    ] = None,
+    no_code: Annotated[bool, typer.Option("--no-code", help="Take none of your own code.")] = False,
     proof: Annotated[
         str | None,
         typer.Option(
@@ -105,6 +110,7 @@ def publish(
                 nullable=True if "*" in (nullable or ()) else nullable or (),
                 types=dict(map(_type, type_ or ())),
                 proof=_proof(proof),
+                code=code or not no_code,
                 progress=lambda line: _show(line, status, notes),
             )
         if as_json:
