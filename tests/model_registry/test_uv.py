@@ -28,6 +28,7 @@ from tests.package_index import installed_wheel, make_wheel, serving
 from training.train_iris import Trained, publish
 
 ONLY_HERE = "served-on-loopback"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -226,6 +227,13 @@ def test_an_interruption_ends_uv_too(tmp_path: Path, index: str, wheel: Path, mo
     if sys.platform == "linux":
         names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid in children.read_text().split()]
         assert "uv" not in names
+
+
+def test_nothing_else_starts_uv() -> None:
+    folders = ["handler", "infra", "local", "model_registry", "model_runtime", "training", "benchmarks"]
+    sources = {path for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    found = {path.relative_to(ROOT).as_posix() for path in sources if "uv_bin" in path.read_text(encoding="utf-8")}
+    assert found == {"model_registry/uv.py"}
 
 
 def _sha256(path: Path) -> str:
