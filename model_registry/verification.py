@@ -13,17 +13,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import model_runtime
 from model_registry.environments import environment_for
 from model_registry.reference import Reference
+from model_registry.release import Release
 from model_registry.shipping import OWN_CODE, layer_packages
 from model_runtime.errors import EnvironmentBuildError, VerificationError
 from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, Manifest
-
-if TYPE_CHECKING:
-    from model_registry.registry import Registry
 
 Progress = Callable[[str], None]
 
@@ -33,6 +31,19 @@ _PROGRAM = (
 )
 _TAIL = 6
 _REPLAY_SECONDS = 600
+
+
+class Reader(Protocol):
+    """What is needed of a registry."""
+
+    def resolve(self, address: str | Reference) -> Release:
+        """Find a version."""
+
+    def read_model(self, release: Release, model_format: str = "joblib") -> bytes:
+        """Its model in a format's form, checked."""
+
+    def own_code(self, release: Release) -> dict[str, Path]:
+        """Its own code, checked and unpacked."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ class Verification:
 
 
 def verify_version(
-    registry: "Registry", address: str | Reference, *, progress: Progress = lambda _line: None
+    registry: Reader, address: str | Reference, *, progress: Progress = lambda _line: None
 ) -> Verification:
     """Check a version's digests, load each of its formats in an environment of its own and replay the golden examples.
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.status import Status
 
 from model_registry.cli.common import (
+    WRITE,
     AsJson,
     Bucket,
     By,
@@ -26,7 +27,7 @@ from model_runtime.errors import PublishError
 from model_runtime.manifest import FeatureType, Manifest, ProofKind
 
 
-@app.command()
+@app.command(rich_help_panel=WRITE)
 def publish(
     bucket: Bucket,
     model: Annotated[Path, typer.Argument(help="A fitted estimator, written by joblib.dump. It is loaded: trust it.")],
@@ -120,7 +121,7 @@ def publish(
             print(release.manifest.reference)
 
 
-@app.command()
+@app.command(rich_help_panel=WRITE)
 def keygen(
     path: Annotated[Path, typer.Argument(help="File for the private key; it must not exist. Keep it secret.")],
     as_json: AsJson = False,

@@ -99,22 +99,24 @@ def describe(
     served = outputs_of(estimator, tables[0], class_names=class_names, outputs=outputs)
     found = signature_of(estimator, tables, served, Declared(nullable, types or {}))
     signature = found.signature
-    rows = tables[0].rows[:EXAMPLES]
-    predictions = Predictor(estimator, signature).predict(rows)
     return Description(
         estimator=f"{type(estimator).__module__}.{type(estimator).__qualname__}",
         parameters=_parameters(estimator),
         signature=signature,
         environment=environment_of(_distributions(stored, own_code), signature, lock=lock),
-        examples=tuple(
-            Example(input=json_row(signature, row), output=output)
-            for row, output in zip(rows, predictions, strict=True)
-        ),
+        examples=_examples(estimator, signature, tables[0].rows[:EXAMPLES]),
         rows=tuple(table.rows for table in tables),
         own=found.own,
         stored=stored,
         code=own_code,
         notes=(*_notes_of_code(stored, own_code), *found.notes),
+    )
+
+
+def _examples(estimator: Any, signature: Signature, rows: Sequence[Row]) -> tuple[Example, ...]:
+    predictions = Predictor(estimator, signature).predict(rows)
+    return tuple(
+        Example(input=json_row(signature, row), output=one) for row, one in zip(rows, predictions, strict=True)
     )
 
 
