@@ -1,5 +1,8 @@
 """Who is calling."""
 
+import getpass
+import socket
+
 from model_runtime.errors import CredentialsError
 from model_runtime.storage import aws_session
 
@@ -18,3 +21,13 @@ def caller_identity(profile: str | None = None) -> str:
             f"STS does not say who you are ({error}): give --by NAME, or set MODEL_REGISTRY_ACTOR"
         ) from error
     return arn
+
+
+def local_identity() -> str:
+    """Who runs this on which machine: what a registry in a folder knows of its writers."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError) as error:  # a user without a name, as in some containers
+        raise CredentialsError(
+            f"this user has no name ({error}): give --by NAME, or set MODEL_REGISTRY_ACTOR"
+        ) from error

@@ -16,12 +16,12 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from model_registry.identity import caller_identity
+from model_registry.folder import folder_of, open_storage
+from model_registry.identity import caller_identity, local_identity
 from model_registry.records import Move, Tag
 from model_registry.registry import Registry
 from model_registry.release import Release
 from model_runtime.errors import RegistryError
-from model_runtime.storage import Storage
 
 if TYPE_CHECKING:
     from model_registry.events import EventBridge
@@ -60,7 +60,10 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-Bucket = Annotated[str, typer.Option("--bucket", "-b", envvar="MODEL_REGISTRY", help="The registry: s3://NAME.")]
+Bucket = Annotated[
+    str,
+    typer.Option("--bucket", "-b", envvar="MODEL_REGISTRY", help="The registry: s3://NAME, or a folder as ./models."),
+]
 Profile = Annotated[str | None, typer.Option("--profile", help="AWS profile; default: as the AWS CLI takes it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 By = Annotated[
@@ -131,8 +134,8 @@ def open_registry(
             event_bridge(tag, move)
 
     return Registry(
-        Storage.open(bucket, profile=profile),
-        actor=by or (lambda: caller_identity(profile)),
+        open_storage(bucket, profile=profile),
+        actor=by or (local_identity if folder_of(bucket) else lambda: caller_identity(profile)),
         signer=_signer(signing_key) if signing_key else None,
         trusted_keys=[keys] if keys else [],
         notifier=notify,

@@ -26,10 +26,10 @@ from model_registry.cli.common import (
     working,
 )
 from model_registry.doctor import findings
+from model_registry.folder import folder_of, open_storage
 from model_registry.reference import VersionRef
 from model_registry.verification import verify_version
 from model_runtime.errors import IntegrityError, InvalidNameError, VerificationError
-from model_runtime.storage import Storage
 
 OlderThan = Annotated[float, typer.Option("--older-than", help="Hours since the last write.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list what would be removed.")]
@@ -118,7 +118,7 @@ def verify(
     with known_errors():
         registry = open_registry(bucket, profile)
         release = registry.resolve(address)
-        faults = audit(bucket, address, profile=profile) if "@" in address else []
+        faults = audit(bucket, address, profile=profile) if "@" in address and not folder_of(bucket) else []
         verified = None
         with working(f"verifying {address}") as progress:
             try:
@@ -147,7 +147,7 @@ def doctor(
     """Look through the whole registry for what is wrong; exit code 3 where something is. Changes nothing."""
     with known_errors():
         with talk.status("reading the registry"):
-            found = list(findings(Storage.open(bucket, profile=profile), check_bytes=not quick))
+            found = list(findings(open_storage(bucket, profile=profile), check_bytes=not quick))
         if as_json:
             print_json(found)
         else:
@@ -162,7 +162,7 @@ def doctor(
 def copy_(
     bucket: Bucket,
     address: Address,
-    to: Annotated[str, typer.Option("--to", help="The other registry: s3://NAME.")],
+    to: Annotated[str, typer.Option("--to", help="The other registry: s3://NAME, or a folder.")],
     to_profile: Annotated[str | None, typer.Option("--to-profile", help="AWS profile of the other account.")] = None,
     profile: Profile = None,
     as_json: AsJson = False,
