@@ -301,3 +301,29 @@ def test_a_difference_of_rounding_passes_and_a_larger_one_does_not() -> None:
     assert (compare(tied, [other]).ties, compare(tied, [other]).differences) == (1, ())
     clear = OwnAnswers([Prediction(label="a", probabilities={"a": 0.6, "b": 0.4})], Tolerance(1e-9, 1e-9))
     assert compare(clear, [Prediction(label="b", probabilities={"a": 0.6, "b": 0.4})]).differences
+
+
+def test_each_format_is_proven_in_its_own_environment(memory: Registry) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = RandomForestClassifier(5, random_state=0).fit(X, y)
+    said: list[str] = []
+    memory.publish(
+        model, name="forms", X_example=X[:3], formats=["joblib", "skops", "onnx"], X_train=X, progress=said.append
+    )
+    assert [line for line in said if line.startswith("proving")] == [
+        "proving the format skops",
+        "proving the format onnx",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "outputs", "what"),
+    [
+        (IsolationForest(n_estimators=2, random_state=0), ["predict", "score_samples"], "the output score_samples"),
+        (PCA(1), None, "the output transform, a model without predict"),
+    ],
+)
+def test_what_onnx_cannot_serve_is_refused(memory: Registry, model: Any, outputs: list[str] | None, what: str) -> None:
+    X, _ = load_iris(return_X_y=True)
+    with pytest.raises(PublishError, match=rf"cannot be served as ONNX \({what}\): leave out `--onnx`"):
+        memory.publish(model.fit(X), name="no", X_example=X[:3], outputs=outputs, formats=["joblib", "onnx"])
