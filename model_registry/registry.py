@@ -45,7 +45,7 @@ from model_runtime.manifest import (
     check_slug,
 )
 from model_runtime.pin import Pin
-from model_runtime.signing import parse_public_keys
+from model_runtime.signing import SIGNING_FILE, parse_public_keys
 from model_runtime.storage import Storage
 
 if TYPE_CHECKING:
@@ -203,16 +203,8 @@ class Registry:
         there = versions.manifest_bytes(ref)
         if there is None:
             versions.require_free(ref)
-            model, *beside = files_of(release.manifest)
-            further = {artifact.file: self._versions.file_bytes(release, artifact) for artifact in beside}
             try:
-                versions.put(
-                    ref,
-                    self._versions.file_bytes(release, model),
-                    release.manifest_bytes,
-                    further=further,
-                    signature=self._versions.signature_bytes(ref),
-                )
+                versions.put(ref, self._files(release), release.manifest_bytes)
             except ConflictError:
                 there = versions.manifest_bytes(ref)
                 if there is None:
@@ -220,6 +212,14 @@ class Registry:
         if there not in {None, release.manifest_bytes}:
             raise ConflictError(f"{ref} is another model in {target.location}: publish there under another name")
         return release
+
+    def _files(self, release: Release) -> Iterator[tuple[str, bytes]]:
+        """A version's files one by one, so that memory holds one of them: the model first, the signing last."""
+        for artifact in files_of(release.manifest):
+            yield artifact.file, self._versions.file_bytes(release, artifact)
+        signature = self._versions.signature_bytes(VersionRef(release.manifest.name, release.manifest.version))
+        if signature is not None:
+            yield SIGNING_FILE, signature
 
     # -- read ------------------------------------------------------------------------------------------------
 
