@@ -336,7 +336,7 @@ def _fixed_list(items: list[dict[str, Any]]) -> dict[str, Any]:
     count = {"minItems": len(items), "maxItems": len(items)}
     if all(item == items[0] for item in items):
         return {"type": "array", "items": items[0], **count}
-    return {"type": "array", "items": {"anyOf": items}, **count}
+    return {"type": "array", "prefixItems": items, **count}
 
 
 def label_names(labels: Sequence[Label]) -> list[str]:

@@ -107,8 +107,9 @@ def test_a_generated_client_calls_every_operation(served_iris: ServedModel, tmp_
         )
         assert done.returncode == 0, done.stdout + done.stderr
         # It reads no CSV; everything else of the document it does.
-        assert done.stdout.count("WARNING") == 1, done.stdout
-        assert "Unsupported content type text/csv" in done.stdout, done.stdout
+        said = done.stdout + done.stderr
+        assert said.count("WARNING") == 1, said
+        assert "Unsupported content type text/csv" in said, said
         program = [str(tools), str(HERE / "generated.py"), url]
         called = subprocess.run(
             program, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)}
