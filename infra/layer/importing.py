@@ -16,6 +16,8 @@ from model_registry.lambda_packages.errors import LayerImportError
 from model_registry.lambda_packages.platform import Runtime, machine
 
 _SECONDS = 300
+# Some wheels have these at their top by mistake: nobody imports them, and some are programs.
+_BY_MISTAKE = frozenset({"benchmarks", "conftest", "docs", "examples", "setup", "test", "tests"})
 
 
 def why_not_here(runtime: Runtime, architecture: str) -> str | None:
@@ -86,7 +88,7 @@ def top_level_modules(files: Mapping[str, str]) -> dict[str, str]:
         module = parts[0] if len(parts) == 2 and parts[1] in {"__init__.py", "__init__.pyc"} else None  # noqa: PLR2004  # folder and file
         if len(parts) == 1 and name.endswith((".py", ".pyc", ".so")):
             module = name.partition(".")[0]
-        if module and module.isidentifier() and not module.startswith("_"):
+        if module and module.isidentifier() and not module.startswith("_") and module not in _BY_MISTAKE:
             found[module] = package
     return found
 

@@ -28,6 +28,7 @@ from tests.package_index import installed_wheel, make_wheel, serving
 from training.train_iris import Trained, publish
 
 ONLY_HERE = "served-on-loopback"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +62,9 @@ def test_an_index_that_only_pip_names_builds_a_layer_verifies_and_serves_the_loc
     changed = msgspec.structs.replace(
         manifest, version=2, environment=msgspec.structs.replace(manifest.environment, packages=packages)
     )
-    Versions(storage).put(VersionRef("iris", 2), registry.read_model(registry.resolve("iris/1")), encode(changed))
+    Versions(storage).put(
+        VersionRef("iris", 2), [("model.joblib", registry.read_model(registry.resolve("iris/1")))], encode(changed)
+    )
     rest = [installed_wheel(tmp_path, name) for name in layer_packages(manifest.environment.packages)]
     lock = tmp_path / "requirements.lock"
     lock.write_text(f"{ONLY_HERE}==1.0 --hash=sha256:{_sha256(wheel)}\n", encoding="utf-8")
@@ -226,6 +229,13 @@ def test_an_interruption_ends_uv_too(tmp_path: Path, index: str, wheel: Path, mo
     if sys.platform == "linux":
         names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid in children.read_text().split()]
         assert "uv" not in names
+
+
+def test_nothing_else_starts_uv() -> None:
+    folders = ["handler", "infra", "local", "model_registry", "model_runtime", "training", "benchmarks"]
+    sources = {path for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    found = {path.relative_to(ROOT).as_posix() for path in sources if "uv_bin" in path.read_text(encoding="utf-8")}
+    assert found == {"model_registry/uv.py"}
 
 
 def _sha256(path: Path) -> str:

@@ -84,5 +84,6 @@ def test_an_older_glibc_than_the_images_cannot(monkeypatch: pytest.MonkeyPatch) 
 
 def test_top_level_modules_are_those_that_people_import() -> None:
     files = ["a/__init__.pyc", "b.py", "c.cpython-312-x86_64-linux-gnu.so", "a/x.pyc", "_private.pyc", "a.libs/l.so"]
-    files += ["a-1.dist-info/METADATA", "namespace/part/__init__.pyc", "not-a-name.pyc"]
+    files += ["a-1.dist-info/METADATA", "namespace/part/__init__.pyc", "not-a-name.pyc", "setup.pyc"]
+    files += ["tests/__init__.pyc"]
     assert list(top_level_modules(dict.fromkeys(files, "it"))) == ["a", "b", "c"]
