@@ -273,6 +273,28 @@ def test_ctrl_c_ends_the_waiting_at_once() -> None:
     assert "did not answer" not in said, f"ended by Ctrl-C, after {took:.1f} s"
 
 
+# -- memory --------------------------------------------------------------------------------------------------
+
+STREAMED = """
+import resource
+from model_runtime.storage import Storage
+storage = Storage.open("models")
+storage.read("small")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+size = sum(len(chunk) for chunk in storage.chunks("large"))
+print(size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_memory_does_not_grow_with_what_is_streamed(service: Service) -> None:
+    size = 256 << 20
+    service.objects |= {"/models/large": bytes(size), "/models/small": b"x"}
+    done = subprocess.run([sys.executable, "-c", STREAMED], capture_output=True, text=True, check=True)
+    received, kilobytes = map(int, done.stdout.split())
+    assert received == size
+    assert kilobytes < 96 << 10, f"{kilobytes >> 10} MB more, for pieces of 8 MB"
+
+
 # -- processes -----------------------------------------------------------------------------------------------
 
 
