@@ -353,6 +353,10 @@ def _type(feature: Feature) -> Any:
     kind = _TYPES[feature.type]
     if feature.categories is not None and feature.type in {"string", "integer"} and not feature.nullable:
         return Literal[tuple(feature.categories)]
+    if feature.categories is not None and feature.nullable:
+        kind = Annotated[
+            kind, msgspec.Meta(description=f"Any value but {_shown(feature.categories)} counts as missing.")
+        ]
     return Optional[kind] if feature.nullable else kind  # noqa: UP045  # Annotated types have no |
 
 
@@ -421,10 +425,14 @@ def _too_large(feature: Feature, value: Any) -> str:
     return " of 64 bits" if number.is_integer() and abs(number) >= _LARGEST_INTEGER else ""
 
 
+def _shown(categories: Sequence[Label]) -> str:
+    shown = ", ".join(json.dumps(value) for value in categories[:_SHOWN_CATEGORIES])
+    return f"{shown}{' and more' if len(categories) > _SHOWN_CATEGORIES else ''}"
+
+
 def _noun(feature: Feature) -> str:
     if feature.categories is not None and not feature.nullable:
-        shown = ", ".join(json.dumps(value) for value in feature.categories[:_SHOWN_CATEGORIES])
-        return f"one of {shown}{' and more' if len(feature.categories) > _SHOWN_CATEGORIES else ''}"
+        return f"one of {_shown(feature.categories)}"
     return _NOUNS[feature.type] + (" or null" if feature.nullable else "")
 
 
