@@ -5,8 +5,8 @@ import pulumi
 from infra.alarms import ModelAlarms
 from infra.api import ApiArgs, ModelApi
 from infra.api_logging import ApiGatewayLogging
+from infra.api_outputs import api_outputs
 from infra.artifact_bucket import ArtifactBucket
-from infra.curl import get_line, post_line
 from infra.custom_domain import CustomDomain
 from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
@@ -43,39 +43,30 @@ def deploy_model(settings: Settings) -> None:
         artifacts=artifacts,
     )
     function = ModelFunction(name, FunctionArgs(release=release, layer_arn=layer.arn, settings=settings))
-    api = ModelApi(f"{name}-api", ApiArgs(signature=manifest.signature, function=function, settings=settings))
+    api = None
+    if settings.api == "rest":
+        api = ModelApi(f"{name}-api", ApiArgs(signature=manifest.signature, function=function, settings=settings))
+        for output, value in api_outputs(settings, manifest, api).items():
+            pulumi.export(output, value)
+        if settings.domain_name:
+            domain = CustomDomain(f"{name}-domain", settings=settings, rest_api=api.rest_api_id, stage=api.stage_name)
+            pulumi.export("domainUrl", f"https://{settings.domain_name}/predict")
+            pulumi.export("domainTarget", domain.target)
+            pulumi.export("domainTargetZone", domain.target_zone)
+    api_name = api.api_name if api else None
     if settings.alarm_topic_arn:
-        ModelAlarms(f"{name}-alarms", settings=settings, function_name=function.function_name, api_name=api.api_name)
+        ModelAlarms(f"{name}-alarms", settings=settings, function_name=function.function_name, api_name=api_name)
     if settings.dashboard:
-        ModelDashboard(
-            f"{name}-dashboard", function_arn=function.function_arn, api_name=api.api_name, stage=settings.stack
-        )
-
-    invoke_url = api.url.apply(lambda url: f"{url.rstrip('/')}/predict")
-    pulumi.export("invokeUrl", invoke_url)
-    access = {"api_key": settings.api_key, "signed": settings.authorization == "iam"}
-    pulumi.export("curlGet", invoke_url.apply(lambda url: get_line(url, manifest, **access)))
-    pulumi.export("curlPost", invoke_url.apply(lambda url: post_line(url, manifest, **access)))
+        ModelDashboard(f"{name}-dashboard", function_arn=function.function_arn, api_name=api_name, stage=settings.stack)
     pulumi.export("modelName", manifest.name)
     pulumi.export("modelVersion", manifest.version)
     pulumi.export("modelManifestSha256", release.manifest_sha256)
     pulumi.export("modelFormat", settings.model_format)
     pulumi.export("functionName", function.function_name)
+    pulumi.export("functionAlias", function.alias_arn)
     pulumi.export("layerArn", layer.arn)
     pulumi.export("registryBucket", settings.registry_bucket)
     pulumi.export("artifactBucket", artifacts.name)
-    if api.api_key_id is not None:
-        pulumi.export("apiKeyId", api.api_key_id)
-    if settings.domain_name:
-        domain = CustomDomain(
-            f"{name}-domain",
-            settings=settings,
-            rest_api=api.rest_api_id,
-            stage=api.stage_name,
-        )
-        pulumi.export("domainUrl", f"https://{settings.domain_name}/predict")
-        pulumi.export("domainTarget", domain.target)
-        pulumi.export("domainTargetZone", domain.target_zone)
 
 
 settings = read_settings()

@@ -31,6 +31,8 @@ class ModelFunction(pulumi.ComponentResource):
     """Name of the function."""
     function_arn: pulumi.Output[str]
     """ARN of the function, without a version."""
+    alias_arn: pulumi.Output[str]
+    """ARN of the alias, for those who invoke it themselves."""
     alias_name: pulumi.Output[str]
     """Name of the alias to call."""
     invoke_arn: pulumi.Output[str]
@@ -121,6 +123,7 @@ class ModelFunction(pulumi.ComponentResource):
         self.function_name = function.name
         self.function_arn = function.arn
         self.alias_name = alias.name
+        self.alias_arn = alias.arn
         self.invoke_arn = alias.invoke_arn
         self.register_outputs({"function_name": self.function_name, "alias_name": self.alias_name})
 

@@ -102,7 +102,7 @@ def test_a_layer_over_the_limit(
     assert "100.0 MB" in message or "100,000,000" in message
 
 
-@pytest.mark.parametrize("format", ["skops", "onnx"])
+@pytest.mark.parametrize("model_format", ["skops", "onnx"])
 def test_a_format_that_the_version_was_not_published_for(
     refusal: Refusal, registry: Registry, trained_iris: Trained, model_format: str
 ) -> None:
