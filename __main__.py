@@ -7,6 +7,7 @@ from infra.api import ApiArgs, ModelApi
 from infra.api_logging import ApiGatewayLogging
 from infra.api_outputs import api_outputs
 from infra.artifact_bucket import ArtifactBucket
+from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
 from infra.custom_domain import CustomDomain
 from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
@@ -15,23 +16,36 @@ from infra.layer_version import DependencyLayer
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
 from infra.settings.rules import check_python
+from infra.transitions import capacity_output, check_transition
+from infra.versions import prune, published
 
 
 def deploy_registry(settings: RegistrySettings) -> None:
-    """Once per account: the registry's bucket."""
+    """Once per account and region: the registry's bucket, and API Gateway's right to write logs."""
     registry = RegistryBucket("registry", bucket_name=settings.registry_bucket, account=settings)
-    ApiGatewayLogging("api-logging", account=settings)
+    theirs = logging_is_theirs(own_outputs())
+    if theirs is None:
+        ApiGatewayLogging("api-logging", account=settings)
+    else:
+        pulumi.log.info(f"API Gateway writes its logs as {theirs}, which is left as it is")
+    pulumi.export("apiLogging", theirs or "created")
     pulumi.export("registryBucket", registry.name)
 
 
 def deploy_model(settings: Settings) -> None:
     """One environment: the model that its tag points at, behind an API."""
+    outputs = own_outputs()
+    check_transition(settings, outputs)
+    check_region(settings)
     release = resolve_release(settings)
     manifest = release.manifest
     model_format = served_format(settings, manifest)
     check_python(settings, model_format.environment.python)
-    announce_change(settings, release)
+    announce_change(settings, release, outputs)
+    check_account(settings, outputs)
     built = model_layer(manifest, model_format, settings.architecture, signing=bool(settings.public_keys))
+    versions = published(outputs.get("functionName"))
+    prune(versions, settings.keep_versions)
     name = settings.service
 
     artifacts = ArtifactBucket(f"{name}-artifacts", account=settings)
@@ -42,7 +56,10 @@ def deploy_model(settings: Settings) -> None:
         architecture=settings.architecture,
         artifacts=artifacts,
     )
-    function = ModelFunction(name, FunctionArgs(release=release, layer_arn=layer.arn, settings=settings))
+    function = ModelFunction(
+        name,
+        FunctionArgs(release=release, layer_arn=layer.arn, settings=settings, hold_interfaces=versions.hold_interfaces),
+    )
     api = None
     if settings.api == "rest":
         api = ModelApi(f"{name}-api", ApiArgs(signature=manifest.signature, function=function, settings=settings))
@@ -64,6 +81,7 @@ def deploy_model(settings: Settings) -> None:
     pulumi.export("modelFormat", settings.model_format)
     pulumi.export("functionName", function.function_name)
     pulumi.export("functionAlias", function.alias_arn)
+    pulumi.export("capacity", capacity_output(settings))
     pulumi.export("layerArn", layer.arn)
     pulumi.export("registryBucket", settings.registry_bucket)
     pulumi.export("artifactBucket", artifacts.name)

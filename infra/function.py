@@ -22,6 +22,8 @@ class FunctionArgs:
     release: Release
     layer_arn: pulumi.Input[str]
     settings: Settings
+    hold_interfaces: bool = False
+    """Whether versions that were published before have network interfaces, which go with the role's rights."""
 
 
 class ModelFunction(pulumi.ComponentResource):
@@ -66,7 +68,7 @@ class ModelFunction(pulumi.ComponentResource):
                     log_group_arn=values[1],
                     tracing=settings.tracing,
                     models_key_arn=settings.registry_kms_key_arn or settings.kms_key,
-                    in_vpc=settings.in_vpc,
+                    in_vpc=settings.in_vpc or args.hold_interfaces,
                 )
             ),
             opts=child,

@@ -223,6 +223,16 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             source='AWS Lambda Developer Guide, "Configure ephemeral storage for Lambda functions"',
         ),
     ] = NO_EXTRA_STORAGE
+    keep_versions: Annotated[
+        int,
+        Meta(ge=2, le=1_000),
+        Setting(
+            "Published versions of the function that an update leaves; older ones are deleted before it, but never the "
+            "one that callers reach nor the one before it.",
+            unit="versions",
+            source='AWS Lambda Developer Guide, "Lambda quotas": 75 GB for all versions of all functions of a region',
+        ),
+    ] = 10
     reserved_concurrency: Annotated[
         int,
         Meta(ge=NOT_RESERVED, le=_CONCURRENCY_MAX),

@@ -21,7 +21,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from infra import inputs, policies
+from infra import aws_account, inputs, policies
 from infra.settings import Settings
 from local.deployment import deploy
 from local.errors import ApiModelError
@@ -110,6 +110,9 @@ def sent(name: str) -> tuple[Request, ...]:
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as state:
         patch.setattr(inputs, "resolve_release", resolve)
+        patch.setattr(aws_account, "client", aws.client)
+        if variant.stack == "registry":  # an account in which API Gateway may not write logs yet
+            patch.setattr(aws_account, "_logging_role", lambda: None)
         patch.setattr(inputs, "model_layer", lambda *_args, **_options: layer())
         deploy(PROJECT, variant.stack, aws, Path(state), config={**BUCKET, **variant.config})
     return tuple(aws.requests)
