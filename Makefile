@@ -43,7 +43,7 @@ lock: $(READY) ## Resolve the locked requirements anew
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --python-version 3.11 local/requirements.in -o local/requirements.lock
 
 clean: ## Remove the environment, caches and local state (run make stop first)
-	@rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage coverage.xml
+	@rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .coverage coverage.xml
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock

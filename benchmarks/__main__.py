@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.parts) - PARTS.keys())
     if unknown:
-        parser.error(f"there is no part {', '.join(unknown)}: choose from {', '.join(PARTS)}")
+        parser.error(f"unknown part {', '.join(unknown)}: choose from {', '.join(PARTS)}")
     out, talk = Console(), Console(stderr=True)
     start = time.monotonic()
     sections = []

@@ -12,10 +12,10 @@ from benchmarks import guide
 from benchmarks.cold import ARCHITECTURE, ColdStart, prepare
 from handler.app import App
 from infra.function_code import variables
-from infra.layer.build import LayerSpec
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
 from model_registry.environments import find_interpreter
+from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.errors import InterpreterNotFoundError
 from model_runtime.manifest import FormatName
 from model_runtime.start import Deployment, load

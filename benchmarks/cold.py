@@ -1,4 +1,4 @@
-"""A cold start outside Lambda, as near to it as a process comes.
+"""A cold start outside Lambda, as close to it as a process gets.
 
 A fresh interpreter without site-packages gets the function's own files and the unpacked layer, as Lambda has them in
 /var/task and /opt, and the variables that a deployment sets. It fetches the model from a local S3, verifies and loads
@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from infra.function_code import ENTRY_POINT, code_files, variables
+from infra.function_code import ENTRY_POINT, variables
 from infra.inputs import model_layer
 from infra.layer.build import Layer
-from infra.layer.platform import runtime_for
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
 from model_registry.environments import find_interpreter
+from model_registry.lambda_packages.platform import runtime_for
+from model_registry.shipping import function_files
 from model_runtime.manifest import FormatName
 from training.train_iris import GUIDE_EVENT, publish, train
 
@@ -51,7 +52,7 @@ class FirstAnswer:
     """What one cold start gave and took."""
 
     seconds: float
-    """From just before the process is made until the answer is there."""
+    """From just before the process is created until its answer arrives."""
     peak_bytes: int
     """Peak of resident memory."""
     modules: Mapping[str, int]
@@ -71,7 +72,7 @@ class ColdStart:
     """Where it runs; for ours it holds `task`, the function's files, and `opt`, the layer."""
 
     def run(self) -> FirstAnswer:
-        """Start once, and wait for the first answer; RuntimeError with its stderr where there is none."""
+        """Start once, and wait for the first answer; RuntimeError with its stderr if there is none."""
         started = time.monotonic()
         done = subprocess.run(  # noqa: S603  # the command is the benchmark's own
             self.command,
@@ -90,11 +91,11 @@ class ColdStart:
         return FirstAnswer(result["answered"] - started, result["peak_bytes"], result["modules"], result["answer"], log)
 
     def under(self, *prefix: str) -> "ColdStart":
-        """The same start as the argument of another program, say a profiler."""
+        """The same start as the argument of another program, such as a profiler."""
         return replace(self, command=(*prefix, *self.command))
 
     def with_options(self, *options: str) -> "ColdStart":
-        """The same start with more options of the interpreter, say `-X importtime`."""
+        """The same start with more options of the interpreter, such as `-X importtime`."""
         return replace(self, command=(self.command[0], *options, *self.command[1:]))
 
     def with_variables(self, **variables: str) -> "ColdStart":
@@ -128,7 +129,7 @@ def prepare(
     form = release.manifest.model_format(model_format)
     layer = layer or model_layer(release.manifest, form, ARCHITECTURE)
     task, opt = folder / "task", folder / "opt"
-    for name, path in code_files().items():
+    for name, path in function_files().items():
         (task / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, task / name)
     with zipfile.ZipFile(layer.path) as archive:
@@ -153,5 +154,5 @@ def prepare(
 
 
 def _interpreter(python: str) -> str:
-    """The interpreter of this version, behind a virtual environment: the ONNX format may have a newer one."""
+    """The interpreter of this version, behind a virtual environment: the format onnx may need a newer one."""
     return str(Path(find_interpreter(python)).resolve())

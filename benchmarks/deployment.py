@@ -15,7 +15,7 @@ from benchmarks.bench import Bench
 from benchmarks.environments import variable
 from benchmarks.measured import Measured
 from benchmarks.page import Goal, Section
-from benchmarks.proxy import Proxy, proxy_to
+from benchmarks.proxy import Proxy, running
 from local.deployment import deploy
 from local.iris import PROJECT
 from local.ministack import LocalAws
@@ -43,10 +43,10 @@ class Deployment:
 
 def measure(bench: Bench) -> Section:
     """Deploy once from nothing, then again with nothing changed."""
-    # A quick run takes the layer from the user's cache where it is there: building it takes most of a deployment.
+    # A quick run takes the layer from the user's cache if it is cached: building it takes most of a deployment.
     cache = cache_folder("layers").parent if bench.quick else bench.folder / "deployed-layers"
     state = bench.folder / "deployed"
-    with proxy_to(bench.aws.port) as proxy, variable(CACHE_VARIABLE, str(cache)):
+    with running(Proxy(bench.aws.port)) as proxy, variable(CACHE_VARIABLE, str(cache)):
         aws = replace(bench.aws, url=proxy.url)
         run = _Runner(aws, proxy, cache, state)
         bench.say("deploying for the first time")

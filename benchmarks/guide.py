@@ -17,10 +17,10 @@ from uv import find_uv_bin
 
 from benchmarks.cold import EVENT, ColdStart
 from benchmarks.environments import ROOT
-from infra.layer.build import LayerSpec
-from infra.layer.platform import runtime_for
 from local.ministack import LocalAws
 from model_registry import Release
+from model_registry.lambda_packages.platform import runtime_for
+from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.manifest import MODEL_FILE, version_key
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -66,7 +66,7 @@ def unpack(folder: Path, spec: LayerSpec, cache: Path | None = None) -> Path:
 
 def _download(wheels: Path, spec: LayerSpec, cache: Path | None) -> None:
     machine = spec.runtime.platform(spec.architecture).partition("-")[0]
-    newest = int(spec.runtime.glibc.partition(".")[2])
+    newest = int(spec.runtime.image.glibc.partition(".")[2])
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(newest, _OLDEST_GLIBC - 1, -1)]
     subprocess.run(  # noqa: S603  # the project's own pip
         [

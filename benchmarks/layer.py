@@ -17,8 +17,9 @@ from benchmarks.cold import ARCHITECTURE
 from benchmarks.environments import variable
 from benchmarks.measured import Measured
 from benchmarks.page import Goal, Section, at_most
-from infra.function_code import requirements
-from infra.layer.build import Layer, LayerSpec, build_layer
+from infra.layer.build import Layer, build_layer
+from model_registry.lambda_packages.spec import LayerSpec
+from model_registry.shipping import function_requirements, layer_packages
 from model_runtime.manifest import FormatName
 
 ROUNDS, QUICK_ROUNDS = 2, 1
@@ -74,7 +75,7 @@ def measure(bench: Bench) -> Section:
         )
     note = (
         f"{rounds} rounds, each with empty caches of its own; median (fastest to slowest). Both ways take the versions "
-        f"of the model's manifest; ours has besides what the handler needs ({', '.join(requirements())})."
+        f"of the model's manifest; ours has besides what the handler needs ({', '.join(function_requirements())})."
     )
     return Section("layer", [table], note, list(_goals(built, sizes[0], cached)))
 
@@ -82,7 +83,7 @@ def measure(bench: Bench) -> Section:
 def layer_spec(bench: Bench, model_format: FormatName) -> LayerSpec:
     """What the stack's layer for this format is made of, as `infra.inputs.model_layer` has it."""
     environment = bench.release.manifest.model_format(model_format).environment
-    return LayerSpec(environment.python, ARCHITECTURE, tuple({**requirements(), **environment.packages}.items()))
+    return LayerSpec(environment.python, ARCHITECTURE, tuple(layer_packages(environment.packages).items()))
 
 
 def _few_packages(spec: LayerSpec) -> LayerSpec:

@@ -1,4 +1,4 @@
-"""How long something took, some times over, and how that is written."""
+"""How long something took, several times, and how that is written."""
 
 import statistics
 import time

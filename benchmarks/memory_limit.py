@@ -31,7 +31,7 @@ class Limited:
     mechanism: str
     """What enforced the limit."""
     first: FirstAnswer | None
-    """None where it did not get to an answer."""
+    """None if it did not get to an answer."""
     reason: str = ""
     """Why there is none."""
 
@@ -103,7 +103,7 @@ def _made(parent: Path | None, limit_file: str, swap_file: str, limit: int) -> P
     except OSError:  # not ours to divide
         return None
     try:
-        with (group / limit_file).open("r+") as file:  # the kernel has made it, or this is no control group
+        with (group / limit_file).open("r+") as file:  # the kernel has made it, or this is not a control group
             file.write(str(limit))
         subprocess.run(["/bin/sh", "-c", _JOIN, str(group), "true"], check=True, capture_output=True)  # noqa: S603  # a fixed line
     except (OSError, subprocess.CalledProcessError):  # not ours to set, or to move a process into

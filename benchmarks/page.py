@@ -25,9 +25,9 @@ class Goal:
     goal: str
     found: str
     reached: bool | None
-    """None where it could not be measured; `found` then says why."""
+    """None if it could not be measured; `found` then says why."""
     part: float | None = None
-    """What was found as a part of the limit, where both are numbers."""
+    """What was found as a part of the limit, if both are numbers."""
 
     def line(self) -> list[str]:
         """The goal as a line of the table of goals."""
@@ -53,7 +53,7 @@ class Section:
     """File names with what the picture shows, for those who cannot see it."""
 
     def markdown(self) -> str:
-        """What stands between the markers."""
+        """The text between the markers."""
         pictures = [f"![{text}](images/{name})" for name, text in self.images]
         return "\n\n".join([self.note, *map(markdown_table, self.tables), *pictures])
 
@@ -78,12 +78,12 @@ def setting() -> str:
 
 
 def markers(name: str) -> tuple[str, str]:
-    """The comments between which a part's results stand."""
+    """The comments that enclose a part's results."""
     return f"<!-- make bench, {name}: begin -->", f"<!-- make bench, {name}: end -->"
 
 
 def write(name: str, content: str, page: Path = PAGE) -> None:
-    """Put a part's results between its markers on the page; ValueError where it has none."""
+    """Put a part's results between its markers on the page; ValueError if it has none."""
     begin, end = markers(name)
     text = page.read_text(encoding="utf-8")
     before, found_begin, rest = text.partition(begin)

@@ -100,7 +100,7 @@ def import_times(start: ColdStart) -> list[Import]:
 
 
 def draw(times: Sequence[PackageTime], title: str, path: Path) -> None:
-    """Draw the packages as bars, the longest at the top; what is small is put together."""
+    """Draw the packages as bars, the longest at the top; the small ones are summed up."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -125,10 +125,10 @@ def draw(times: Sequence[PackageTime], title: str, path: Path) -> None:
 
 
 def flame(start: ColdStart, path: Path) -> None:
-    """Have py-spy sample one start; ProfileError where the system lets it not look into the process."""
+    """Let py-spy sample one start; ProfileError if the system does not let it look into the process."""
     spy = Path(sysconfig.get_path("scripts")) / "py-spy"
     if not spy.exists():
-        raise ProfileError(f"there is no {spy}: install the extra `dev`, as `make .venv/.ready` does")
+        raise ProfileError(f"{spy} does not exist: install the extra `dev`, as `make .venv/.ready` does")
     _run(start.under(str(spy), "record", "--rate", str(RATE), "--output", str(path), "--"), "py-spy")
     if not path.exists():
         raise ProfileError(f"py-spy wrote no {path.name}")
@@ -155,7 +155,7 @@ def _explained(what: str, code: int, stderr: str) -> str:
 
 
 def profile(start: ColdStart, title: str, folder: Path) -> tuple[list[PackageTime], list[Path]]:
-    """Make both pictures of a start in a folder; gives the times by package and the pictures' paths."""
+    """Draw both pictures of a start into a folder; returns the times by package and the pictures' paths."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = [folder / "import-time.svg", folder / "flame.svg"]
     for picture in pictures:

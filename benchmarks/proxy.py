@@ -1,22 +1,20 @@
-"""A small HTTP proxy on this machine: it counts requests, and loses answers where a test wants that."""
+"""A small HTTP proxy on this machine that counts requests."""
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPResponse
 from socketserver import StreamRequestHandler, ThreadingTCPServer
+from typing import TypeVar
 
 _HOST = "127.0.0.1"
 _BODILESS = {204, 304}
+Kind = TypeVar("Kind", bound="Proxy")
 
 
 class Proxy(ThreadingTCPServer):
-    """Passes requests on unchanged.
-
-    `requests` has the method and path of each that was passed on. `loses` says of one that was passed on and
-    answered whether the answer is lost: the connection ends instead. While `down`, requests are not passed on either.
-    """
+    """Passes requests on unchanged; `requests` has the method and path of each that was passed on."""
 
     allow_reuse_address = True
 
@@ -24,14 +22,26 @@ class Proxy(ThreadingTCPServer):
         super().__init__((_HOST, 0), _Handler)
         self.upstream = (_HOST, port)
         self.requests: list[tuple[str, str]] = []
-        self.loses: Callable[[str, str], bool] = lambda _method, _path: False
-        self.down = False
         self.connections: set[socket.socket] = set()
 
     @property
     def url(self) -> str:
         """Where it listens."""
         return f"http://{_HOST}:{self.server_address[1]}"
+
+    def answer(self, method: str, path: str, data: bytes) -> bytes | None:
+        """Pass a request on, and return the answer as bytes; None ends the connection."""
+        with socket.create_connection(self.upstream) as upstream:
+            upstream.sendall(data)
+            response = HTTPResponse(upstream, method=method)
+            response.begin()
+            body = response.read()
+        self.requests.append((method, path))
+        headers = [(k, v) for k, v in response.getheaders() if k.lower() not in {"transfer-encoding", "connection"}]
+        if response.getheader("content-length") is None and response.status not in _BODILESS:
+            headers.append(("content-length", str(len(body))))
+        head = [f"HTTP/1.1 {response.status} {response.reason}", *(f"{k}: {v}" for k, v in headers), "", ""]
+        return "\r\n".join(head).encode("latin-1") + body
 
     def disconnect(self) -> None:
         """End the connections that clients keep open."""
@@ -41,9 +51,9 @@ class Proxy(ThreadingTCPServer):
 
 
 @contextmanager
-def proxy_to(port: int) -> Iterator[Proxy]:
-    """Run a proxy to a port of this machine for the length of the block."""
-    with Proxy(port) as server:
+def running(proxy: Kind) -> Iterator[Kind]:
+    """Run a proxy for the length of the block."""
+    with proxy as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -70,8 +80,7 @@ class _Handler(StreamRequestHandler):
     def handle(self) -> None:
         with suppress(ConnectionError):
             while request := self._request():
-                # Looked at now, as this connection may have waited for its next request since before it went down.
-                answer = None if self.server.down else self._forward(*request)
+                answer = self.server.answer(*request)
                 if answer is None:
                     return
                 self.wfile.write(answer)
@@ -85,19 +94,3 @@ class _Handler(StreamRequestHandler):
         length = next((int(v) for k, _, v in (x.partition(b":") for x in lines) if k.lower() == b"content-length"), 0)
         method, path, _ = lines[0].decode("ascii").split(" ")
         return method, path, b"".join(lines) + self.rfile.read(length)
-
-    def _forward(self, method: str, path: str, data: bytes) -> bytes | None:
-        """The answer as bytes; None where it is lost."""
-        with socket.create_connection(self.server.upstream) as upstream:
-            upstream.sendall(data)
-            response = HTTPResponse(upstream, method=method)
-            response.begin()
-            body = response.read()
-        self.server.requests.append((method, path))
-        if self.server.loses(method, path):
-            return None
-        headers = [(k, v) for k, v in response.getheaders() if k.lower() not in {"transfer-encoding", "connection"}]
-        if response.getheader("content-length") is None and response.status not in _BODILESS:
-            headers.append(("content-length", str(len(body))))
-        head = [f"HTTP/1.1 {response.status} {response.reason}", *(f"{k}: {v}" for k, v in headers), "", ""]
-        return "\r\n".join(head).encode("latin-1") + body

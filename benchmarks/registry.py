@@ -23,7 +23,7 @@ from benchmarks.environments import ROOT, environment
 from benchmarks.measured import Measured
 from benchmarks.page import Section, Table
 from benchmarks.peers.timing import FEW, NAME, timed
-from benchmarks.proxy import Proxy, proxy_to
+from benchmarks.proxy import Proxy, running
 from local.ministack import LocalAws
 from model_registry import Registry, Storage, history
 from model_registry.records import tag_key
@@ -169,7 +169,7 @@ def measure_peer(peer: Peer, folder: Path, size: Size) -> Results:
 
 
 def rows(sizes: Sequence[Size], results: dict[tuple[str, Size], Results]) -> Table:
-    """The table's lines: what was done, with how much there, and what each took."""
+    """The table's lines: what was done, with how much was there, and what each took."""
     labels = list(dict.fromkeys(label for label, _ in results))
     lines = [["verb", "versions; moves", *labels]]
     for verb in VERBS:
@@ -185,7 +185,7 @@ def measure(bench: Bench) -> Section:
     """Measure this registry and the peers at each size."""
     sizes, peers = (QUICK, QUICK_PEERS) if bench.quick else (FULL, PEERS)
     results = {}
-    with proxy_to(bench.aws.port) as proxy:
+    with running(Proxy(bench.aws.port)) as proxy:
         for size in sizes:
             bench.say(f"{OURS}, {size.versions:,} versions")
             results[OURS, size] = measure_ours(bench.aws, proxy, f"size-{size.versions}", size)

@@ -138,7 +138,7 @@ def _sizes(bench: Bench, amounts: Amounts) -> list[Panel]:
         megabytes.append(round(release.manifest.artifact.size / MB, 1))
         seconds.append(1000 * times(firsts).median)
         memory.append(peak(firsts) / MB)
-    label = "sklearn format"
+    label = "joblib format"
     return [
         Panel("Cold start, by size of the model", "MB", "ms", megabytes, {label: seconds}),
         Panel("Peak memory, by size of the model", "MB", "MB", megabytes, {label: memory}),

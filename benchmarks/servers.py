@@ -198,7 +198,7 @@ def _model_file(bench: Bench) -> Path:
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], object]) -> str:
-    """Wait until `ready` gives something, and give it as text; RuntimeError with the log's end where it does not."""
+    """Wait until `ready` returns something, and return it as text; RuntimeError with the log's end if it never does."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if found := ready():

@@ -13,7 +13,7 @@ from benchmarks.page import Goal, Section, at_most
 ROUNDS, QUICK_ROUNDS = 11, 1
 LIMIT_MB = 128
 GUIDE = "the guide's recipe"
-THREADS = "ours, sklearn format, with as many threads as the libraries take"
+THREADS = "ours, joblib format, with as many threads as the libraries take"
 MOST_SECONDS = {"joblib": 0.30, "onnx": 0.08}
 MOST_MEMORY = {"joblib": 0.90, "onnx": 0.50}
 

@@ -73,9 +73,7 @@ def goals(one: Mapping[str, Measured], many: Mapping[str, Measured], formats: Se
         if model_format == "joblib":
             fastest_guide = min(one[f"{GUIDE}, {method}"].median for method in ("GET", "POST"))
             found.append(
-                at_most(
-                    "warm, one row, sklearn format, of the recipe's handler", slowest / fastest_guide, MOST_OF_GUIDE
-                )
+                at_most("warm, one row, joblib format, of the recipe's handler", slowest / fastest_guide, MOST_OF_GUIDE)
             )
         limit = MOST_OF_PREDICT[model_format]
         found.append(

@@ -1,22 +1,22 @@
 """What Lambda calls: parse, predict, respond. The model is loaded when the environment starts."""
 
-import base64
-import json
 import os
-import traceback
+import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from handler.metrics import COLD_START, LOAD_FAILURE, RESTORE, counted, embedded, timed
-from handler.openapi import document
-from handler.responses import Problem, Response, answer, body_of, problem_json, refusal
-from model_runtime.errors import InputError, RegistryError
-from model_runtime.manifest import Prediction
-from model_runtime.schema import Row
-from model_runtime.start import LoadError, ServedModel
-
-Event = Mapping[str, Any]
+from handler import log
+from handler.direct import InvocationError, answer_direct, refusal_direct, wants_raise
+from handler.metrics import COLD_START, LOAD_FAILURE, RESTORE, Tally, counted, timed
+from handler.prediction import Answering
+from handler.reporting import Exchange, Reporting
+from handler.requests import Event, Request, is_request, refuse_foreign
+from handler.responses import Problem, Response, refusal
+from handler.routes import Call, name_of, route_of
+from model_runtime.download import LoadError
+from model_runtime.errors import RegistryError
+from model_runtime.start import ServedModel, phase_of
 
 
 class App:
@@ -25,198 +25,127 @@ class App:
     def __init__(self, load_model: Callable[[], ServedModel]) -> None:
         self._load = load_model
         self._served: ServedModel | None = None
+        self._answering: Answering | None = None
         self._starting = True
+        self._tally = Tally()
+        self._reporting = Reporting.from_environment(os.environ, self._tally)
 
     def start(self, *, must_load: bool = False) -> None:
         """Load the model now. A failure is logged and tried again at the next request, or raised if it `must_load`."""
         try:
-            self._loaded()
-        except Exception:
+            self._loaded(None)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             if must_load:
                 raise
 
     def restored(self) -> None:
         """Log that this environment is a copy of the one that loaded the model."""
-        manifest = self._model().manifest
-        _log("restored", counted(RESTORE), model=manifest.name, version=manifest.version)
+        manifest = self._model({})[0].manifest
+        log.write("restored", counted(RESTORE), model=manifest.name, version=manifest.version)
 
-    def __call__(self, event: Event, context: object) -> Response:  # noqa: ARG002  # Lambda passes it
-        """Answer an API Gateway proxy event, or a bare event with the features."""
-        return self._from_gateway(event) if _is_gateway_event(event) else self._direct(event)
+    def __call__(self, event: Event, context: object) -> Response:
+        """Answer a request of API Gateway, or a direct invocation."""
+        began = time.perf_counter()
+        self._tally.request()
+        if is_request(event):
+            return self._from_gateway(Request(event), context, began)
+        return self._direct(event, context, began)
 
-    def _from_gateway(self, event: Event) -> Response:
+    def _from_gateway(self, request: Request, context: object, began: float) -> Response:
+        exchange = Exchange(name_of(request), log.ids(request.id, context), began)
         headers: dict[str, str] = {}
         try:
-            route = _route(event)
-            model = self._model()
+            route = route_of(request)
+            model, answering = self._model(exchange.ids)
             headers["X-Model-Version"] = str(model.manifest.version)
-            return answer(route(model, event), headers)
+            call = Call(request, model, answering, headers)
+            response = route(call)
+            exchange.rows = call.rows
         except Problem as problem:
-            return refusal(problem, headers)
-        except Exception:  # noqa: BLE001  # whatever it was, a caller sees no internals; the log has them
-            return refusal(_failed(), headers)
+            response = refusal(problem, headers)
+            exchange.problem = problem
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever it was, a caller sees no internals; the log has them
+            exchange.error, exchange.problem = error, _failed()
+            response = refusal(exchange.problem, headers)
+        self._reporting.done(exchange, response["statusCode"], self._served)
+        return response
 
-    def _direct(self, event: Event) -> Response:
-        """The guide's form: the bare label as body, without headers. A batch gives what the API gives."""
+    def _direct(self, event: Any, context: object, began: float) -> Response:
+        exchange = Exchange("direct", log.ids(None, context), began)
         try:
-            return {"statusCode": HTTPStatus.OK.value, "body": _direct_body(self._model(), event)}
+            refuse_foreign(event)
+            response, exchange.rows = answer_direct(*self._model(exchange.ids), event)
         except Problem as problem:
-            return _direct_refusal(problem)
-        except Exception:  # noqa: BLE001  # as above
-            return _direct_refusal(_failed())
+            response = refusal_direct(problem)
+            exchange.problem = problem
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  # as above
+            exchange.error, exchange.problem = error, _failed()
+            response = refusal_direct(exchange.problem)
+        self._reporting.done(exchange, response["statusCode"], self._served)
+        if exchange.problem is not None and wants_raise(event, self._served):
+            raise InvocationError(response["body"])
+        return response
 
-    def _model(self) -> ServedModel:
+    def _model(self, ids: Mapping[str, str]) -> tuple[ServedModel, Answering]:
         try:
-            return self._loaded()
-        except Exception as error:  # logged there; whatever it was, nothing is served
+            return self._loaded(ids)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # logged there; whatever it was, nothing is served
             raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "The model is not available; the function's log says why."
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The model is not available; the function's log says why.",
+                is_logged=True,
             ) from error
 
-    def _loaded(self) -> ServedModel:
-        if self._served is None:
-            start = counted(COLD_START) if self._starting else {}
-            self._starting = False
-            try:
-                self._served = self._load()
-            except Exception as error:  # unpickling can raise anything
-                known = isinstance(error, LoadError | RegistryError)
-                more = {} if known else {"traceback": traceback.format_exc()}
-                _log("model_load_failed", start | counted(LOAD_FAILURE), reason=str(error), **more)
-                raise
-            manifest = self._served.manifest
-            milliseconds = {**self._served.milliseconds, "total": round(sum(self._served.milliseconds.values()), 1)}
-            _log(
-                "model_loaded",
-                start | timed(milliseconds),
-                model=manifest.name,
-                version=manifest.version,
-                milliseconds=milliseconds,
-            )
-        return self._served
+    def _loaded(self, ids: Mapping[str, str] | None) -> tuple[ServedModel, Answering]:
+        if self._served is not None and self._answering is not None:
+            return self._served, self._answering
+        start = counted(COLD_START) if self._starting else {}
+        self._starting = False
+        try:
+            with log.WholeLines():
+                served = self._load()
+        except BaseException as error:  # unpickling can raise anything
+            self._log_failure(error, start, ids)
+            raise
+        self._served = served
+        self._answering = Answering(served, self._tally, label_counts=self._reporting.label_counts)
+        milliseconds = {**served.milliseconds, "total": round(sum(served.milliseconds.values()), 1)}
+        log.write(
+            "model_loaded",
+            {**start, **timed(milliseconds)},
+            **(ids or {}),
+            model=served.manifest.name,
+            version=served.manifest.version,
+            milliseconds=milliseconds,
+        )
+        return self._served, self._answering
 
-
-def _direct_body(model: ServedModel, event: Event) -> str:
-    rows, is_batch = _checked(lambda: model.inputs.read_document(event))
-    predictions = _predict(model, rows)
-    if is_batch:
-        return body_of(_batch_answer(model, predictions))
-    (prediction,) = predictions
-    outcome = prediction.label if prediction.value is None else prediction.value
-    return outcome if isinstance(outcome, str) else body_of(outcome)
-
-
-def _direct_refusal(problem: Problem) -> Response:
-    return {"statusCode": problem.status.value, "body": problem_json(problem)}
-
-
-def _predict_one(model: ServedModel, event: Event) -> dict[str, Any]:
-    rows = _checked(lambda: model.inputs.read_query(_query(event)))
-    return _answer(model, _predict(model, rows)[0])
-
-
-def _predict_body(model: ServedModel, event: Event) -> dict[str, Any]:
-    rows, is_batch = _checked(lambda: model.inputs.read_body(_body(event)))
-    predictions = _predict(model, rows)
-    return _batch_answer(model, predictions) if is_batch else _answer(model, predictions[0])
-
-
-def _health(model: ServedModel, event: Event) -> dict[str, Any]:  # noqa: ARG001  # every route takes both
-    return {"status": "ok", **_origin(model)}
-
-
-def _describe(model: ServedModel, event: Event) -> dict[str, Any]:  # noqa: ARG001  # every route takes both
-    """What callers may know of the model: not who published it, nor from which packages."""
-    manifest = model.manifest
-    return {
-        **_origin(model),
-        "description": manifest.description,
-        "created_at": manifest.created_at,
-        "estimator": manifest.estimator,
-        "signature": manifest.signature,
-        "metrics": manifest.metrics,
-        "examples": manifest.examples,
-    }
-
-
-def _openapi(model: ServedModel, event: Event) -> dict[str, Any]:  # noqa: ARG001  # every route takes both
-    return document(model.manifest)
-
-
-_ROUTES: dict[tuple[str, str], Callable[[ServedModel, Event], dict[str, Any]]] = {
-    ("GET", "/predict"): _predict_one,
-    ("POST", "/predict"): _predict_body,
-    ("GET", "/health"): _health,
-    ("GET", "/model"): _describe,
-    ("GET", "/openapi.json"): _openapi,
-}
-
-
-def _route(event: Event) -> Callable[[ServedModel, Event], dict[str, Any]]:
-    method, resource = event["httpMethod"], event["resource"]
-    try:
-        return _ROUTES[method, resource]
-    except KeyError as error:
-        raise Problem(HTTPStatus.NOT_FOUND, f"There is no {method} {resource}.") from error
-
-
-def _predict(model: ServedModel, rows: list[Row]) -> list[Prediction]:
-    try:
-        return model.predictor.predict(rows)
-    except (ValueError, OverflowError) as error:
-        # scikit-learn's own checks, such as a number too large for float32; an integer too large for any float.
-        _log("values_refused", reason=str(error))
-        raise Problem(HTTPStatus.BAD_REQUEST, "The model refused these values.") from error
-
-
-def _checked(read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except InputError as error:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST, "The request does not fit the model's signature.", error.problems
-        ) from error
-
-
-def _answer(model: ServedModel, prediction: Prediction) -> dict[str, Any]:
-    members = {"label": prediction.label, "value": prediction.value, "probabilities": prediction.probabilities}
-    output = model.manifest.signature.output
-    return {**{k: v for k, v in members.items() if k == output or v is not None}, **_origin(model)}
-
-
-def _batch_answer(model: ServedModel, predictions: list[Prediction]) -> dict[str, Any]:
-    return {"predictions": predictions, **_origin(model)}
-
-
-def _origin(model: ServedModel) -> dict[str, Any]:
-    return {"model": model.manifest.name, "version": model.manifest.version}
-
-
-def _is_gateway_event(event: Any) -> bool:
-    return isinstance(event, Mapping) and "httpMethod" in event and "requestContext" in event
-
-
-def _query(event: Event) -> Mapping[str, list[str]]:
-    return event.get("multiValueQueryStringParameters") or {}
-
-
-def _body(event: Event) -> bytes | str:
-    body: str = event.get("body") or ""
-    if not event.get("isBase64Encoded"):
-        return body
-    try:
-        return base64.b64decode(body, validate=True)
-    except ValueError as error:  # no base64, or not even ASCII
-        raise Problem(HTTPStatus.BAD_REQUEST, "The body is not valid base64.") from error
+    def _log_failure(
+        self, error: BaseException, start: Mapping[str, tuple[int, str]], ids: Mapping[str, str] | None
+    ) -> None:
+        known = isinstance(error, LoadError | RegistryError)
+        if ids is not None:  # in a request, which is answered with 503
+            self._tally.problem(HTTPStatus.SERVICE_UNAVAILABLE)
+        names = {"model": "MODEL_NAME", "version": "MODEL_VERSION"}
+        log.write(
+            "model_load_failed",
+            {**start, **counted(LOAD_FAILURE), **self._tally.take()},
+            **(ids or {}),
+            **{name: os.environ[variable] for name, variable in names.items() if variable in os.environ},
+            phase=phase_of(error),
+            error=type(error).__qualname__,
+            reason=str(error),
+            **({} if known else {"traceback": log.with_messages(error)}),
+        )
 
 
 def _failed() -> Problem:
-    """Log the exception in flight; what the caller gets says nothing of it."""
-    _log("request_failed", traceback=traceback.format_exc())
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The prediction failed; the function's log says why.")
-
-
-def _log(event: str, metrics: Mapping[str, tuple[float, str]] | None = None, **fields: Any) -> None:
-    """Write one JSON line; `metrics` has a value and a unit of each metric that CloudWatch is to take from it."""
-    line = {"event": event, **fields, **(embedded(metrics, os.environ) if metrics else {})}
-    print(json.dumps(line), flush=True)  # noqa: T201  # stdout is the function's log

@@ -3,7 +3,7 @@
 import gc
 import os
 
-from handler import BEGAN, snapstart
+from handler import BEGAN, log, snapstart
 from handler.app import App
 from handler.cors import allow
 from model_runtime.start import INIT_SECONDS, REQUEST_SECONDS, Deployment, ServedModel, load
@@ -37,4 +37,5 @@ if snapstart.is_snapshot(os.environ):
     snapstart.after_restore(snapstart.reseed, _app.restored)
 else:
     _app.start()
+log.warnings_without_messages()
 handler = allow(_app, os.environ.get("ALLOWED_ORIGINS", ""))

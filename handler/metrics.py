@@ -6,7 +6,9 @@ member of the line and no dimension: Logs Insights still finds it.
 """
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 NAMESPACE = "SklearnOnLambda"
@@ -14,7 +16,30 @@ NAMESPACE = "SklearnOnLambda"
 COLD_START = "ColdStart"
 LOAD_FAILURE = "ModelLoadFailure"
 RESTORE = "Restore"
+REQUESTS = "Requests"
+ROWS = "Rows"
+PREDICTION_TIME = "PredictionTime"
+SERVER_FAULTS = "ServerFaults"
+REFUSALS = "Refusals"
 
+Metrics = Mapping[str, tuple[float | list[float], str]]
+"""By a metric's name its value, or several, and its unit."""
+
+REFUSED: Mapping[int, str] = {
+    HTTPStatus.BAD_REQUEST: "RefusedRequests",
+    HTTPStatus.NOT_FOUND: "RefusedRoutes",
+    HTTPStatus.METHOD_NOT_ALLOWED: "RefusedRoutes",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "RefusedSizes",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "RefusedTypes",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "RefusedValues",
+}
+"""What counts a refusal beside `Refusals`, by its status."""
+
+LABELS = 20
+"""A model with more labels than this has no counts of them: each is a metric that is charged."""
+
+_KEPT_SECONDS = 60.0
+_KEPT_TIMES = 100  # "Specification: Embedded metric format": a metric has 100 values in a line at most
 _SPELLED = {"self_check": "SelfCheckTime", "total": "StartTime"}
 
 
@@ -31,8 +56,54 @@ def timed(milliseconds: Mapping[str, float]) -> dict[str, tuple[float, str]]:
     }
 
 
-def embedded(metrics: Mapping[str, tuple[float, str]], environment: Mapping[str, str]) -> dict[str, Any]:
-    """The members that turn a log line into metrics, each given as value and unit; none outside Lambda."""
+class Tally:
+    """Counts requests until their metrics are written: with a line that is written anyway, or once a minute."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._times: list[float] = []
+        self._written = float("-inf")
+
+    def request(self) -> None:
+        """Count a request."""
+        self._counts[REQUESTS] += 1
+
+    def prediction(self, rows: int, milliseconds: float) -> None:
+        """Count the rows of a prediction, and keep how long it took."""
+        self._counts[ROWS] += rows
+        self._times.append(milliseconds)
+
+    def labels(self, labels: Iterable[Any]) -> None:
+        """Count answers by their label."""
+        self._counts.update(f"Label.{label}" for label in labels)
+
+    def problem(self, status: int) -> None:
+        """Count a refusal by its reason, or a fault of the function."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._counts[SERVER_FAULTS] += 1
+        else:
+            self._counts.update((REFUSALS, REFUSED.get(status, "RefusedRequests")))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the metrics should be written even if nothing else is."""
+        is_old = time.monotonic() - self._written >= _KEPT_SECONDS
+        return len(self._times) >= _KEPT_TIMES or (is_old and bool(self._counts))
+
+    def take(self) -> Metrics:
+        """What was counted since the last time; the count begins anew."""
+        metrics: dict[str, tuple[float | list[float], str]] = {
+            name: (count, "Count") for name, count in self._counts.items()
+        }
+        if self._times:
+            metrics[PREDICTION_TIME] = (self._times, "Milliseconds")
+        if metrics:
+            self._counts, self._times, self._written = Counter(), [], time.monotonic()
+        return metrics
+
+
+def embedded(metrics: Metrics, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The members that turn a log line into metrics; none outside Lambda."""
     names = {"FunctionName": "AWS_LAMBDA_FUNCTION_NAME", "Model": "MODEL_NAME"}
     dimensions = {name: environment[variable] for name, variable in names.items() if environment.get(variable)}
     if "FunctionName" not in dimensions:

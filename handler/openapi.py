@@ -1,88 +1,192 @@
-"""The OpenAPI document of one model, made from its manifest."""
+"""The OpenAPI document of one model, made from its manifest: enough to generate a client from."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from model_runtime.manifest import Manifest
+from handler.bodies import FORMS
+from model_runtime.manifest import Feature, Manifest
 from model_runtime.schema import answer_schema, feature_schema, has_query_form, request_schema
 
 _PROBLEM = {
-    "description": "A problem document (RFC 9457)",
-    "content": {
-        "application/problem+json": {
-            "schema": {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
                 "type": "object",
                 "properties": {
-                    "type": {"type": "string"},
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
+                    "pointer": {"type": "string", "description": "Place in the body: RFC 6901, or RFC 7111 for CSV"},
+                    "parameter": {"type": "string", "description": "Name of a query string parameter"},
                     "detail": {"type": "string"},
-                    "errors": {"type": "array", "items": {"type": "object"}},
                 },
-                "required": ["type", "title", "status", "detail"],
-            }
-        }
+                "required": ["detail"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+_PROBLEMS = {
+    "400": "BadRequest",
+    "413": "TooLarge",
+    "415": "UnsupportedType",
+    "422": "NoAnswer",
+    "500": "Failed",
+    "503": "Unavailable",
+    "default": "Refused",
+}
+"""By status the name of the response; a status that the gateway gives itself is under `default`."""
+_MEANINGS = {
+    "BadRequest": "The request does not fit the model's signature",
+    "TooLarge": "The request, or the answer to it, is too large",
+    "UnsupportedType": "The body has a type that is not read here",
+    "NoAnswer": "The request fits the signature, but the model has no answer to these values",
+    "Failed": "The model failed",
+    "Unavailable": "The model could not be loaded",
+    "Refused": "Refused by the gateway, or another failure",
+}
+_SECURITY = {
+    "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "iam": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "AWS Signature Version 4, service execute-api",
+        "x-amazon-apigateway-authtype": "awsSigv4",
     },
 }
 
 
-def document(manifest: Manifest) -> dict[str, Any]:
-    """OpenAPI 3.1 for `/predict`; the request body's schema is the one that the gateway checks."""
-    schema = request_schema(manifest.signature)
-    components = schema["definitions"]
-    # OpenAPI keeps shared schemas elsewhere than JSON schema draft 4.
-    components["Batch"]["properties"]["instances"]["items"] = {"$ref": "#/components/schemas/Instance"}
-    origin = {"model": {"const": manifest.name}, "version": {"const": manifest.version}}
-    components["Prediction"] = answer_schema(manifest.signature)
-    components["Answer"] = {
-        "allOf": [{"$ref": "#/components/schemas/Prediction"}, {"type": "object", "properties": origin}]
-    }
-    components["Answers"] = {
-        "type": "object",
-        "properties": {
-            "predictions": {"type": "array", "items": {"$ref": "#/components/schemas/Prediction"}},
-            **origin,
-        },
-        "required": ["predictions", "model", "version"],
-    }
-    methods: dict[str, Any] = {
-        "post": {
-            "operationId": "predict",
-            "summary": f"Predict with {manifest.reference}, one instance or a batch",
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": _any_of("Instance", "Batch")}},
-            },
-            "responses": _responses("Answer", "Answers"),
-        }
-    }
-    if has_query_form(manifest.signature):
-        methods["get"] = {
-            "operationId": "predictOne",
-            "summary": f"Predict one instance with {manifest.reference}",
-            "parameters": [
-                {
-                    "name": feature.name,
-                    "in": "query",
-                    "required": not feature.nullable,
-                    "schema": feature_schema(feature),
-                }
-                for feature in manifest.signature.features
-            ],
-            "responses": _responses("Answer"),
-        }
+def document(manifest: Manifest, url: str = ".", security: Sequence[str] = ()) -> dict[str, Any]:
+    """OpenAPI 3.1 for every route.
+
+    `url` is that of the stage or domain; `security` names what a caller needs, `apiKey` or `iam`, or both.
+    """
+    schemes = {name: _SECURITY[name] for name in security}
     return {
         "openapi": "3.1.0",
         "info": {"title": manifest.name, "version": str(manifest.version), "description": manifest.description},
-        "paths": {"/predict": methods},
-        "components": {"schemas": components},
+        "servers": [{"url": url}],
+        "security": [{name: [] for name in schemes}] if schemes else [],
+        "paths": _paths(manifest),
+        "components": {
+            "schemas": _schemas(manifest),
+            "responses": {name: _problem(text) for name, text in _MEANINGS.items()},
+            "headers": {"ModelVersion": {"description": "The version that answered", "schema": {"type": "string"}}},
+            **({"securitySchemes": schemes} if schemes else {}),
+        },
     }
 
 
-def _responses(*names: str) -> dict[str, Any]:
-    answer = {"description": "The prediction", "content": {"application/json": {"schema": _any_of(*names)}}}
-    return {"200": answer, "400": _PROBLEM, "default": _PROBLEM}
+def _paths(manifest: Manifest) -> dict[str, Any]:
+    reference = manifest.reference
+    predict = {
+        "post": _operation("predict", f"Predict with {reference}: one instance, or a batch", "Answer", "Answers")
+        | {"requestBody": _body(_any_of("Instance", "Batch"))}
+    }
+    if has_query_form(manifest.signature):
+        parameters = [_parameter(feature) for feature in manifest.signature.features]
+        predict["get"] = _operation("predictOne", f"Predict one instance with {reference}", "Answer") | {
+            "parameters": parameters
+        }
+    invocations = _operation("invoke", "Predict as MLflow's scoring server and SageMaker do", "Invoked") | {
+        "requestBody": _body(_ref("Invocation"), "text/csv")
+    }
+    invocations["responses"]["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
+    return {
+        "/": {"get": _operation("index", "The routes of this API", "Index")},
+        "/predict": predict,
+        "/health": {"get": _operation("health", "Whether the model is loaded", "Health")},
+        "/model": {"get": _operation("model", "The model: signature, metrics, examples", "Model")},
+        "/openapi.json": {"get": _operation("openapi", "This document", "Document")},
+        "/ping": {"get": _operation("ping", "Whether the model is loaded, as SageMaker asks", "Health")},
+        "/invocations": {"post": invocations},
+    }
+
+
+def _schemas(manifest: Manifest) -> dict[str, Any]:
+    origin = {"model": {"const": manifest.name}, "version": {"const": manifest.version}}
+    prediction = answer_schema(manifest.signature)
+    return {
+        **_request_schemas(manifest),
+        "Prediction": prediction,
+        "Answer": _object({**prediction["properties"], **origin}, [*prediction["required"], *origin]),
+        "Answers": _object({"predictions": {"type": "array", "items": _ref("Prediction")}, **origin}),
+        "Invocation": {
+            "anyOf": [
+                *(_object({name: {}}, more={"additionalProperties": False}) for name in FORMS),
+                {"type": "array", "minItems": 1},
+                _ref("Instance"),
+            ],
+            "description": "One of MLflow's forms, a list of instances, or one instance",
+        },
+        "Invoked": _object({"predictions": {"type": "array"}}),
+        "Health": _object({"status": {"const": "ok"}, **origin}),
+        "Index": _object({**origin, "routes": {"type": "object"}}),
+        "Model": _object(
+            {
+                **origin,
+                "description": {"type": "string"},
+                "created_at": {"type": "string", "format": "date-time"},
+                "estimator": {"type": "string"},
+                "signature": {"type": "object"},
+                "metrics": {"type": "object"},
+                "examples": {"type": "array"},
+            }
+        ),
+        "Document": {"type": "object"},
+        "Problem": _PROBLEM,
+    }
+
+
+def _request_schemas(manifest: Manifest) -> dict[str, Any]:
+    """The schemas of a body, as the gateway checks them, but where OpenAPI keeps what is shared elsewhere."""
+    definitions: dict[str, Any] = request_schema(manifest.signature)["definitions"]
+    definitions["Batch"]["properties"]["instances"]["items"] = _ref("Instance")
+    return definitions
+
+
+def _operation(name: str, summary: str, *answers: str) -> dict[str, Any]:
+    answer = {
+        "description": "The answer",
+        "headers": {"X-Model-Version": {"$ref": "#/components/headers/ModelVersion"}},
+        "content": {"application/json": {"schema": _any_of(*answers)}},
+    }
+    problems = {status: {"$ref": f"#/components/responses/{response}"} for status, response in _PROBLEMS.items()}
+    return {"operationId": name, "summary": summary, "responses": {"200": answer, **problems}}
+
+
+def _problem(meaning: str) -> dict[str, Any]:
+    return {
+        "description": f"{meaning} (a problem document, RFC 9457)",
+        "content": {"application/problem+json": {"schema": _ref("Problem")}},
+    }
+
+
+def _parameter(feature: Feature) -> dict[str, Any]:
+    required = not feature.nullable
+    return {"name": feature.name, "in": "query", "required": required, "schema": feature_schema(feature)}
+
+
+def _body(schema: dict[str, Any], *more: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema}, **{media: {"schema": {"type": "string"}} for media in more}}
+    return {"required": True, "content": content}
+
+
+def _object(
+    properties: dict[str, Any], required: Sequence[str] | None = None, more: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    names = list(properties) if required is None else list(required)
+    return {"type": "object", "properties": properties, "required": names, **(more or {})}
 
 
 def _any_of(*names: str) -> dict[str, Any]:
-    references = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+    references = [_ref(name) for name in names]
     return references[0] if len(references) == 1 else {"anyOf": references}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}

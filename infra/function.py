@@ -6,10 +6,11 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.function_code import ENTRY_POINT, code_files, variables
-from infra.layer.platform import lambda_runtime
+from infra.function_code import ENTRY_POINT, variables
 from infra.settings import Settings
+from model_registry.lambda_packages.platform import lambda_runtime
 from model_registry.release import Release
+from model_registry.shipping import function_files
 from model_runtime.manifest import versions_prefix
 
 ALIAS = "live"
@@ -76,7 +77,7 @@ class ModelFunction(pulumi.ComponentResource):
         function = aws.lambda_.Function(
             f"{name}-function",
             description=f"Serves {manifest.reference}",
-            code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in code_files().items()}),
+            code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in function_files().items()}),
             handler=ENTRY_POINT,
             runtime=lambda_runtime(manifest.model_format(settings.model_format).environment.python),
             architectures=[settings.architecture],

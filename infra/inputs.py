@@ -8,11 +8,12 @@ from typing import Any
 
 import pulumi
 
-from infra import function_code
-from infra.layer.build import Layer, LayerSpec, build_layer
-from infra.layer.errors import LayerError
+from infra.layer.build import Layer, build_layer
 from infra.model_change import Deployed, deployed_version, model_change
 from infra.settings import Settings, SettingsError
+from model_registry import shipping
+from model_registry.lambda_packages.errors import LayerError
+from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.reference import TagRef, VersionRef
 from model_registry.registry import Registry
 from model_registry.release import Release
@@ -88,9 +89,8 @@ def model_layer(manifest: Manifest, model_format: ModelFormat, architecture: str
 
     With `signing` it also has what checks a signature: 16 MB unzipped that only a stack with a public key pays for.
     """
-    # Where the model needs a package too, its version wins: it must unpickle the model.
-    packages = {**function_code.requirements(signing=signing), **model_format.environment.packages}
-    code_size = sum(path.stat().st_size for path in function_code.code_files().values())
+    packages = shipping.layer_packages(model_format.environment.packages, signing=signing)
+    code_size = sum(path.stat().st_size for path in shipping.function_files().values())
     try:
         spec = LayerSpec(model_format.environment.python, architecture, tuple(packages.items()))
         layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size)

@@ -5,7 +5,7 @@ import pulumi_aws as aws
 
 from infra.artifact_bucket import ArtifactBucket
 from infra.layer.build import Layer
-from infra.layer.platform import lambda_runtime
+from model_registry.lambda_packages.platform import lambda_runtime
 
 
 class DependencyLayer(pulumi.ComponentResource):

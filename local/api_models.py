@@ -2,10 +2,10 @@
 
 botocore ships the model of every service and checks required members, types and lower bounds against it; what else the
 model says (upper bounds, patterns, enumerations) only the service looks at, and MiniStack does not. `strict` adds
-that to a client, with the rules of `local.api_rules` that stand in no model.
+that to a client, with the rules of `local.api_rules` that no model states.
 
 A pattern counts for the whole value, and lengths count characters. Patterns are Java's: those that Python reads
-otherwise are translated, and where that is not possible the pattern is left out (a test names these).
+differently are translated; those that cannot be are left out (a test names them).
 """
 
 import functools
@@ -61,7 +61,7 @@ def violations(operation: OperationModel, parameters: dict[str, Any]) -> list[Vi
 
 @functools.cache
 def compiled(pattern: str) -> re.Pattern[str] | None:
-    """Read a pattern of an API model; None where Python cannot."""
+    """Read a pattern of an API model; None if Python cannot."""
     for java, python in _TRANSLATED.items():
         pattern = pattern.replace(java, python)
     try:

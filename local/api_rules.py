@@ -1,4 +1,4 @@
-"""Rules of AWS that stand in no API model, by service and operation. Pure.
+"""Rules of AWS that no API model states, by service and operation. Pure.
 
 The model of API Gateway says next to nothing, and Lambda's counts no totals. Each rule takes a request's parameters and
 gives what breaks it as (member, value as it may be shown, rule); its docstring names the source.
@@ -111,7 +111,7 @@ def _response_parameters(parameters: dict[str, Any]) -> Iterator[Broken]:
 def _timeout(parameters: dict[str, Any]) -> Iterator[Broken]:
     """Of an integration: 50 ms to 29 s, 300 s by a raised quota. Source: "Quotas for configuring a REST API"."""
     value = parameters.get("timeoutInMillis", 29_000)
-    if not 50 <= value <= 300_000:  # noqa: PLR2004 - the documented range
+    if not 50 <= value <= 300_000:  # noqa: PLR2004  # the documented range
         yield "timeoutInMillis", str(value), "be from 50 to 300000"
 
 

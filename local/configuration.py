@@ -65,8 +65,8 @@ def _load(file: Path, remedy: str) -> dict[str, Any]:
 
 
 def _stack_values(file: Path, project: str, settings: dict[str, Any]) -> dict[str, str]:
-    # The engine takes a scalar as it is written (1.10 is "1.10"), and what is in a collection as its type.
-    written = yaml.load(file.read_text(), Loader=yaml.BaseLoader) or {}  # noqa: S506 - BaseLoader makes only text
+    # The engine takes a scalar as written (1.10 is "1.10"), and members of a collection by their type.
+    written = yaml.load(file.read_text(), Loader=yaml.BaseLoader) or {}  # noqa: S506  # BaseLoader makes only text
     values = {}
     for key, value in (settings.get("config") or {}).items():
         if isinstance(value, dict) and "secure" in value:

@@ -1,4 +1,4 @@
-"""The whole way of a model, on this machine: train, publish, promote, deploy, call, roll back."""
+"""A model's life on this machine: train, publish, promote, deploy, call, roll back."""
 
 import json
 import tempfile
@@ -22,7 +22,7 @@ from training.train_iris import publish as publish_iris
 
 
 class DemoError(LocalError):
-    """A step did not give what it must."""
+    """A step did not give what it should."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Steps:
         self.console.print(f"[green]{number:2}.[/] {escape(title)} [dim]{seconds:.1f} s[/]  {escape(current.outcome)}")
 
     def summary(self) -> Table:
-        """What was done, and what came of it."""
+        """What was done, and its outcome."""
         table = Table("", "step", "outcome", "seconds", title="What happened", title_justify="left")
         for number, (title, outcome, seconds) in enumerate(self.done, 1):
             table.add_row(str(number), escape(title), escape(outcome), f"{seconds:.1f}")
@@ -73,7 +73,7 @@ class Step:
 
 
 def run(console: Console) -> None:
-    """Run the demo; raises where a step fails, and leaves nothing running in any case."""
+    """Run the demo; raises if a step fails, and leaves nothing running either way."""
     steps = Steps(console)
     with tempfile.TemporaryDirectory(prefix="sklearn-on-lambda-") as folder:
         _run(steps, Path(folder))

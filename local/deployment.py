@@ -25,7 +25,7 @@ from local.monitor import SECRET, Monitor, OnResource, Resources
 from local.stack_state import StackState
 
 OnLog = Callable[[str], None]
-ORGANIZATION = "organization"  # what the engine calls the only one of a backend that has none
+ORGANIZATION = "organization"  # what the engine calls it in a backend without organizations
 
 
 def deploy(
@@ -104,7 +104,7 @@ def _run(
             mocks.test(program)()  # type: ignore[no-untyped-call]  # Pulumi leaves it without types
             root: Any = settings.get_root_resource()
             outputs = loop.run_until_complete(_plain(root.outputs))
-        except BaseException as error:  # noqa: BLE001 - raised below, or the failure that it follows from
+        except BaseException as error:  # noqa: BLE001  # raised below, or the failure that it follows from
             failure = error
     if monitor.stack.failures:
         # Pulumi sets causes of its own on the way, even an exception as its own cause.
@@ -142,6 +142,6 @@ def _logger(on_log: OnLog | None) -> logging.Logger:
                 on_log(record.getMessage())
 
     # Not from logging.getLogger, which would keep it, and its handler, for the whole process.
-    logger = logging.Logger("pulumi", logging.INFO)  # noqa: LOG001 - for the reason above
+    logger = logging.Logger("pulumi", logging.INFO)  # noqa: LOG001  # for the reason above
     logger.addHandler(Handler())
     return logger

@@ -16,7 +16,7 @@ LOCK = Path(__file__).parent / "requirements.lock"
 
 
 def ministack_python(environments: Path, *, lock: Path = LOCK, python: str | None = None) -> Path:
-    """Return the interpreter of the environment in the folder `environments`, built when it is not there.
+    """Return the interpreter of the environment in the folder `environments`, built if it does not exist.
 
     The folder's name holds a digest of the lock and of the interpreter: a change of either builds another
     environment.

@@ -1,4 +1,4 @@
-"""What can go wrong on the local AWS.
+"""The errors of the local AWS.
 
 LocalError
 ├── StartError        MiniStack or its environment could not be started

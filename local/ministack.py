@@ -35,7 +35,7 @@ ENVIRONMENTS = Path(__file__).parents[1] / ".local"
 START_SECONDS = 60
 STOP_SECONDS = 10
 
-# Those that this process started and has to reap; a finished child would stay a zombie otherwise.
+# Those that this process started and has to reap; a finished child would otherwise stay a zombie.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -92,7 +92,7 @@ def _client(url: str, service: str) -> Any:
         endpoint_url=url,
         region_name=REGION,
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - MiniStack's root, no secret
+        aws_secret_access_key="test",  # noqa: S106  # MiniStack's root, no secret
         config=Config(proxies={}, retries={"max_attempts": 2}, s3={"addressing_style": "path"}),
     )
     return strict(client)
@@ -139,7 +139,7 @@ def local_aws(
 
 
 def running(state: Path) -> LocalAws | None:
-    """Return the MiniStack of this state folder, or None when there is none or its process is gone."""
+    """Return the MiniStack of this state folder, or None if it does not run."""
     aws = _noted(state)
     return aws if aws and _process(aws) else None
 
@@ -165,7 +165,7 @@ def _start(state: Path, python: Path, port: int) -> LocalAws:
     child = None
     try:
         with log.open("wb") as output:
-            child = subprocess.Popen(  # noqa: S603 - the environment's own interpreter
+            child = subprocess.Popen(  # noqa: S603  # the environment's own interpreter
                 [python, "-m", "ministack"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -281,7 +281,7 @@ def _process(aws: LocalAws) -> psutil.Process | None:
     try:
         process = psutil.Process(aws.pid)
         # The clock that dates processes may be corrected by a little; a reused id is much younger.
-        same = abs(process.create_time() - aws.started) < 2  # noqa: PLR2004 - seconds
+        same = abs(process.create_time() - aws.started) < 2  # noqa: PLR2004  # seconds
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None

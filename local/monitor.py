@@ -43,7 +43,7 @@ class Resources:
         self.failures.append((error, error.__cause__))
 
     def reserve(self, urn: str, name: str) -> None:
-        """Refuse a URN that is there already, as the engine does."""
+        """Refuse a URN that is already registered, as the engine does."""
         with self._lock:
             if urn in self._urns:
                 raise LocalError(f"duplicate resource URN {urn!r}: give the second {name} another name")

@@ -27,7 +27,7 @@ class StackState:
     """The resources of a stack by URN, kept in a file. Not safe for threads: the caller orders the writes."""
 
     def __init__(self, file: Path, aws: LocalAws) -> None:
-        """Read the file; what another MiniStack had is gone with it, and so void."""
+        """Read the file; what another MiniStack had ended with it, so it does not count."""
         self._file = file
         self._aws = {"url": aws.url, "pid": aws.pid, "started": aws.started}
         self.salt = secrets.token_hex(8)
@@ -43,12 +43,12 @@ class StackState:
                 self.outputs = stored.get("outputs", {})  # an earlier release wrote none
 
     def put(self, urn: str, resource: Deployed) -> None:
-        """Note a resource, for good: the file is whole at every instant. Only its owner can read it."""
+        """Record a resource: the file is complete at all times, and only its owner can read it."""
         self.resources[urn] = resource
         self._write()
 
     def put_outputs(self, outputs: dict[str, Any]) -> None:
-        """Note what a deployment that succeeded gives; secrets are hidden already."""
+        """Record the outputs of a deployment that succeeded; secrets are already hidden."""
         if outputs != self.outputs:
             self.outputs = outputs
             self._write()

@@ -6,12 +6,14 @@ models/iris/tags/prod.json              current version and full history, replac
 """
 
 import logging
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from model_registry import history, reference
 from model_registry.gates import NO_GATES, Gates, check_gates
@@ -29,17 +31,16 @@ from model_runtime.errors import (
     InvalidNameError,
     ModelFormatError,
     NotFoundError,
-    PublishError,
 )
 from model_runtime.manifest import (
     FORMAT_FILES,
     MANIFEST_FILE,
     MODEL_FILE,
-    Artifact,
+    FeatureType,
     Label,
     Manifest,
+    ProofKind,
     check_slug,
-    digest,
 )
 from model_runtime.pin import Pin
 from model_runtime.signing import parse_public_keys
@@ -47,6 +48,10 @@ from model_runtime.storage import Storage
 
 if TYPE_CHECKING:
     from model_registry.signing import Signer
+
+PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
+NOTE = "note: "
+"""Begins a line of progress that says what was found, and not what is being done."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,6 +77,7 @@ class Registry:
     signed is refused with SigningError wherever it is resolved.
     `notifier` is told of each move of a tag once it is committed. Where it fails, the move stands and is returned as
     ever, and the failure is logged as a warning (logger `model_registry.registry`; on stderr unless logging is set up).
+    `proof` is how versions are proven that are published without another word: MODEL_REGISTRY_PROOF, else `full`.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class Registry:
         signer: "Signer | None" = None,
         trusted_keys: Sequence[str] = (),
         notifier: Callable[[Tag, Move], None] | None = None,
+        proof: ProofKind | None = None,
     ) -> None:
         self.location = storage.location
         self._versions = Versions(storage)
@@ -91,6 +98,7 @@ class Registry:
         self._signer = signer
         self._trusted_keys = parse_public_keys(",".join(trusted_keys)) if trusted_keys else ()
         self._notifier = notifier
+        self._proof = proof
 
     # -- publish ---------------------------------------------------------------------------------------------
 
@@ -108,59 +116,72 @@ class Registry:
         lock: Path | None = None,
         formats: Sequence[str] = ("joblib",),
         X_train: Any = None,
+        outputs: Sequence[str] | None = None,
+        nullable: Collection[str] | bool = (),
+        types: Mapping[str, FeatureType] | None = None,
+        proof: ProofKind | None = None,
+        progress: Progress = lambda _line: None,
     ) -> Release:
-        """Publish a fitted estimator as the next version of a model.
+        """Prove a fitted estimator, and publish it as the next version of a model.
 
-        X_example: a DataFrame, an array of shape (n, features), a list of n objects or n texts; names and types of
-        the signature come from it, and its first rows, with the answers to them, become the golden examples.
-        `model_bytes` is the joblib file of this estimator where there is one already. `lock` is a requirements file
-        that pins the packages of the environment, which are the installed ones otherwise. `formats` are the forms that
-        are stored: beside `sklearn`, the joblib file that every version has, `skops`, which must answer the golden
-        examples as the estimator does, and `onnx`, which must answer 10,000 rows and more so, among them those of
-        X_example and of X_train, which is given like it. Raises PublishError for what cannot be published,
-        InvalidNameError for a bad name; nothing is written then.
+        Args:
+            estimator: A fitted estimator of scikit-learn, or one that follows its interface.
+            name: The model's name.
+            X_example: A DataFrame, an array of shape (n, features), a list of n objects or n texts. Names and types of
+                the signature come from it, and its first rows, with the answers to them, become the examples.
+            class_names: New names of the classes, in the order of `classes_`.
+            feature_names: Names of the columns of an array.
+            metrics: Numbers by name, for people and for gates.
+            description: A sentence for people.
+            model_bytes: The joblib file of this estimator, where there is one already.
+            lock: A requirements file that pins the packages, instead of those installed.
+            formats: What is stored. Beside `joblib`, which every version has, `skops`, which must answer the examples
+                as the estimator does, and `onnx`, which must answer 10,000 rows and more so, among them those given.
+            X_train: More rows, given like X_example; types and gaps are learnt from up to 1,000 of them, which are
+                proven too.
+            outputs: The methods that are served; `model_registry.publish.outputs.outputs_of` has their names.
+            nullable: Names of the features that may be missing, or True for all.
+            types: Types of some features, where they are not those found.
+            proof: How the version is proven: `full`, in an environment of exactly its packages; `process`, in a process
+                of this environment; `none`. By default as the registry was opened.
+            progress: Is told what is being done, a line at a time.
+
+        Raises:
+            PublishError: It cannot be published; ProofError where it would be served with other answers than the
+                estimator gives its owner. Nothing is written then.
+            InvalidNameError: The name is not usable.
+
         """
         # Imported here: reading a registry needs no scikit-learn.
-        from model_registry.publish.estimator import describe, dump, rows_of
-        from model_registry.publish.formats import further_forms
+        from model_registry.publish.version import Given, prepare
 
-        check_slug(name, "model name")
-        checked = _check_metrics(metrics or {})
-        _check_formats(formats)
-        described = describe(estimator, X_example, class_names=class_names, feature_names=feature_names, lock=lock)
-        data = dump(estimator) if model_bytes is None else model_bytes
-        forms = further_forms(
-            *(estimator, described, formats),
-            lambda: [
-                row
-                for X in (X_example, X_train)
-                if X is not None
-                for row in rows_of(estimator, X, described.signature, feature_names)
-            ],
+        given = Given(
+            name=name,
+            X_example=X_example,
+            X_train=X_train,
+            class_names=class_names,
+            feature_names=feature_names,
+            outputs=outputs,
+            nullable=nullable,
+            types=types,
+            metrics=metrics,
+            description=description,
+            model_bytes=model_bytes,
             lock=lock,
+            formats=formats,
+            proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
+        prepared = prepare(estimator, given, progress=progress)
+        for note in prepared.notes:
+            progress(f"{NOTE}{note}")
+        progress(f"storing {len(prepared.data) / 1e6:.1f} MB")
         created_by = self._who()
 
         def manifest_of(version: int) -> Manifest:
-            return Manifest(
-                name=name,
-                version=version,
-                created_at=_now(),
-                created_by=created_by,
-                description=description,
-                estimator=described.estimator,
-                parameters=described.parameters,
-                artifact=Artifact(file=MODEL_FILE, sha256=digest(data), size=len(data)),
-                environment=described.environment,
-                signature=described.signature,
-                metrics=checked,
-                examples=described.examples,
-                formats={form.name: form.model_format for form in forms},
-            )
+            return msgspec.structs.replace(prepared.draft, version=version, created_at=_now(), created_by=created_by)
 
         sign = None if self._signer is None else self._signer.sign
-        further = {form.model_format.artifact.file: form.data for form in forms}
-        return self._versions.add(name, data, manifest_of, further=further, sign=sign)
+        return self._versions.add(name, prepared.data, manifest_of, further=prepared.further, sign=sign)
 
     def copy(self, address: str, target: "Registry") -> Release:
         """Copy a version to another bucket or account: the same number, bytes, digests and signature.
@@ -513,21 +534,3 @@ def _tag_ref(address: str | TagRef) -> TagRef:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _check_formats(names: Sequence[str]) -> None:
-    unknown = [name for name in names if name not in FORMAT_FILES]
-    if isinstance(names, str) or unknown:
-        raise PublishError(f"formats are {names!r}: give a list of {', '.join(FORMAT_FILES)}")
-
-
-def _check_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    checked = {}
-    for name, value in metrics.items():
-        try:
-            checked[str(name)] = float(value)
-        except (TypeError, ValueError) as error:
-            raise PublishError(f"metric {name!r} is {value!r}: give a number") from error
-        if not math.isfinite(checked[str(name)]):
-            raise PublishError(f"metric {name!r} is {value!r}: give a finite number")
-    return checked

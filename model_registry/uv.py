@@ -81,7 +81,7 @@ def run(arguments: Sequence[str | Path], *, progress: Progress = lambda _line: N
     with tempfile.TemporaryDirectory(prefix="uv-") as folder, tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
         path = Path(folder, "uv.toml")
         path.write_text(config_text(config), encoding="utf-8")
-        with subprocess.Popen(  # noqa: S603 - uv's own path; callers put what they were given behind `--`
+        with subprocess.Popen(  # noqa: S603  # uv's own path; callers put what they were given behind `--`
             [program, "--color", "never", "--no-progress", "--config-file", str(path), *map(str, arguments)],
             env=environment(variables, config),
             stdin=subprocess.DEVNULL,
@@ -115,7 +115,7 @@ def find_uv() -> str:
         import uv  # in an extra
 
         return str(uv.find_uv_bin())
-    except (ImportError, FileNotFoundError) as error:
+    except (ImportError, FileNotFoundError, AttributeError) as error:  # the last for another module that is called uv
         on_path = shutil.which("uv")
         if on_path is None:
             raise UvNotFoundError(

@@ -8,6 +8,7 @@ RegistryError
 ├── RecordError             a manifest or tag object that this release cannot read
 ├── SigningError          a manifest that no trusted key signed, or a key that cannot be used
 ├── PublishError            an object that cannot be published: no estimator, unfitted, not importable elsewhere
+├── ProofError              a version that does not answer as the estimator answers to its owner; nothing was written
 ├── ModelFormatError             a form of the model that a version lacks, or that cannot be loaded as it was asked for
 ├── EnvironmentMismatchError  a model that this environment cannot load as it was published
 ├── EnvironmentBuildError   an environment that cannot be made from a version's packages
@@ -19,6 +20,7 @@ RegistryError
 ├── FileError               a local file that cannot be read or written
 ├── NoticeError             a move that could not be announced; it was made nevertheless
 ├── InputError              request values that do not fit the model's signature
+├── OutputError             what a model gave is not what its signature promises
 └── StorageError            the bucket could not be used
     ├── BucketNotFoundError
     ├── AccessDeniedError
@@ -56,6 +58,10 @@ class SigningError(RegistryError):
 
 class PublishError(RegistryError):
     """The object cannot be published as a model."""
+
+
+class ProofError(PublishError):
+    """The version does not answer as the estimator answers to its owner."""
 
 
 class ModelFormatError(RegistryError):
@@ -112,6 +118,10 @@ class InputError(RegistryError):
     def __init__(self, problems: list[dict[str, str]]) -> None:
         self.problems = problems
         super().__init__("; ".join(_named(problem) for problem in problems))
+
+
+class OutputError(RegistryError):
+    """What the model gave is not what its signature promises: no finite number, or not one answer a row."""
 
 
 def _named(problem: dict[str, str]) -> str:

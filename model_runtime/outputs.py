@@ -18,7 +18,7 @@ Outputs = tuple[Any, Any]
 """What `predict` returns for n rows, and what `predict_proba` does, or None where it was not asked for."""
 
 # Their `predict` takes the class of the highest probability; scikit-learn 1.5 to 1.9. Others decide by something else
-# (decision_function, votes, logarithms), which rounds otherwise and breaks ties otherwise.
+# (decision_function, votes, logarithms), which rounds and breaks ties differently.
 _LABEL_IS_LIKELIEST = {
     "BaggingClassifier",
     "CalibratedClassifierCV",

@@ -7,11 +7,15 @@ is served are made by the same code. Light: numpy is imported by the model anywa
 import io
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from model_runtime.manifest import Feature, Prediction, Signature
+import msgspec
+
+from model_runtime.containers import container_of
+from model_runtime.errors import OutputError
+from model_runtime.manifest import Method, Prediction, Signature
 from model_runtime.outputs import ProvenOutputs
 from model_runtime.schema import Row, label_names
 
@@ -34,21 +38,49 @@ class Predictor:
     """A loaded estimator together with its signature."""
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
+        self._estimator = estimator
         self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities)
+        self._container = container_of(signature)
         self._signature = signature
         self._label_of = _label_table(estimator, signature)
         self._keys = label_names(signature.labels or ())
         self._output_keys = [label_names(labels) for labels in signature.output_labels or ()]
+        # Format 1 says nothing of the outputs of a regressor: they are served as they come.
+        self._checks_values = signature.targets is not None and not signature.null_outputs
 
     def predict(self, rows: Sequence[Row]) -> list[Prediction]:
         """Answer n rows with n predictions, in order.
 
-        ValueError where the estimator refuses the values, OverflowError for an integer that no float can hold.
+        ValueError where the estimator refuses the values, OverflowError for an integer that no float can hold,
+        OutputError where what it gives is not what the signature promises.
         """
-        inputs = to_container(rows, self._signature)
+        signature = self._signature
+        inputs = self._container(rows)
         with harmless_warnings_ignored():
-            outputs, table = self._outputs(inputs)
-        answers = outputs.tolist()
+            outputs, table = self._outputs(inputs) if signature.output else (None, None)
+            further = {
+                name: further_output(self._estimator, name, inputs, signature.quantiles) for name in signature.methods
+            }
+        return self.named(outputs, table, further, len(rows))
+
+    def named(self, outputs: Any, table: Any, further: Mapping[Method, Any], count: int) -> list[Prediction]:
+        """Name what the estimator's methods returned for `count` rows; OutputError as in `predict`.
+
+        `outputs` is what `predict` gave, `table` what `predict_proba` did, each None where it is not served; `further`
+        has the outputs of the signature's methods.
+        """
+        answers = self._named(outputs, table, count) if self._signature.output else [Prediction()] * count
+        if not further:
+            return answers
+        named = {name: self._further(name, found, count) for name, found in further.items()}
+        columns = zip(*named.values(), strict=True)
+        return [
+            msgspec.structs.replace(answer, **dict(zip(named, values, strict=True)))
+            for answer, values in zip(answers, columns, strict=True)
+        ]
+
+    def _named(self, outputs: Any, table: Any, count: int) -> list[Prediction]:
+        answers = self._values(outputs, count)
         if self._signature.output == "value":
             return [Prediction(value=value) for value in answers]
         if self._label_of is not None:
@@ -57,15 +89,85 @@ class Predictor:
             return [Prediction(label=label) for label in answers]
         return [
             Prediction(label=label, probabilities=probabilities)
-            for label, probabilities in zip(answers, self._named(table), strict=True)
+            for label, probabilities in zip(answers, self._tables(table, count), strict=True)
         ]
 
-    def _named(self, table: Any) -> Iterable[Any]:
+    def _values(self, outputs: Any, count: int) -> list[Any]:
+        """Outputs of n rows as plain values, of shape (n, 1) as one each where the signature says so."""
+        if not hasattr(outputs, "tolist"):
+            import numpy as np
+
+            outputs = np.asarray(outputs)
+        if self._signature.targets == 1 and outputs.ndim > 1:
+            outputs = outputs.reshape(len(outputs), -1).squeeze(1)
+        if self._checks_values:
+            _check_finite(outputs, "predict")
+        _check_count(outputs, count, "predict")
+        answers: list[Any] = outputs.tolist()
+        return answers
+
+    def _tables(self, table: Any, count: int) -> Iterable[Any]:
         """Probabilities of n rows with their labels: n mappings, or n lists of a mapping for each output."""
+        for each in table if self._output_keys else [table]:
+            _check_count(each, count, "predict_proba")
+            if not self._signature.null_outputs:
+                _check_finite(each, "predict_proba")
         if not self._output_keys:
             return _mappings(self._keys, table)
         by_output = [_mappings(keys, each) for keys, each in zip(self._output_keys, table, strict=True)]
         return map(list, zip(*by_output, strict=True))
+
+    def _further(self, name: Method, found: Any, count: int) -> list[Any]:
+        """What one of the signature's methods gave for n rows, as plain values."""
+        import numpy as np
+
+        arrays = [np.asarray(each) for each in (found if isinstance(found, tuple) else (found,))]
+        for each in arrays:
+            _check_count(each, count, name)
+            if not self._signature.null_outputs:
+                _check_finite(each, name)
+        if name == "kneighbors":
+            distances, indices = arrays
+            return [{"distances": d, "indices": i} for d, i in zip(distances.tolist(), indices.tolist(), strict=True)]
+        (array,) = arrays
+        if name == "quantiles":
+            keys = [str(level) for level in self._signature.quantiles]
+            return [dict(zip(keys, row, strict=True)) for row in array.reshape(count, -1).tolist()]
+        values: list[Any] = (array.squeeze(1) if array.ndim == 2 and array.shape[1] == 1 else array).tolist()  # noqa: PLR2004  # rows and columns
+        return values
+
+
+def further_output(estimator: Any, name: Method, inputs: Any, quantiles: Sequence[float] = ()) -> Any:
+    """What an estimator gives beside `predict` and `predict_proba`: an array of n rows, or two for `kneighbors`.
+
+    AttributeError where it has no such method. A pipeline has what its last step has, also where Pipeline itself does
+    not pass it on.
+    """
+    if name == "std":
+        return estimator.predict(inputs, return_std=True)[1]
+    if name == "quantiles":
+        return estimator.predict(inputs, quantiles=list(quantiles))
+    if not hasattr(estimator, name) and hasattr(estimator, "steps"):
+        for _, step in estimator.steps[:-1]:
+            if not (step is None or isinstance(step, str)):  # "passthrough"
+                inputs = step.transform(inputs)
+        estimator = estimator.steps[-1][1]
+    found = getattr(estimator, name)(inputs)
+    return found.toarray() if hasattr(found, "toarray") else found
+
+
+def _check_count(answers: Any, count: int, method: str) -> None:
+    if len(answers) != count:
+        raise OutputError(f"{method} gave {len(answers)} answers to {count} rows")
+
+
+def _check_finite(outputs: Any, method: str) -> None:
+    """Refuse what JSON cannot write: an answer of null would break the schema that callers were given."""
+    if outputs.dtype.kind == "f":
+        import numpy as np
+
+        if not np.isfinite(outputs).all():
+            raise OutputError(f"{method} gave no finite number")
 
 
 def _mappings(keys: Sequence[str], table: Any) -> list[dict[str, float]]:
@@ -119,37 +221,6 @@ def harmless_warnings_ignored() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=_HARMLESS)  # one filter for all: it is set for each request
         yield
-
-
-def to_container(rows: Sequence[Row], signature: Signature) -> Any:
-    """Build what the estimator takes: an array (n, features), a DataFrame of n rows, or a list of n values."""
-    if signature.container == "list":
-        return [row[0] for row in rows]
-    if signature.container == "dataframe":
-        return _dataframe(rows, signature)
-    import numpy as np  # here, as neither the deployment nor a text model needs it
-
-    numeric = all(feature.type != "string" for feature in signature.features)
-    return np.array(rows, dtype=np.float64 if numeric else object)  # None becomes NaN in a float array
-
-
-def _dataframe(rows: Sequence[Row], signature: Signature) -> Any:
-    import pandas as pd  # in the layer only where the manifest names it
-
-    # By the signature, not by what this request holds: a column of None alone would be of another type.
-    columns = zip(signature.features, zip(*rows, strict=True), strict=True)
-    return pd.DataFrame({feature.name: pd.Series(values, dtype=_dtype(feature)) for feature, values in columns})
-
-
-def _dtype(feature: Feature) -> Any:
-    """The type of a column that holds such values and, where the feature is nullable, misses some."""
-    import pandas as pd
-
-    if feature.type == "string":
-        return pd.Series([""]).dtype  # what pandas takes for texts: object before pandas 3, str from there on
-    if feature.type == "number" or (feature.type == "integer" and feature.nullable):
-        return "float64"
-    return "object" if feature.nullable else None  # None: as pandas takes them, int64 or bool
 
 
 def _label_table(estimator: Any, signature: Signature) -> dict[Any, Any] | None:

@@ -16,6 +16,7 @@ from model_runtime import formats
 from model_runtime.formats import Predicts
 from model_runtime.formats.skops import untrusted_types
 from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, FormatName, Manifest, decode_manifest, digest
+from model_runtime.schema import Inputs
 
 
 def main(folder: str, model_format: FormatName) -> None:
@@ -50,9 +51,9 @@ def replay(folder: Path, model_format: FormatName) -> dict[str, Any]:
 def _mismatches(predictor: Predicts, manifest: Manifest, model_format: FormatName) -> list[dict[str, Any]]:
     found = []
     form = manifest.model_format(model_format)
+    inputs = Inputs(manifest.signature)
     for example in manifest.examples:
-        row = tuple(example.input[feature.name] for feature in manifest.signature.features)
-        (answer,) = predictor.predict([row])
+        (answer,) = predictor.predict([inputs.read_example(example)])
         if not formats.same_answer(form, answer, example.output):
             found.append(
                 {

@@ -8,18 +8,32 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal, Optional
 
 import msgspec
 
 from model_runtime.errors import InputError
-from model_runtime.manifest import UNREADABLE, Feature, Label, Signature
+from model_runtime.manifest import UNREADABLE, Example, Feature, Label, Method, Signature
 
 Row = tuple[Any, ...]
 """The values of one instance in the order of the signature's features; None where a value is missing."""
 
-_TYPES: dict[str, type] = {"number": float, "integer": int, "string": str, "boolean": bool}
-_NOUNS = {"number": "a number", "integer": "an integer", "string": "a string", "boolean": "true or false"}
+_TYPES: dict[str, Any] = {
+    "number": float,
+    "integer": int,
+    "string": str,
+    "boolean": bool,
+    "datetime": Annotated[datetime, msgspec.Meta(tz=True)],
+}
+_NOUNS = {
+    "number": "a number",
+    "integer": "an integer",
+    "string": "a string",
+    "boolean": "true or false",
+    "datetime": "a time with its offset such as 2026-01-31T12:00:00Z (RFC 3339)",
+}
+_SHOWN_CATEGORIES = 20
 _QUERY_FEATURES = 50
 """More make a URL that nobody writes; API Gateway takes 10,240 bytes of request line and headers in all."""
 # API Gateway's rule for names in method.request.querystring.NAME.
@@ -84,6 +98,14 @@ class Inputs:
         if problems:
             raise InputError(problems)
         return [row], False
+
+    def read_example(self, example: Example) -> Row:
+        """Read the recorded input of an example as the body of a request; InputError where it does not fit."""
+        problems: list[dict[str, str]] = []
+        row = self._read_object(example.input, "#", problems)
+        if problems:
+            raise InputError(problems)
+        return row
 
     def read_query(self, parameters: Mapping[str, Sequence[str]]) -> list[Row]:
         """Read the query string of a GET: one value each, as text. InputError lists every wrong parameter."""
@@ -186,23 +208,51 @@ def feature_schema(feature: Feature) -> dict[str, Any]:
 
 def answer_schema(signature: Signature) -> dict[str, Any]:
     """The JSON schema of one prediction."""
-    if signature.output == "value":
-        return {"type": "object", "properties": {"value": {}}, "required": ["value"]}
+    number = {"type": ["number", "null"] if signature.null_outputs else "number"}
     properties: dict[str, Any] = {}
-    if signature.output_labels is not None:
-        properties["label"] = _fixed_list([{"enum": list(labels)} for labels in signature.output_labels])
-        properties["probabilities"] = _fixed_list([_probabilities(labels) for labels in signature.output_labels])
-    else:
-        properties["label"] = {} if signature.labels is None else {"enum": list(signature.labels)}
-        if signature.probabilities:
-            properties["probabilities"] = _probabilities(signature.labels or ())
+    if signature.output == "value":
+        properties["value"] = _of_targets(signature, number)
+    elif signature.output == "label":
+        properties.update(_label_schemas(signature, number))
+    properties.update((method, _method_schema(signature, method, number)) for method in signature.methods)
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def _probabilities(labels: Sequence[Label]) -> dict[str, Any]:
+def _of_targets(signature: Signature, item: dict[str, Any]) -> dict[str, Any]:
+    """One item, or a list of as many as the model has outputs; anything in format 1, which does not say."""
+    if signature.targets is None:
+        return {}
+    return item if signature.targets == 1 else _fixed_list([item] * signature.targets)
+
+
+def _label_schemas(signature: Signature, number: dict[str, Any]) -> dict[str, Any]:
+    if signature.output_labels is not None:
+        return {
+            "label": _fixed_list([{"enum": list(labels)} for labels in signature.output_labels]),
+            "probabilities": _fixed_list([_probabilities(labels, number) for labels in signature.output_labels]),
+        }
+    label: dict[str, Any] = {} if signature.labels is None else {"enum": list(signature.labels)}
+    if not signature.probabilities:
+        return {"label": label}
+    return {"label": label, "probabilities": _probabilities(signature.labels or (), number)}
+
+
+def _method_schema(signature: Signature, method: Method, number: dict[str, Any]) -> dict[str, Any]:
+    """What a method beside `predict` gives for one row: a number, or numbers in lists."""
+    numbers = {"type": "array", "items": number}
+    if method == "kneighbors":
+        properties = {"distances": numbers, "indices": {"type": "array", "items": {"type": "integer"}}}
+        return {"type": "object", "properties": properties, "required": list(properties)}
+    if method == "quantiles":
+        names = [str(level) for level in signature.quantiles]
+        return {"type": "object", "properties": dict.fromkeys(names, number), "required": names}
+    return number if method == "score_samples" else {"anyOf": [number, numbers]}
+
+
+def _probabilities(labels: Sequence[Label], number: dict[str, Any]) -> dict[str, Any]:
     names = label_names(labels)
-    number = {"type": "number", "minimum": 0, "maximum": 1}
-    return {"type": "object", "properties": dict.fromkeys(names, number), "required": names}
+    probability = {**number, "minimum": 0, "maximum": 1}
+    return {"type": "object", "properties": dict.fromkeys(names, probability), "required": names}
 
 
 def _fixed_list(items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -215,8 +265,19 @@ def label_names(labels: Sequence[Label]) -> list[str]:
 
 
 def _type(feature: Feature) -> Any:
+    """The type of a feature's values in requests.
+
+    The categories are the only values where the model takes no gaps. Where it does, any other value counts as missing,
+    as it does in the frame that the model is given.
+    """
     kind = _TYPES[feature.type]
-    return kind | None if feature.nullable else kind
+    if feature.categories is not None and feature.type in {"string", "integer"} and not feature.nullable:
+        return Literal[tuple(feature.categories)]
+    return Optional[kind] if feature.nullable else kind  # noqa: UP045  # Annotated types have no |
+
+
+def _is_category(feature: Feature, value: Any) -> bool:
+    return feature.categories is None or feature.nullable or value in feature.categories
 
 
 def _left_out(feature: Feature) -> tuple[None, str | None]:
@@ -227,26 +288,31 @@ def _left_out(feature: Feature) -> tuple[None, str | None]:
 def _from_json(feature: Feature, value: Any) -> tuple[Any, str | None]:
     try:
         converted = msgspec.convert(value, _type(feature))
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeError):  # half a surrogate pair is not a number either
         return None, f"must be {_noun(feature)}"
     if isinstance(converted, float) and not math.isfinite(converted):
         return None, f"must be {_noun(feature)}, and finite"
+    if not _is_category(feature, converted):
+        return None, f"must be {_noun(feature)}"
     return converted, None
 
 
 def _from_text(feature: Feature, text: str) -> tuple[Any, str | None]:
-    if feature.type == "string":
-        return text, None
     try:
-        value: Any = msgspec.convert(text, _TYPES[feature.type], strict=False)
+        value: Any = text if feature.type == "string" else msgspec.convert(text, _TYPES[feature.type], strict=False)
     except msgspec.ValidationError:
         return None, f"must be {_NOUNS[feature.type]}, not {text[:40]!r}"
+    if not _is_category(feature, value):
+        return None, f"must be {_noun(feature)}, not {text[:40]!r}"
     if isinstance(value, float) and not math.isfinite(value):
         return None, f"must be {_NOUNS[feature.type]}, and finite"
     return value, None
 
 
 def _noun(feature: Feature) -> str:
+    if feature.categories is not None and not feature.nullable:
+        shown = ", ".join(json.dumps(value) for value in feature.categories[:_SHOWN_CATEGORIES])
+        return f"one of {shown}{' and more' if len(feature.categories) > _SHOWN_CATEGORIES else ''}"
     return _NOUNS[feature.type] + (" or null" if feature.nullable else "")
 
 

@@ -8,10 +8,10 @@ have signed the manifest.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import Thread
 
 from model_runtime import formats
-from model_runtime.errors import ModelFormatError, SigningError
+from model_runtime.download import Download, LoadError
+from model_runtime.errors import ModelFormatError, OutputError, SigningError
 from model_runtime.formats.skops import parse_trusted_types
 from model_runtime.manifest import (
     FORMAT_FILES,
@@ -21,12 +21,11 @@ from model_runtime.manifest import (
     Manifest,
     decode_manifest,
     digest,
-    version_key,
 )
 from model_runtime.pin import Pin
-from model_runtime.schema import Inputs
+from model_runtime.schema import Inputs, Row
 from model_runtime.signing import SIGNING_FILE, parse_public_keys, verify
-from model_runtime.storage import Storage, Stored
+from model_runtime.storage import Storage
 
 INIT_SECONDS = 8.0
 """How long the init phase may fetch, which Lambda ends after 10 s: a failure must be logged before it does.
@@ -38,8 +37,15 @@ REQUEST_SECONDS = 20.0
 """How long a request may fetch, for which API Gateway waits 29 s, and an init phase that is not limited to 10 s."""
 
 
-class LoadError(Exception):
-    """The model was not loaded; the message says which check failed."""
+PHASES = ("import", "fetch", "verify", "load", "self_check")
+"""The parts of a start, in their order."""
+
+_PHASE = "model_load_phase"
+
+
+def phase_of(error: BaseException) -> str:
+    """In which phase of a start an error was raised: `settings`, or what `ServedModel.milliseconds` names."""
+    return str(getattr(error, _PHASE, "settings"))
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class ServedModel:
     inputs: Inputs
     predictor: formats.Predicts
     milliseconds: Mapping[str, float]
+    model_format: FormatName = "joblib"
 
 
 def load(
@@ -104,59 +111,39 @@ def load(
     `seconds` counts as failed.
     """
     clock = _Clock(since)
-    deadline = time.perf_counter() + seconds
+    try:
+        return _load(deployment, storage, clock, time.perf_counter() + seconds, seconds)
+    except BaseException as error:
+        setattr(error, _PHASE, clock.phase)
+        raise
+
+
+def _load(
+    deployment: Deployment, storage: Storage | None, clock: "_Clock", deadline: float, seconds: float
+) -> ServedModel:
+    pin, model_format = deployment.pin, deployment.model_format
     # obstore releases the GIL: the downloads run beside the imports, and beside one another.
     store = storage or Storage.in_function(deployment.bucket, seconds=seconds)
-    model_bytes = _Download(store, deployment.pin, FORMAT_FILES[deployment.model_format])
-    manifest_bytes = _Download(store, deployment.pin, MANIFEST_FILE)
-    signature = _Download(store, deployment.pin, SIGNING_FILE) if deployment.public_keys else None
-    formats.import_libraries(deployment.model_format)  # while the download runs
+    model_bytes = Download(store, pin, FORMAT_FILES[model_format], deadline=deadline)
+    manifest_bytes = Download(store, pin, MANIFEST_FILE, deadline=deadline)
+    signature = Download(store, pin, SIGNING_FILE, deadline=deadline) if deployment.public_keys else None
+    formats.import_libraries(model_format)  # while the download runs
     clock.lap("import")
     if signature is not None:
-        _check_signature(manifest_bytes.result(deadline), signature.result(deadline), deployment)
-    manifest = _verified_manifest(manifest_bytes.result(deadline), deployment.pin)
-    data = model_bytes.result(deadline)
+        _check_signature(manifest_bytes.result(), signature.result(), deployment)
+    manifest = _verified_manifest(manifest_bytes.result(), pin)
+    data = model_bytes.result()
     clock.lap("fetch")
-    artifact = manifest.model_format(deployment.model_format).artifact
+    artifact = manifest.model_format(model_format).artifact
     _check(data, artifact.sha256, f"{artifact.file} of {manifest.reference}")
     clock.lap("verify")
-    predictor = formats.load(manifest, deployment.model_format, data, trusted_types=deployment.trusted_types)
+    predictor = formats.load(manifest, model_format, data, trusted_types=deployment.trusted_types)
     clock.lap("load")
+    inputs = Inputs(manifest.signature)
     for example in manifest.examples[:1]:
-        _self_check(predictor, manifest, example, deployment.model_format)
+        _self_check(predictor, inputs.read_example(example), example, manifest, model_format)
     clock.lap("self_check")
-    return ServedModel(manifest, Inputs(manifest.signature), predictor, clock.laps)
-
-
-class _Download:
-    """Fetches one file of the pinned version, beginning at once. Nothing waits for it longer than to a deadline."""
-
-    def __init__(self, store: Storage, pin: Pin, file: str) -> None:
-        self._store = store
-        self._key = version_key(pin.name, pin.version, file)
-        self._stored: Stored | None = None
-        self._error: Exception | None = None
-        self._began = time.perf_counter()
-        self._thread = Thread(target=self._fetch, daemon=True)  # one that hangs does not keep the process
-        self._thread.start()
-
-    def _fetch(self) -> None:
-        try:
-            self._stored = self._store.read(self._key)
-        except Exception as error:  # noqa: BLE001  # it is raised where the result is wanted
-            self._error = error
-
-    def result(self, deadline: float) -> bytes:
-        """The file's bytes; LoadError where there is none, or where it is not there by the deadline."""
-        self._thread.join(max(0.0, deadline - time.perf_counter()))
-        place = f"{self._store.location}/{self._key}"
-        if self._thread.is_alive():
-            raise LoadError(f"{place} was not fetched within {deadline - self._began:.1f} s: S3 was too slow")
-        if self._error is not None:
-            raise self._error
-        if self._stored is None:
-            raise LoadError(f"{place} does not exist")
-        return self._stored.data
+    return ServedModel(manifest, inputs, predictor, clock.laps, model_format)
 
 
 def _public_keys(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -203,9 +190,13 @@ def _check(data: bytes, expected: str, what: str) -> None:
         raise LoadError(f"{what} has SHA-256 {found}, {expected} is pinned: it is not loaded")
 
 
-def _self_check(predictor: formats.Predicts, manifest: Manifest, example: Example, model_format: FormatName) -> None:
-    row = tuple(example.input[feature.name] for feature in manifest.signature.features)
-    (answer,) = predictor.predict([row])
+def _self_check(
+    predictor: formats.Predicts, row: Row, example: Example, manifest: Manifest, model_format: FormatName
+) -> None:
+    try:
+        (answer,) = predictor.predict([row])
+    except OutputError as error:
+        raise LoadError(f"{manifest.reference} does not answer its first golden example: {error}") from error
     if not formats.same_answer(manifest.model_format(model_format), answer, example.output):
         raise LoadError(
             f"{manifest.reference} answers its first golden example with {answer}, recorded was {example.output}"
@@ -213,13 +204,15 @@ def _self_check(predictor: formats.Predicts, manifest: Manifest, example: Exampl
 
 
 class _Clock:
-    """Milliseconds of each phase of the start."""
+    """Milliseconds of each phase of the start; `phase` is the one that is under way."""
 
     def __init__(self, since: float | None) -> None:
         self.laps: dict[str, float] = {}
+        self.phase = PHASES[0]
         self._last = time.perf_counter() if since is None else since
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()
         self.laps[name] = round((now - self._last) * 1000, 1)
         self._last = now
+        self.phase = PHASES[min(len(self.laps), len(PHASES) - 1)]

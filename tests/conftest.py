@@ -1,4 +1,4 @@
-"""What the tests of more than one room share: a real local AWS, a bucket, a registry, the guide's model."""
+"""What the tests of several folders share: a real local AWS, a bucket, a registry, the guide's model."""
 
 import os
 import signal
@@ -31,6 +31,8 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_") or name == "MODEL_REGISTRY"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    # Tests of the proof ask for it; an environment for each of the others would prove nothing more.
+    monkeypatch.setenv("MODEL_REGISTRY_PROOF", "none")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
 
@@ -98,7 +100,8 @@ def served_iris(aws: LocalAws, trained_iris: Trained) -> ServedModel:
         for name, value in aws.environment().items():
             patch.setenv(name, value)
         bucket = new_bucket(aws)
-        release = publish(Registry(Storage.open(bucket), actor=ACTOR), trained_iris, "Random forest of the guide")
+        registry = Registry(Storage.open(bucket), actor=ACTOR, proof="none")
+        release = publish(registry, trained_iris, "Random forest of the guide")
         pin = Pin(release.manifest.name, release.manifest.version, release.manifest_sha256)
         return load(Deployment(bucket, pin))
 

@@ -1,8 +1,13 @@
-"""The import graph: `python -m tests.structure` writes which folder imports which into CONTRIBUTING.md."""
+"""The import graph: `python -m tests.structure` writes which folder imports which into CONTRIBUTING.md.
+
+`python -m tests.structure COMMIT` prints how many modules and lines the product had in a commit.
+"""
 
 import ast
+import subprocess
+import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -47,9 +52,21 @@ def listing() -> str:
 
 
 def page(text: str) -> str:
-    """The text of CONTRIBUTING.md with the listing as it is now."""
+    """The text of CONTRIBUTING.md with the current listing."""
     before, _, rest = text.partition(BEGIN)
     return before + listing() + rest.partition(END)[2]
+
+
+def counts(commit: str) -> dict[str, tuple[int, int]]:
+    """Modules and lines of each package, and of the program, in a commit."""
+    listed = ["git", "grep", "--count", "", commit, "--", "__main__.py", *(f"{name}/*.py" for name in PACKAGES)]
+    found: dict[str, tuple[int, int]] = {}
+    for line in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        _, path, lines = line.rsplit(":", 2)
+        package = path.partition("/")[0]
+        modules_before, lines_before = found.get(package, (0, 0))
+        found[package] = (modules_before + 1, lines_before + int(lines))
+    return found
 
 
 def _folder(module: str) -> str:
@@ -57,5 +74,16 @@ def _folder(module: str) -> str:
     return module if path.is_dir() or module == "__main__" else module.rpartition(".")[0]
 
 
+def main(commits: Sequence[str]) -> None:
+    """Run the command line."""
+    for commit in commits:
+        found = counts(commit)
+        found["all"] = (sum(each[0] for each in found.values()), sum(each[1] for each in found.values()))
+        for package, (number, lines) in found.items():
+            print(f"{commit} {package}: {number} modules, {lines:,} lines")  # noqa: T201  # what the command is for
+    if not commits:
+        PAGE.write_text(page(PAGE.read_text()))
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))
+    main(sys.argv[1:])

@@ -33,3 +33,10 @@ def test_the_program_composes_what_infra_has() -> None:
 def test_the_listing_in_contributing_is_current() -> None:
     text = structure.PAGE.read_text()
     assert structure.page(text) == text, "run `python -m tests.structure`"
+
+
+def test_modules_and_lines_of_a_commit_are_counted() -> None:
+    found = structure.counts("HEAD")
+    assert found["__main__.py"][0] == 1
+    assert all(number > 0 and lines > 0 for number, lines in found.values())
+    assert found.keys() == {"__main__.py", *structure.PACKAGES}

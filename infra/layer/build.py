@@ -6,83 +6,32 @@ modules are sourceless bytecode that does not depend on the process that compile
 archive is canonical (`zip`, which names the one dependence left: the zlib build). The compiler
 is CPython of the layer's minor version; two patch releases could in principle compile a module differently.
 
-The errors are in `infra.layer.errors`, and those of uv in `model_runtime.errors`.
+The errors are in `model_registry.lambda_packages.errors`, and those of uv in `model_runtime.errors`.
 """
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import InvalidName, canonicalize_name
-from packaging.version import InvalidVersion, Version
-
-from infra.layer import wheels as layer_wheels
-from infra.layer.bytecode import compile_tree, undocumented
-from infra.layer.errors import LayerTooLargeError, SpecError
-from infra.layer.install import pip_install
-from infra.layer.installed import owners
-from infra.layer.platform import Runtime, check_architecture, runtime_for
-from infra.layer.pruning import kept
+from infra.layer.bytecode import compile_tree
+from infra.layer.importing import import_all, top_level_modules, why_not_here
 from infra.layer.zip import write_zip
 from model_registry.cache import cache_folder, workspace
 from model_registry.environments import find_interpreter
+from model_registry.lambda_packages import wheels as layer_wheels
+from model_registry.lambda_packages.docstrings import undocumented
+from model_registry.lambda_packages.install import pip_install
+from model_registry.lambda_packages.installed import owners
+from model_registry.lambda_packages.linking import supplements
+from model_registry.lambda_packages.pruning import kept
+from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, check_size, lines, megabytes, sizes
+from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.errors import InterpreterNotFoundError
 
-# Increase when a rule changes what is in a layer of the same packages: it is part of the content address.
-RECIPE = 3
-# Function and all its layers, unzipped. Source: "Lambda quotas" in the AWS Lambda developer guide.
-LIMIT_UNZIPPED = 262_144_000
-
-_LARGEST = 8  # packages named when a layer is too large
-
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class LayerSpec:
-    """What a layer is made of. The packages are complete: dependencies are not resolved.
-
-    Names and versions are normalised (PEP 503, PEP 440) and sorted, so equal environments are equal specs.
-    Raises SpecError, UnsupportedPythonError and UnsupportedArchitectureError.
-    """
-
-    python: str  # "3.12"
-    architecture: str  # "x86_64" or "arm64", Lambda's names
-    packages: tuple[tuple[str, str], ...]  # (distribution, exact version)
-
-    def __post_init__(self) -> None:
-        runtime_for(self.python)
-        check_architecture(self.architecture)
-        object.__setattr__(self, "packages", _normalized(self.packages))
-
-    @property
-    def runtime(self) -> Runtime:
-        """Lambda's runtime for this Python."""
-        return runtime_for(self.python)
-
-    @property
-    def key(self) -> str:
-        """The content address: sha256 of all that decides what is in the layer."""
-        inputs = {
-            "recipe": RECIPE,
-            "python": self.python,
-            "platform": self.runtime.platform(self.architecture),
-            "packages": self.packages,
-        }
-        return hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class PackageSize:
-    """What one package takes of the layer."""
-
-    name: str
-    version: str
-    unzipped_bytes: int
 
 
 @dataclass(frozen=True)
@@ -103,10 +52,10 @@ class Layer:
         share = self.unzipped_bytes / LIMIT_UNZIPPED
         origin = "from the cache" if self.cached else "built"
         total = (
-            f"layer {self.key[:12]} ({origin}): {_mb(self.zip_bytes)} zipped, {_mb(self.unzipped_bytes)} unzipped, "
-            f"{share:.0%} of Lambda's limit of {_mb(LIMIT_UNZIPPED)}"
+            f"layer {self.key[:12]} ({origin}): {megabytes(self.zip_bytes)} zipped, "
+            f"{megabytes(self.unzipped_bytes)} unzipped, {share:.0%} of Lambda's limit of {megabytes(LIMIT_UNZIPPED)}"
         )
-        return "\n".join([total, *_lines(self.packages)])
+        return "\n".join([total, *lines(self.packages)])
 
 
 def build_layer(
@@ -132,47 +81,77 @@ def build_layer(
     limit = LIMIT_UNZIPPED if limit is None else limit
     layer = _load(cache, spec.key)
     if layer is None:
-        layer = _build(spec, cache, progress, limit - reserve)
+        layer = _build(spec, cache, progress, limit=limit, reserve=reserve)
     # A cached layer was built under another reserve, perhaps.
-    _check_size(layer.packages, layer.unzipped_bytes, limit - reserve)
+    check_size(layer.packages, limit=limit, reserve=reserve)
     return layer
 
 
-def _build(spec: LayerSpec, cache: Path, progress: Progress, allowed: int) -> Layer:
+def _build(spec: LayerSpec, cache: Path, progress: Progress, *, limit: int, reserve: int) -> Layer:
     with workspace(cache) as work:
-        progress(f"resolving {len(spec.packages)} packages for {spec.runtime} on {spec.architecture}")
-        tree = work / "tree"
-        requirements = [f"{name}=={version}" for name, version in spec.packages]
-        outcome = pip_install(requirements, tree, spec.runtime, spec.architecture, progress=progress)
-        if not outcome.ok:
-            raise layer_wheels.explain(spec.packages, spec.runtime, spec.architecture, outcome)
+        tree = _install(spec, work / "tree", progress)
         interpreter = _compiler(spec.python)
-        owner = owners(tree, spec.packages)
-        names = kept(tree, owner)
-        progress(f"compiling {sum(name.endswith('.py') for name in names):,} modules for Python {spec.python}")
-        prefix = f"/opt/{spec.runtime.site_packages}"
-        files = compile_tree(
-            names,
-            tree,
-            work / "bytecode",
-            interpreter=interpreter,
-            prefix=prefix,
-            undocumented=undocumented(spec.packages),
-        )
-        sizes = _sizes(spec, files, owner)
-        total = sum(size.unzipped_bytes for size in sizes)
-        _check_size(sizes, total, allowed)
-        progress(f"writing zip of {_mb(total)}")
+        files, owner = _files(spec, tree, work / "bytecode", interpreter, progress)
+        found = sizes(spec.packages, files, owner)
+        check_size(found, limit=limit, reserve=reserve)
+        total = sum(size.unzipped_bytes for size in found)
+        progress(f"writing zip of {megabytes(total)}")
         archive = work / "layer.zip"
-        content = write_zip(archive, {f"{spec.runtime.site_packages}/{name}": path for name, path in files.items()})
+        content = write_zip(archive, files)
+        _import(spec, archive, work / "opt", owner, progress)
         record = {
             "sha256": _sha256(archive),
             "content_sha256": content,
             "zip_bytes": archive.stat().st_size,
             "unzipped_bytes": total,
-            "packages": [asdict(size) for size in sizes],
+            "packages": [asdict(size) for size in found],
         }
         return _commit(cache, spec.key, work, archive, record)
+
+
+def _install(spec: LayerSpec, tree: Path, progress: Progress) -> Path:
+    progress(f"resolving {len(spec.packages)} packages for {spec.runtime} on {spec.architecture}")
+    requirements = [f"{name}=={version}" for name, version in spec.packages]
+    outcome = pip_install(requirements, tree, spec.runtime, spec.architecture, progress=progress)
+    if not outcome.ok:
+        raise layer_wheels.explain(spec.packages, spec.runtime, spec.architecture, outcome)
+    return tree
+
+
+def _files(
+    spec: LayerSpec, tree: Path, bytecode: Path, interpreter: str, progress: Progress
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Choose and compile; returns where each file of the layer is on disk, and its package."""
+    site_packages = spec.runtime.site_packages
+    owner = owners(tree, spec.packages)
+    names = kept(tree, owner)
+    added = supplements({name: tree / name for name in names}, spec.runtime, owner)
+    progress(f"compiling {sum(name.endswith('.py') for name in names):,} modules for Python {spec.python}")
+    compiled = compile_tree(
+        names,
+        tree,
+        bytecode,
+        interpreter=interpreter,
+        prefix=f"/opt/{site_packages}",
+        undocumented=undocumented(spec.packages),
+    )
+    files = {f"{site_packages}/{name}": path for name, path in compiled.items()}
+    of_file = {f"{site_packages}/{name}": owner.get(name) or owner[name.removesuffix("c")] for name in compiled}
+    for library, path in added.items():
+        files[f"lib/{library}"] = path
+        of_file[f"lib/{library}"] = owner[path.relative_to(tree).as_posix()]
+    return files, of_file
+
+
+def _import(spec: LayerSpec, archive: Path, folder: Path, owner: dict[str, str], progress: Progress) -> None:
+    reason = why_not_here(spec.runtime, spec.architecture)
+    if reason is not None:
+        progress(f"not importing from the layer here: {reason}")
+        return
+    site_packages = f"{spec.runtime.site_packages}/"
+    modules = top_level_modules({name.removeprefix(site_packages): package for name, package in owner.items()})
+    progress(f"importing {', '.join(modules)} from the layer")
+    import_all(archive, folder, spec.runtime, interpreter=find_interpreter(spec.python), modules=modules)
 
 
 def _compiler(python: str) -> str:
@@ -208,48 +187,6 @@ def _layer(path: Path, key: str, record: dict[str, Any], *, cached: bool) -> Lay
     return Layer(path, key, **{**record, "packages": packages}, cached=cached)
 
 
-def _sizes(spec: LayerSpec, files: dict[str, Path], owner: dict[str, str]) -> tuple[PackageSize, ...]:
-    totals: Counter[str] = Counter()
-    for name, path in files.items():
-        totals[owner.get(name) or owner[name.removesuffix("c")]] += path.stat().st_size
-    sizes = (PackageSize(name, version, totals[name]) for name, version in spec.packages)
-    return tuple(sorted(sizes, key=lambda size: (-size.unzipped_bytes, size.name)))
-
-
-def _check_size(packages: tuple[PackageSize, ...], total: int, allowed: int) -> None:
-    if total <= allowed:
-        return
-    rest = len(packages) - _LARGEST
-    fact = (
-        f"The layer is {_mb(total)} unzipped and Lambda leaves {_mb(allowed)} for it (function and layers together "
-        f"may have {LIMIT_UNZIPPED:,} bytes). Train with fewer or smaller packages. The largest:"
-    )
-    more = [f"  and {rest} more"] if rest > 0 else []
-    raise LayerTooLargeError("\n".join([fact, *_lines(packages[:_LARGEST]), *more]))
-
-
-def _normalized(packages: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    if not packages:
-        raise SpecError("The layer has no packages. A model's manifest must list those that it needs.")
-    try:
-        pins = {(canonicalize_name(name, validate=True), str(Version(version))) for name, version in packages}
-    except (InvalidName, InvalidVersion) as error:
-        raise SpecError(f"{error}. A layer needs package names with one exact version each.") from error
-    counts = Counter(name for name, _ in pins)
-    twice = sorted(name for name, count in counts.items() if count > 1)
-    if twice:
-        raise SpecError(f"More than one version is given of: {', '.join(twice)}. State one exact version each.")
-    return tuple(sorted(pins))
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _mb(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
-
-
-def _lines(packages: tuple[PackageSize, ...]) -> list[str]:
-    return [f"  {size.unzipped_bytes / 1e6:8.1f} MB  {size.name} {size.version}" for size in packages]

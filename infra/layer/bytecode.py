@@ -6,34 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from packaging.version import Version
-
 from infra.layer import compile as layer_compile
-from infra.layer.errors import CompileError
+from model_registry.lambda_packages.errors import CompileError
 
 # Not -I: it would ignore PYTHONHASHSEED.
 _ISOLATED = ("-S", "-s", "-B", "-W", "ignore", layer_compile.__file__)
-# Docstrings are 40 % of the bytecode of these packages, and nothing that they do depends on them: each of their modules
-# imports without. That cannot be said of every package (some parsers take their grammar from docstrings), nor of
-# releases to come, nor of numpy._core, in whose docstrings numpy.ma asserts to find something.
-_DOCSTRINGS_UNUSED = {
-    "joblib": (Version("1.7"), ("joblib",)),
-    "narwhals": (Version("3"), ("narwhals",)),
-    "numpy": (
-        Version("2.6"),
-        tuple(f"numpy/{name}" for name in ("f2py", "fft", "lib", "linalg", "ma", "matrixlib", "polynomial", "testing")),
-    ),
-    "pandas": (Version("3.2"), ("pandas",)),
-    "scikit-learn": (Version("1.10"), ("sklearn",)),
-    "scipy": (Version("1.19"), ("scipy",)),
-}
-"""Package: the first version for which that was not tried, and its folders (tests/infra/layer/test_build_sklearn.py)"""
-
-
-def undocumented(packages: Iterable[tuple[str, str]]) -> list[str]:
-    """Name the folders whose modules are compiled without docstrings."""
-    found = ((*_DOCSTRINGS_UNUSED[name], Version(version)) for name, version in packages if name in _DOCSTRINGS_UNUSED)
-    return sorted(folder for untried, folders, version in found if version < untried for folder in folders)
 
 
 def compile_tree(
@@ -81,7 +58,7 @@ def _compile(modules: list[str], command: list[str], work: Path, jobs: int | Non
             part.write_text("\n".join(modules[job::jobs]), encoding="utf-8")
             log = (work / f"compile-{job}.log").open("w+b")
             with part.open("rb") as listing:
-                running.append((subprocess.Popen(command, stdin=listing, stderr=log, env=variables), log))  # noqa: S603 - an interpreter that uv found, on files that it installed
+                running.append((subprocess.Popen(command, stdin=listing, stderr=log, env=variables), log))  # noqa: S603  # an interpreter that uv found, on files that it installed
         for process, output in running:
             if process.wait():
                 raise CompileError(

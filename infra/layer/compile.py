@@ -47,7 +47,7 @@ def compile_source(source: bytes, filename: str, *, docstrings: bool = True) -> 
     return content
 
 
-def _compile(source: bytes, filename: str, docstrings: bool) -> CodeType:  # noqa: FBT001 - private, passed on
+def _compile(source: bytes, filename: str, docstrings: bool) -> CodeType:  # noqa: FBT001  # private, passed on
     # A tree of its own each time: its strings may become the interned ones, and the second code must find them so.
     parsed = source if docstrings else _without_docstrings(ast.parse(source, filename))
     return compile(parsed, filename, "exec", dont_inherit=True, optimize=0)

@@ -29,7 +29,7 @@ class ResourceType:
     inputs: frozenset[str]
     """The inputs that the functions use."""
     update: Callable[[LocalAws, str, Properties], Properties] | None = None
-    """Takes the physical id and the new inputs; None where a changed resource is created anew."""
+    """Takes the physical id and the new inputs; None if a changed resource is created anew."""
     ignored: frozenset[str] = frozenset()
     """The inputs that have no meaning here; any input in neither set is refused."""
     identity: frozenset[str] = frozenset()

@@ -37,4 +37,4 @@ def _digest(value: Any) -> str:
 def _content(value: object) -> dict[str, str]:
     if isinstance(value, Asset | Archive):
         return {"sha256": digest(value)}
-    raise TypeError(f"{type(value).__name__} is no property of a resource")
+    raise TypeError(f"{type(value).__name__} is not a property of a resource")

@@ -1,4 +1,4 @@
-"""CloudWatch: alarms and dashboards. MiniStack has no metrics of functions or APIs, so no alarm rises by itself."""
+"""CloudWatch: alarms and dashboards. MiniStack has no metrics of functions or APIs, so no alarm fires."""
 
 from collections.abc import Mapping
 

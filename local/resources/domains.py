@@ -1,4 +1,4 @@
-"""API Gateway's domain names: MiniStack leads requests by their `Host` to the mapped stage, over plain HTTP."""
+"""API Gateway's domain names: MiniStack routes requests by their `Host` to the mapped stage, over plain HTTP."""
 
 from collections.abc import Mapping
 
@@ -33,7 +33,7 @@ def _create_domain(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
 
 
 def _update_domain(aws: LocalAws, name: str, inputs: Properties) -> Properties:
-    """Create it again with its mappings: MiniStack does not change a domain, and takes one that is there."""
+    """Create it again with its mappings: MiniStack does not change a domain, but replaces one that exists."""
     gateway = aws.client("apigateway")
     mappings = gateway.get_base_path_mappings(domainName=name).get("items", [])
     outputs = _create_domain(aws, inputs)[1]

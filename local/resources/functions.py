@@ -56,7 +56,7 @@ _CONFIGURATION: Mapping[str, Field] = {
 }
 _ONCE: Mapping[str, Field] = {"architectures": "Architectures", "packageType": "PackageType", "tags": "Tags"}
 
-# An update leaves alone what it does not mention, so an input that has gone must be set back.
+# An update leaves alone what it does not mention, so an input that was removed must be reset.
 _DEFAULTS: Properties = {
     "Description": "",
     "Environment": {"Variables": {}},
@@ -141,7 +141,7 @@ def _create_alias(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
 
 
 def _update_alias(aws: LocalAws, _identity: str, inputs: Properties) -> Properties:
-    # As with functions: what has gone must be set back.
+    # As with functions: what was removed must be reset.
     defaults: Properties = {"Description": "", "RoutingConfig": {}}
     return _alias(aws.client("lambda").update_alias(**defaults | request(_ALIAS, inputs)))
 

@@ -1,4 +1,4 @@
-"""API Gateway's REST APIs: the API and what stands in it.
+"""API Gateway's REST APIs: the API and its parts.
 
 What callers reach is in `stages.py`. A changed part is updated in place or put again, so that the API keeps its
 id and with it its URL.
@@ -114,7 +114,7 @@ _GATEWAY_RESPONSE: Mapping[str, Field] = {
 
 
 def _update_method(gateway: Any, inputs: Properties) -> None:
-    """Put the method again with what hangs on it: the service does not replace a method."""
+    """Put the method again with its responses and integration: the service does not replace a method."""
     place = request(_PLACE, inputs)
     old = gateway.get_method(**place)
     gateway.delete_method(**place)
@@ -148,7 +148,7 @@ def _restore_responses(gateway: Any, place: Properties, old: Properties) -> None
 
 
 def _given(read: Properties, fields: Mapping[str, Field]) -> Properties:
-    """Return what a put takes of what a get has returned."""
+    """Return the part of what a get returned that a put takes."""
     return {name: value for name, value in read.items() if name in fields.values() and value is not None}
 
 
@@ -161,7 +161,7 @@ def _part(
     update: Callable[[Any, Properties], None] | None = None,
     delete_first: bool = False,
 ) -> ResourceType:
-    """Return a type for a part of an API that has no id of its own and is put at its place.
+    """Return a type for a part of an API without an id, which is put at its place.
 
     When it changes it is put again, with `delete_first` after it was deleted; `update` does it in another way.
     """

@@ -96,7 +96,7 @@ def _update_settings(aws: LocalAws, _identity: str, inputs: Properties) -> Prope
     aws.client("apigateway").update_stage(
         restApiId=inputs["restApi"],
         stageName=inputs["stageName"],
-        # Set back first: a setting that has gone has its default again.
+        # Reset first: a setting that was removed has its default again.
         patchOperations=[{"op": "remove", "path": f"/{place}"}, *patch],
     )
     return {}

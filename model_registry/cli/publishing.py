@@ -1,11 +1,13 @@
 """`publish`, `keygen`."""
 
-import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, get_args
 
 import typer
+from rich.markup import escape
+from rich.status import Status
 
 from model_registry.cli.common import (
     AsJson,
@@ -19,7 +21,9 @@ from model_registry.cli.common import (
     release_data,
     talk,
 )
+from model_registry.registry import NOTE, PROOF_VARIABLE
 from model_runtime.errors import PublishError
+from model_runtime.manifest import FeatureType, Manifest, ProofKind
 
 
 @app.command()
@@ -28,7 +32,10 @@ def publish(
     model: Annotated[Path, typer.Argument(help="A fitted estimator, written by joblib.dump. It is loaded: trust it.")],
     name: Annotated[str, typer.Option("--name", "-n", help="The model's name.")],
     example: Annotated[
-        Path, typer.Option("--example", "-x", help="Example inputs, a JSON list of objects, lists or texts, or a CSV.")
+        Path,
+        typer.Option(
+            "--example", "-x", help="Example inputs: a JSON list of objects, lists or texts, a CSV, or Parquet."
+        ),
     ],
     classes: Annotated[str | None, typer.Option(help="Names of the classes, by commas, in order of classes_.")] = None,
     metric: Annotated[list[str] | None, typer.Option(help="A metric as NAME=VALUE; may be given again.")] = None,
@@ -43,7 +50,25 @@ def publish(
         bool, typer.Option("--onnx", help="Convert it to ONNX too, which is served without scikit-learn.")
     ] = False,
     train: Annotated[
-        Path | None, typer.Option(help="More rows, in the form of --example, on which --onnx is compared.")
+        Path | None, typer.Option(help="More rows like those of --example: types are learnt from them, and proven.")
+    ] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(help="A method that is served, such as predict or decision_function; may be given again."),
+    ] = None,
+    nullable: Annotated[
+        list[str] | None, typer.Option(help="A feature that may be missing, or * for all; may be given again.")
+    ] = None,
+    type_: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="A feature's type as NAME=integer, number, string, ...; may be given again."),
+    ] = None,
+    proof: Annotated[
+        str | None,
+        typer.Option(
+            envvar=PROOF_VARIABLE,
+            help="full: in an environment of exactly the model's packages (default); process: in this one; none.",
+        ),
     ] = None,
     signing_key: Annotated[
         Path | None,
@@ -57,30 +82,35 @@ def publish(
 ) -> None:
     """Publish a model file as the next version of a model."""
     from model_registry.publish.estimator import load_file
+    from model_registry.publish.files import read_rows
 
     with known_errors():
-        X_example = _read_examples(example)
-        X_train = _read_examples(train) if train else None
-        metrics = dict(_metric(text) for text in metric or ())
+        metrics, notes = dict(_metric(text) for text in metric or ()), list[str]()
         with talk.status(f"loading {model}"):
             estimator, data = load_file(model)
         registry = open_registry(bucket, profile, by, signing_key=signing_key)
-        with talk.status(f"publishing {len(data) / 1e6:.1f} MB to {bucket}"):
+        with talk.status(f"publishing {len(data) / 1e6:.1f} MB to {bucket}") as status:
             release = registry.publish(
                 estimator,
                 name=name,
-                X_example=X_example,
+                X_example=read_rows(example, estimator),
                 class_names=classes.split(",") if classes else None,
                 metrics=metrics,
                 description=description,
                 model_bytes=data,
                 lock=lock,
                 formats=["joblib", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
-                X_train=X_train,
+                X_train=read_rows(train, estimator) if train else None,
+                outputs=output,
+                nullable=True if "*" in (nullable or ()) else nullable or (),
+                types=dict(map(_type, type_ or ())),
+                proof=_proof(proof),
+                progress=lambda line: _show(line, status, notes),
             )
         if as_json:
             print_json(release_data(release))
         else:
+            _print_found(release.manifest, notes)
             print(release.manifest.reference)
 
 
@@ -103,39 +133,42 @@ def keygen(
             print(public_key)
 
 
-def _read_examples(path: Path) -> Any:
-    try:
-        if path.suffix.lower() == ".csv":
-            return _read_csv(path)
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PublishError(f"cannot read the examples {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise PublishError(f"the examples {path} are no JSON ({error}): give a list, or a file named *.csv") from error
-    if isinstance(document, list):
-        return document
-    raise PublishError(f"the examples {path} hold a {type(document).__name__}: give a list of objects, lists or texts")
+def _show(line: str, status: Status, notes: list[str]) -> None:
+    """Show what is being done, and keep what was found."""
+    if line.startswith(NOTE):
+        notes.append(line)
+    else:
+        status.update(escape(line))
 
 
-def _read_csv(path: Path) -> list[dict[str, Any]]:
-    import csv
+def _print_found(manifest: Manifest, notes: Sequence[str]) -> None:
+    """Show on stderr what was found, for the publisher to see that it is right."""
+    for note in notes:
+        talk.print(note, markup=False, highlight=False, soft_wrap=True)
+    for feature in manifest.signature.features:
+        facts = [feature.type, *(["may be missing"] if feature.nullable else [])]
+        if feature.categories is not None:
+            facts.append(f"{len(feature.categories)} categories")
+        talk.print(f"  {feature.name}: {', '.join(facts)}", markup=False, highlight=False, soft_wrap=True)
 
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, restkey="", restval=""))
-    if any("" in row for row in rows):
-        raise PublishError(f"the examples {path} have a row with more cells than the header: name every column")
-    return [{name: _csv_value(text) for name, text in row.items()} for row in rows]
 
-
-def _csv_value(text: str) -> Any:
-    if not text:
+def _proof(text: str | None) -> ProofKind | None:
+    kinds: tuple[ProofKind, ...] = get_args(ProofKind)
+    if text is None:
         return None
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    for kind in kinds:
+        if text == kind:
+            return kind
+    raise PublishError(f"--proof is {text!r}: take one of {', '.join(kinds)}")
+
+
+def _type(text: str) -> tuple[str, FeatureType]:
+    name, separator, kind = text.rpartition("=")
+    kinds: tuple[FeatureType, ...] = get_args(FeatureType)
+    for known in kinds:
+        if name and separator and kind == known:
+            return name, known
+    raise PublishError(f"--type is {text!r}: write NAME=TYPE with one of {', '.join(kinds)}")
 
 
 def _metric(text: str) -> tuple[str, float]:

@@ -15,10 +15,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from model_registry.lambda_packages.install import newest_in_lambda
+from model_registry.lambda_packages.markers import needed_in_lambda
+from model_registry.lambda_packages.spec import is_left_out
 from model_runtime.errors import EnvironmentMismatchError, PublishError
 from model_runtime.manifest import Environment, Signature
 
@@ -47,8 +51,8 @@ def from_lock(path: Path, roots: Iterable[str]) -> dict[str, str]:
     """The distributions `roots` with everything they require here, in the versions that a lock file pins.
 
     The file has `name==version ; marker --hash=...` lines, as `uv export`, `uv pip compile` and `pip-compile` write
-    them; markers are evaluated for the running Python. Raises PublishError where it leaves out a distribution, or pins
-    another scikit-learn than the running one, whose pickles no other version may load.
+    them; markers are evaluated for Lambda and the running Python. Raises PublishError where it leaves out a
+    distribution, or pins another scikit-learn than the running one, whose pickles no other version may load.
     """
     installed = _closure(roots)
     pinned = read_lock(path)
@@ -92,8 +96,21 @@ def with_packages(environment: Environment, names: Iterable[str], *, lock: Path 
     )
 
 
+def with_distributions_of(environment: Environment, modules: Iterable[str], *, lock: Path | None = None) -> Environment:
+    """The environment with the distributions that provide these modules, and with what they require.
+
+    A module that no installed distribution provides adds nothing. PublishError as for `environment_of`.
+    """
+    by_module = metadata.packages_distributions()
+    tops = {module.partition(".")[0] for module in modules}
+    roots = {str(canonicalize_name(name)) for top in tops for name in by_module.get(top, ())[:1]}
+    needed = {*environment.packages, *roots}
+    packages = _closure(needed) if lock is None else from_lock(lock, needed)
+    return msgspec.structs.replace(environment, packages=packages)
+
+
 def read_lock(path: Path) -> dict[str, str]:
-    """The pins of a lock file that hold for the running Python, by normalised name.
+    """The pins of a lock file that hold for the running Python in Lambda, by normalised name.
 
     Lines that are no exact pins are left out: options, URLs, the project itself. PublishError where the file cannot
     be read, or pins one distribution twice.
@@ -167,7 +184,7 @@ def _pin(line: str) -> tuple[str, str] | None:
         return None
     specifiers = list(requirement.specifier)
     is_exact = len(specifiers) == 1 and specifiers[0].operator in {"==", "==="} and "*" not in specifiers[0].version
-    if not is_exact or not (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+    if not is_exact or not needed_in_lambda(requirement, _running_python()):
         return None
     return str(canonicalize_name(requirement.name)), specifiers[0].version
 
@@ -215,18 +232,42 @@ def _distributions(names: Iterable[tuple[str, str]]) -> set[str]:
 
 
 def _closure(roots: Iterable[str]) -> dict[str, str]:
-    """The distributions with everything they require here, and the installed versions."""
+    """The distributions with everything they require in Lambda, extras that are asked for too, in installed versions.
+
+    Libraries for GPUs are left out: a function has none.
+    """
     versions: dict[str, str] = {}
-    todo = sorted(roots)
+    todo = [Requirement(name) for name in sorted(roots)]
+    seen: set[tuple[str, str]] = set()
     while todo:
-        name = canonicalize_name(todo.pop())
-        if name in versions:
+        wanted = todo.pop()
+        name = str(canonicalize_name(wanted.name))
+        if is_left_out(name):
             continue
-        try:
-            distribution = metadata.distribution(name)
-        except metadata.PackageNotFoundError as error:
-            raise PublishError(f"the model needs the package {name}, which is not installed: install it") from error
-        versions[name] = distribution.version
-        requirements = (Requirement(text) for text in distribution.requires or ())
-        todo += [r.name for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
+        if name not in versions:
+            versions[name] = _version(name, wanted)
+        for extra in {"", *wanted.extras}:
+            if (name, extra) not in seen:
+                seen.add((name, extra))
+                todo += _requirements(name, extra)
     return dict(sorted(versions.items()))
+
+
+def _version(name: str, wanted: Requirement) -> str:
+    """The installed version or, of what is required in Lambda and not on this machine, the newest that fits there."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError as error:
+        here = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+        found = None if here else newest_in_lambda(name, str(wanted.specifier), _running_python())
+        if found is None:
+            raise PublishError(f"the model needs the package {name}, which is not installed: install it") from error
+        return found
+
+
+def _requirements(name: str, extra: str) -> list[Requirement]:
+    try:
+        texts = metadata.requires(name) or []
+    except metadata.PackageNotFoundError:
+        return []
+    return [each for each in map(Requirement, texts) if needed_in_lambda(each, _running_python(), extra=extra)]

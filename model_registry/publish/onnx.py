@@ -56,7 +56,7 @@ def convert(estimator: Any, signature: Signature, given: Sequence[Row]) -> Conve
         given: rows that it can be asked; others are added (`replay_rows`).
 
     Raises:
-        PublishError: it cannot be converted, or answers otherwise; then with some of the rows and both answers.
+        PublishError: it cannot be converted, or gives other answers; the error then shows some of the rows with both.
 
     """
     _require_converter()
@@ -89,15 +89,15 @@ def convert(estimator: Any, signature: Signature, given: Sequence[Row]) -> Conve
         raise PublishError(f"the {_name(estimator)} cannot be converted to ONNX ({failures[0]}): leave out `--onnx`")
     names = [feature.name for feature in signature.features]
     raise PublishError(
-        f"the {_name(estimator)} answers {len(closest.rows)} of {closest.of} rows otherwise once it is converted to "
+        f"the {_name(estimator)} answers {len(closest.rows)} of {closest.of} rows differently once converted to "
         f"ONNX: {closest.shown(names)}. Nothing was published: leave out `--onnx`"
     )
 
 
 def _require_converter() -> None:
     try:
-        import onnxruntime  # noqa: F401  # both only to say how they are installed
-        import skl2onnx  # noqa: F401
+        import onnxruntime  # noqa: F401  # imported only to say how it is installed
+        import skl2onnx  # noqa: F401  # as above
     except ImportError as error:
         raise PublishError(NO_SKL2ONNX) from error
 

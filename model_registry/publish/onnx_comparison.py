@@ -25,7 +25,7 @@ class ManyRefusalsError(Exception):
 
 @dataclass(frozen=True)
 class Differences:
-    """The rows on which a conversion answered otherwise, with the estimator's answer and then the other."""
+    """The rows for which a conversion gave another answer, with the estimator's answer and then the other."""
 
     rows: list[tuple[Row, Prediction | None, Prediction | None]]
     of: int

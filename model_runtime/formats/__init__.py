@@ -24,15 +24,15 @@ class Predicts(Protocol):
 def import_libraries(model_format: str) -> None:
     """Import what loading will need, so that this can happen while the model is still being fetched."""
     if model_format == "onnx":
-        import numpy as np  # noqa: F401
-        import onnxruntime  # noqa: F401
+        import numpy as np  # noqa: F401  # imported early, used later: so are those below
+        import onnxruntime  # noqa: F401  # as above
 
         return
-    import joblib  # noqa: F401
-    import sklearn.base  # noqa: F401
+    import joblib  # noqa: F401  # as above
+    import sklearn.base  # noqa: F401  # as above
 
     if model_format == "skops":
-        import skops.io  # noqa: F401
+        import skops.io  # noqa: F401  # as above
 
 
 def load(manifest: Manifest, model_format: str, data: bytes, *, trusted_types: Sequence[str] = ()) -> Predicts:

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import registry as benchmark
-from benchmarks.proxy import proxy_to
+from benchmarks.proxy import Proxy, running
 from benchmarks.registry import OURS, Size
 from local.ministack import LocalAws
 
@@ -12,7 +12,7 @@ TINY = Size(versions=3, moves=4, repeats=1, at_scale=True)
 
 @pytest.mark.usefixtures("bucket")
 def test_reading_takes_the_requests_that_the_page_says(aws: LocalAws) -> None:
-    with proxy_to(aws.port) as proxy:
+    with running(Proxy(aws.port)) as proxy:
         results = benchmark.measure_ours(aws, proxy, "benchmark-tiny", TINY)
     requests = {verb: measured.requests for verb, measured in results.items()}
     assert requests["resolve a version"] == 1

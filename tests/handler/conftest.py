@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from handler.app import App
-from model_runtime.manifest import Artifact, Environment, Feature, Manifest, Signature
+from model_runtime.manifest import Artifact, Environment, Example, Feature, Manifest, Prediction, Signature
 from model_runtime.prediction import Predictor
 from model_runtime.schema import Inputs
 from model_runtime.start import ServedModel
@@ -29,7 +29,9 @@ class Answering:
         return self._answer(rows)
 
 
-def model(answer: Callable[[Any], Any], signature: Signature = SIGNATURE) -> ServedModel:
+def model(
+    answer: Callable[[Any], Any], signature: Signature = SIGNATURE, examples: tuple[Example, ...] = ()
+) -> ServedModel:
     """A model that is not in any registry."""
     manifest = Manifest(
         name="made",
@@ -42,7 +44,7 @@ def model(answer: Callable[[Any], Any], signature: Signature = SIGNATURE) -> Ser
         environment=Environment(python="3.11", machine="x86_64", packages={"secret-package": "1"}),
         signature=signature,
         metrics={},
-        examples=(),
+        examples=examples,
     )
     predictor = Predictor(Answering(answer), signature)
     return ServedModel(manifest, Inputs(signature), predictor, {"import": 1.0, "load": 2.0})
@@ -80,4 +82,5 @@ def strict(text: str) -> Any:
 @pytest.fixture
 def app() -> App:
     """Serves the sum of each row's present values."""
-    return App(lambda: model(lambda rows: np.nansum(rows, axis=1)))
+    golden = Example(input={"a": 1, "b": 1}, output=Prediction(value=2.0))
+    return App(lambda: model(lambda rows: np.nansum(rows, axis=1), examples=(golden,)))

@@ -47,7 +47,7 @@ METADATA = {
 }
 
 
-def metrics_of(line: dict[str, Any]) -> dict[str, float]:
+def metrics_of(line: dict[str, Any]) -> dict[str, Any]:
     """The metrics that CloudWatch takes from a line; the line must keep to the specification."""
     jsonschema.validate(line["_aws"], METADATA)
     age = time.time() - line["_aws"]["Timestamp"] / 1000
@@ -58,5 +58,7 @@ def metrics_of(line: dict[str, Any]) -> dict[str, float]:
     names = [metric["Name"] for metric in directive["Metrics"]]
     assert len(set(names)) == len(names)
     for name in names:
-        assert type(line[name]) in {int, float}, "a metric's value is a number in the root of the line"
+        values = line[name] if isinstance(line[name], list) else [line[name]]
+        assert 0 < len(values) <= 100
+        assert {type(value) for value in values} <= {int, float}, "numbers in the root of the line"
     return {name: line[name] for name in names}

@@ -7,13 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from handler import routes
 from handler.app import App
+from model_runtime.download import LoadError
 from model_runtime.errors import StorageError
 from model_runtime.manifest import Feature, Signature
-from model_runtime.start import LoadError, ServedModel
+from model_runtime.start import ServedModel
 from tests.handler.conftest import gateway, model, strict
 
-ROUTES = [("GET", "/predict"), ("POST", "/predict"), ("GET", "/health"), ("GET", "/model"), ("GET", "/openapi.json")]
+ROUTES = [(method, path) for path, methods in routes.ROUTES.items() for method in methods]
 
 texts = st.text(max_size=8) | st.just("\ud800")  # JSON's escapes can hold half a surrogate pair
 json_values = st.recursive(
@@ -43,7 +45,7 @@ def test_any_event_gets_an_answer(app: App, event: Any) -> None:
     assert isinstance(answer["body"], str)
     assert strict(json.dumps(answer)) == answer
     assert strict(answer["body"]) is not None or answer["statusCode"] == 200
-    assert answer["statusCode"] in {200, 400, 404, 500}
+    assert answer["statusCode"] in {200, 400, 404, 405, 422}
 
 
 def test_a_get_is_answered_from_the_query_string(app: App) -> None:
@@ -90,11 +92,65 @@ def test_wrong_names_are_named_whatever_they_hold(app: App, name: str) -> None:
         assert name in strict(answer["body"])["errors"][0].get("pointer", name)
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("DELETE", "/predict"), ("POST", "/health")])
-def test_what_is_not_there_is_404(app: App, method: str, path: str) -> None:
+@pytest.mark.parametrize("path", ["/nothing", "/predict/", "//", "/" + "x" * 5000])
+def test_an_unknown_path_is_404_and_the_known_ones_are_named(app: App, path: str) -> None:
+    for event in (gateway("GET", path), gateway("GET", "/{proxy+}", pathParameters={"proxy": path[1:]})):
+        answer = app(event, None)
+        assert answer["statusCode"] == 404 == strict(answer["body"])["status"]
+        detail = strict(answer["body"])["detail"]
+        assert detail.startswith(f"There is no {path[:200]}")
+        assert "/predict, /health, /model, /openapi.json, /ping, /invocations." in detail
+        assert len(detail) < 500
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("DELETE", "/predict", "GET, POST"),
+        ("POST", "/health", "GET"),
+        ("HEAD", "/health", "GET"),
+        ("GET", "/invocations", "POST"),
+        ("OPTIONS", "/", "GET"),
+    ],
+)
+def test_an_unknown_method_is_405_with_those_that_there_are(app: App, method: str, path: str, allow: str) -> None:
     answer = app(gateway(method, path), None)
-    assert answer["statusCode"] == 404
-    assert strict(answer["body"])["detail"] == f"There is no {method} {path}."
+    problem = strict(answer["body"])
+    assert (answer["statusCode"], problem["title"], answer["headers"]["Allow"]) == (405, "Method Not Allowed", allow)
+    assert problem["detail"] == f"{method} {path} is not possible: use {allow.replace(', ', ' or ')}."
+
+
+def test_a_model_without_a_query_form_says_why_a_get_is_not_possible() -> None:
+    features = (Feature(name="sepal length (cm)", type="number"),)
+    app = App(lambda: model(lambda _: np.array([1]), Signature(features=features)))
+    answer = app(gateway("GET", "/predict", query={"sepal length (cm)": ["1"]}), None)
+    assert (answer["statusCode"], answer["headers"]["Allow"]) == (405, "POST")
+    assert "API Gateway takes no query string parameter" in strict(answer["body"])["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/ping"])
+def test_routes_without_inputs_are_answered(app: App, path: str) -> None:
+    answer = app(gateway("GET", path), None)
+    assert answer["statusCode"] == 200
+    assert strict(answer["body"]).items() >= {"model": "made", "version": 7}.items()
+
+
+@pytest.mark.parametrize("path", ["/predict", "/invocations"])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/xml", "application/x-www-form-urlencoded", "application/json; charset=latin-1"],
+)
+def test_a_content_type_that_is_not_read_is_415(app: App, path: str, content_type: str) -> None:
+    answer = app(gateway("POST", path, {"a": 1, "b": 1}, headers={"content-type": content_type}), None)
+    assert (answer["statusCode"], strict(answer["body"])["title"]) == (415, "Unsupported Media Type")
+    assert "application/json" in strict(answer["body"])["detail"]
+    assert ("text/csv" in strict(answer["body"])["detail"]) == (path == "/invocations")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=UTF-8", ""])
+def test_json_is_read_however_it_is_named(app: App, content_type: str) -> None:
+    headers = {"Content-Type": content_type} if content_type else None
+    assert app(gateway("POST", "/predict", {"a": 1, "b": 1}, headers=headers), None)["statusCode"] == 200
 
 
 @pytest.mark.parametrize(
@@ -127,11 +183,10 @@ def test_labels_and_probabilities_of_direct_and_proxy_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "status"),
-    [(ValueError, 400), (OverflowError, 400), (RuntimeError, 500), (KeyError, 500), (MemoryError, 500)],
+    "error", [ValueError, OverflowError, RuntimeError, KeyError, MemoryError, SystemExit, GeneratorExit]
 )
-def test_an_error_of_the_model_shows_nothing_internal(
-    error: type[Exception], status: int, capsys: pytest.CaptureFixture[str]
+def test_an_error_of_the_model_is_500_and_shows_nothing_internal(
+    error: type[BaseException], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: Any) -> Any:
         raise error("the secret")
@@ -139,15 +194,19 @@ def test_an_error_of_the_model_shows_nothing_internal(
     app = App(lambda: model(fail))
     for event in ({"a": 1, "b": 1}, gateway("POST", "/predict", {"a": 1, "b": 1})):
         answer = app(event, None)
-        assert answer["statusCode"] == status == strict(answer["body"])["status"]
+        assert answer["statusCode"] == 500 == strict(answer["body"])["status"]
         assert "secret" not in json.dumps(answer)
         assert "Traceback" not in json.dumps(answer)
-        assert "the secret" in strict(capsys.readouterr().out.splitlines()[-1]).get("reason", "the secret")
+        line = strict(capsys.readouterr().out.splitlines()[-1])
+        assert (line["event"], line["status"], line["version"]) == ("request_failed", 500, 7)
+        assert line["traceback"][0] == f"builtins.{error.__name__}"
+        assert any(place.endswith(" in fail") for place in line["traceback"])
+        assert "secret" not in json.dumps(line)
 
 
 @pytest.mark.parametrize("in_gateway", [False, True])
 def test_an_answer_that_lambda_could_not_return_is_413(in_gateway: bool) -> None:  # noqa: FBT001  # a parameter of the test
-    app = App(lambda: model(lambda rows: np.array(["x" * 3_100_000] * len(rows))))
+    app = App(lambda: model(lambda rows: np.array(["x" * 3_200_000] * len(rows))))
     body = {"instances": [{"a": 1, "b": 1}] * 2}
     answer = app(gateway("POST", "/predict", body) if in_gateway else body, None)
     assert answer["statusCode"] == 413
@@ -166,10 +225,16 @@ def test_the_description_of_the_model_keeps_its_origin_to_itself(app: App) -> No
 
 @pytest.mark.parametrize(
     "error",
-    [LoadError("the secret"), StorageError("the secret"), RuntimeError("the secret"), SyntaxError("the secret")],
+    [
+        LoadError("the secret"),
+        StorageError("the secret"),
+        RuntimeError("the secret"),
+        SyntaxError("the secret"),
+        SystemExit("the secret"),
+    ],
 )
 def test_without_a_model_callers_get_503_and_the_log_the_reason(
-    error: Exception, capsys: pytest.CaptureFixture[str]
+    error: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail() -> ServedModel:
         raise error
@@ -184,7 +249,9 @@ def test_without_a_model_callers_get_503_and_the_log_the_reason(
         assert "X-Model-Version" not in answer.get("headers", {})
     lines = [strict(line) for line in capsys.readouterr().out.splitlines()]
     assert len(lines) == 1 + len(events)
-    assert {(line["event"], line["reason"]) for line in lines} == {("model_load_failed", "the secret")}
+    assert {(line["event"], line["reason"], line["error"]) for line in lines} == {
+        ("model_load_failed", "the secret", type(error).__name__)
+    }
 
 
 def test_a_failed_load_is_tried_again_and_a_success_is_kept(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from handler.responses import Response
 PAGE, OTHER = "https://app.example.com", "http://localhost:8080"
 
 
-def handle(event: Mapping[str, Any], context: object) -> Response:  # noqa: ARG001 - Lambda passes both
+def handle(event: Mapping[str, Any], context: object) -> Response:  # noqa: ARG001  # Lambda passes both
     if "httpMethod" not in event:
         return {"statusCode": 200, "body": "virginica"}
     return {"statusCode": 503, "headers": {"Content-Type": "application/problem+json"}, "body": "{}"}

@@ -7,7 +7,8 @@ import pytest
 
 from handler.app import App
 from handler.metrics import COLD_START, LOAD_FAILURE, NAMESPACE, RESTORE, counted, embedded, timed
-from model_runtime.start import LoadError, ServedModel
+from model_runtime.download import LoadError
+from model_runtime.start import ServedModel
 from tests.handler.conftest import model, strict
 from tests.handler.metrics import metrics_of
 
@@ -50,9 +51,11 @@ def test_a_failure_is_counted_each_time_and_the_cold_start_once(capsys: pytest.C
     app.start()
     for _ in range(4):
         app({"a": 1, "b": 1}, None)
-    first, second, third = (metrics_of(line) for line in lines(capsys))
+    written = lines(capsys)
+    assert [line["event"] for line in written] == ["model_load_failed"] * 2 + ["model_loaded"]
+    first, second, third = map(metrics_of, written)
     assert first == {"ColdStart": 1, "ModelLoadFailure": 1}
-    assert second == {"ModelLoadFailure": 1}
+    assert second == {"ModelLoadFailure": 1, "Requests": 1, "ServerFaults": 1}
     assert set(third) == {"ImportTime", "LoadTime", "StartTime"}
 
 

@@ -33,7 +33,8 @@ def iris(served_iris: ServedModel) -> dict[str, Any]:
 def test_every_reference_is_resolved(iris: dict[str, Any]) -> None:
     found = set(references(iris))
     assert found >= {"#/components/schemas/Instance", "#/components/schemas/Answer"}
-    assert {name.removeprefix("#/components/schemas/") for name in found} <= iris["components"]["schemas"].keys()
+    parts = [name.removeprefix("#/components/").split("/") for name in found]
+    assert all(name in iris["components"][kind] for kind, name in parts)
     for schema in iris["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -57,7 +58,8 @@ def test_what_the_app_answers_is_what_the_document_promises(
 
 def test_problems_are_what_the_document_promises(served_iris: ServedModel, iris: dict[str, Any]) -> None:
     answer = App(lambda: served_iris)(gateway("POST", "/predict", {}), None)
-    content = iris["paths"]["/predict"]["post"]["responses"][str(answer["statusCode"])]["content"]
+    reference = iris["paths"]["/predict"]["post"]["responses"][str(answer["statusCode"])]["$ref"]
+    content = iris["components"]["responses"][reference.rpartition("/")[2]]["content"]
     validator(iris, content[answer["headers"]["Content-Type"]]["schema"]).validate(strict(answer["body"]))
 
 

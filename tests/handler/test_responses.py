@@ -1,10 +1,11 @@
+import json
 from http import HTTPStatus
 from typing import Any
 
 import numpy as np
 import pytest
 
-from handler.responses import MAX_BODY_BYTES, Problem, answer, problem_json, refusal, to_json
+from handler.responses import MAX_RESPONSE_BYTES, Problem, answer, problem_json, refusal, to_json
 from tests.handler.conftest import strict
 
 
@@ -38,12 +39,25 @@ def test_an_answer_is_200_with_the_headers_given() -> None:
     }
 
 
-def test_the_largest_answer_is_returned_and_a_larger_one_is_a_problem() -> None:
-    quotes = 2
-    assert len(answer("x" * (MAX_BODY_BYTES - quotes), {})["body"]) == MAX_BODY_BYTES
-    with pytest.raises(Problem, match=r"The answer has 6,000,001 bytes, 6,000,000 can be returned") as caught:
-        answer("x" * (MAX_BODY_BYTES - quotes + 1), {})
+@pytest.mark.parametrize("character", ["x", '"', "\\", "ü", "\u2028", "😀"])
+def test_the_largest_answer_is_returned_and_a_larger_one_is_a_problem(character: str) -> None:
+    """The limit holds for the response as Lambda's runtime client encodes it, the body a string in a JSON document."""
+    alone = len(json.dumps(answer("", {})))
+    size = len(json.dumps(character)) - 2
+    fits = (MAX_RESPONSE_BYTES - alone) // size
+    largest = answer(character * fits, {})
+    assert MAX_RESPONSE_BYTES - size < len(json.dumps(largest)) <= MAX_RESPONSE_BYTES < 6_291_556
+    with pytest.raises(Problem, match=r"The answer has 6,\d{3},\d{3} bytes as Lambda .* returned: do less\.") as caught:
+        answer(character * (fits + 1), {}, remedy="do less")
     assert caught.value.status == 413
+
+
+def test_labels_in_a_batch_count_with_their_escaped_quotes() -> None:
+    """66,000 rows of Iris: 5.6 MB of JSON, which Lambda would take, and more than it takes once it is encoded."""
+    rows = [{"label": "setosa", "probabilities": {"setosa": 0.98, "versicolor": 0.02, "virginica": 0.0}}] * 66_000
+    assert len(to_json(rows)) < 6_000_000
+    with pytest.raises(Problem, match="send fewer instances"):
+        answer(rows, {}, remedy="send fewer instances")
 
 
 def test_a_refusal_is_a_problem_document() -> None:

@@ -84,10 +84,10 @@ def test_each_copy_answers_with_the_loaded_model_and_draws_its_own_random_number
     assert (code, errors) == (0, "")
     assert (loaded["event"], loaded["ColdStart"]) == ("model_loaded", 1)
     assert state == {"kept": [], "boto3": False}, "no connection and no credentials are part of the snapshot"
-    events = [line["event"] for line in copies[::2]]
-    assert events == ["restored", "restored"], "nothing is loaded again"
-    assert all(line["Restore"] == 1 for line in copies[::2])
-    first, second = copies[1::2]
+    events = [line.get("event") for line in copies]
+    assert events == ["restored", "requests", None] * 2, "nothing is loaded again"
+    assert all(line["Restore"] == 1 for line in copies[::3])
+    first, second = copies[2::3]
     assert first["answer"] == second["answer"] == "high"
     assert first["drawn"][0] != second["drawn"][0], "Python's generator"
     assert first["drawn"][1] != second["drawn"][1], "numpy's generator"
@@ -97,8 +97,8 @@ def test_without_snapstart_no_hook_is_registered(environment: dict[str, str]) ->
     """The copies of this test then draw the same numbers: the check above can fail."""
     code, lines, _ = run({**environment, "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand"})
     assert code == 0
-    assert [line.get("event") for line in lines] == ["model_loaded", None, None, None]
-    assert lines[2]["drawn"] == lines[3]["drawn"]
+    assert [line.get("event") for line in lines] == ["model_loaded", None, *["requests", None] * 2]
+    assert lines[3]["drawn"] == lines[5]["drawn"]
 
 
 def test_a_version_that_cannot_load_its_model_is_not_published(
@@ -110,8 +110,9 @@ def test_a_version_that_cannot_load_its_model_is_not_published(
     assert code == 1
     assert [line["event"] for line in lines] == ["model_load_failed"]
     assert lines[0]["ModelLoadFailure"] == 1
-    last = f"model_runtime.start.LoadError: s3://{bucket}/models/made/versions/1/model.joblib does not exist"
-    assert errors.strip().splitlines()[-1] == last
+    assert lines[0]["phase"] == "fetch"
+    last = f"model_runtime.download.LoadError: s3://{bucket}/models/made/versions/1/model.joblib does not exist: "
+    assert errors.strip().splitlines()[-1].startswith(last)
 
 
 def test_an_environment_says_whether_it_is_a_snapshot_s() -> None:

@@ -6,8 +6,9 @@ import pulumi
 import pytest
 
 from infra.function import FunctionArgs, ModelFunction
-from infra.function_code import PROJECT, code_files, requirements
+from infra.function_code import PROJECT
 from model_registry.release import Release
+from model_registry.shipping import function_files, function_requirements
 from model_runtime.manifest import Environment, ModelFormat, encode
 from tests.infra.examples import release, settings
 from tests.infra.recording import Recording, record
@@ -102,7 +103,7 @@ def test_the_role_reads_versions_of_the_served_model_only(function: Recording) -
 def test_the_code_is_the_handler_and_the_light_part_of_the_registry(function: Recording) -> None:
     code = function.one("Function").inputs["code"]
     assert isinstance(code, pulumi.AssetArchive)
-    names = set(code_files())
+    names = set(function_files())
     assert set(code.assets) == names
     assert {"handler/function.py", "model_runtime/storage.py"} <= names
     assert (
@@ -114,7 +115,7 @@ def test_the_code_is_the_handler_and_the_light_part_of_the_registry(function: Re
 
 def test_the_handlers_packages_are_pinned_as_in_the_lock() -> None:
     lock = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
-    pins, signing = requirements(), requirements(signing=True)
+    pins, signing = function_requirements(), function_requirements(signing=True)
     assert set(pins) == {"msgspec", "obstore", "typing-extensions"}
     assert set(signing) - set(pins) == {"cffi", "cryptography", "pycparser"}
     for name, version in signing.items():

@@ -14,7 +14,7 @@ from training.train_iris import Trained, publish
 with warnings.catch_warnings():
     # pulumi-aws warns of its own deprecated classes when this module is imported, whoever uses what.
     warnings.simplefilter("ignore", DeprecationWarning)
-    import pulumi_aws.lambda_  # noqa: F401 - imported here so that no program under test is the first
+    import pulumi_aws.lambda_  # noqa: F401  # imported here so that no program under test is the first
 
 
 @pytest.fixture(scope="session")

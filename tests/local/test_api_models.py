@@ -122,7 +122,7 @@ def test_botocore_itself_refuses_wrong_types_and_names(changed: dict[str, Any]) 
             region_name="us-east-1",
             endpoint_url="http://127.0.0.1:9",
             aws_access_key_id="a",
-            aws_secret_access_key="b",  # noqa: S106 - no secret
+            aws_secret_access_key="b",  # noqa: S106  # no secret
         )
     )
     with pytest.raises(ParamValidationError):

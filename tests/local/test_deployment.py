@@ -111,7 +111,7 @@ def project(tmp_path: Path, aws: LocalAws, unique: str) -> Project:
 
 def answer(url: str, body: bytes | None = None) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(url, body) as response:  # noqa: S310 - the local AWS, by HTTP
+        with urllib.request.urlopen(url, body) as response:  # noqa: S310  # the local AWS, by HTTP
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:

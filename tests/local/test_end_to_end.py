@@ -92,7 +92,7 @@ def test_a_role_without_the_registrys_read_right_makes_the_function_refuse_to_se
     assert "label" not in refused.body
     assert "s3" not in str(refused.body)
     assert stack.log()[-1]["event"] == "model_load_failed"
-    assert "not allowed to read" in stack.log()[-1]["reason"]
+    assert "does not let the function's role read" in stack.log()[-1]["reason"]
 
     iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
     assert stack.post(GUIDE_EVENT).status == 200

@@ -1,4 +1,4 @@
-"""One test for each row of the guide's table (see README), each on a deployed stack where the row speaks of one."""
+"""One test for each row of docs/guide.md, on a deployed stack unless the row is about training alone."""
 
 import json
 import shlex

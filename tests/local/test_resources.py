@@ -97,7 +97,7 @@ def test_an_object_comes_from_a_file_or_from_text(made: Made, tmp_path: Path) ->
     made.make(OBJECT, bucket=bucket, key="a/b", source=FileAsset(file), contentType="x/y", sourceHash="any")
     read = s3.get_object(Bucket=bucket, Key="a/b")
     assert (read["Body"].read(), read["ContentType"]) == (b"\x00\x01", "x/y")
-    assert made.outputs[OBJECT]["etag"] == hashlib.md5(b"\x00\x01").hexdigest()  # noqa: S324 - S3's own ETag
+    assert made.outputs[OBJECT]["etag"] == hashlib.md5(b"\x00\x01").hexdigest()  # noqa: S324  # S3's own ETag
     del made.inputs[OBJECT]["source"]
     made.update(OBJECT, content="text", tags={"a": "b"})
     assert s3.get_object(Bucket=bucket, Key="a/b")["Body"].read() == b"text"

@@ -40,7 +40,7 @@ class Answer:
 def send(method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
     data = None if body is None else json.dumps(body).encode()
     content = {} if data is None else {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, data, {**content, **(headers or {})}, method=method)  # noqa: S310 - loopback
+    request = urllib.request.Request(url, data, {**content, **(headers or {})}, method=method)  # noqa: S310  # loopback
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         response = opener.open(request, timeout=60)

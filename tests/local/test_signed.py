@@ -8,9 +8,9 @@ import pulumi
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from infra.function_code import requirements
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
+from model_registry.shipping import function_requirements
 from model_registry.signing import Signer, generate_key
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, version_key
 from model_runtime.signing import SIGNING_FILE
@@ -109,4 +109,4 @@ def test_what_somebody_without_the_key_published_is_not_deployed(
 
 
 def test_a_stack_that_trusts_no_key_pays_nothing_for_it() -> None:
-    assert not {"cryptography", "cffi", "pycparser"} & set(requirements())
+    assert not {"cryptography", "cffi", "pycparser"} & set(function_requirements())

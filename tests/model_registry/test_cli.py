@@ -63,7 +63,8 @@ def published(files: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.usefixtures("files")
 def test_publish_prints_the_new_version(bucket: str, example: str) -> None:
     result = run("publish", "model.joblib", "-b", bucket, "-n", "iris", "-x", example, "--by", "me")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "iris/1\n", "")
+    assert (result.exit_code, result.stdout) == (0, "iris/1\n")
+    assert result.stderr.splitlines()[-2:] == ["  a: number", "  b c: number"]
     features = data("show", "iris/1", "-b", bucket)["signature"]["features"]
     assert [feature["name"] for feature in features] == ["a", "b c"]
 
@@ -172,7 +173,7 @@ BAD: dict[str, tuple[list[str], str]] = {
         "there is no such bucket",
     ),
     "unknown profile": (["list", "--profile", "nobody-s"], "nobody-s"),
-    "no estimator": ([*PUBLISH, "dict.joblib", "-x", "rows.json"], "a dict is no scikit-learn estimator"),
+    "no estimator": ([*PUBLISH, "dict.joblib", "-x", "rows.json"], "a dict is not a scikit-learn estimator"),
     "unfitted": ([*PUBLISH, "unfitted.joblib", "-x", "rows.json"], "this LogisticRegression is not fitted"),
     "garbage": ([*PUBLISH, "garbage.joblib", "-x", "rows.json"], "garbage.joblib cannot be loaded by joblib"),
     "no file": ([*PUBLISH, "none.joblib", "-x", "rows.json"], "cannot read none.joblib: No such file"),
@@ -186,7 +187,7 @@ BAD: dict[str, tuple[list[str], str]] = {
         "metric 'a' is inf: give a",
     ),
     "no examples": ([*PUBLISH, "model.joblib", "-x", "none.json"], "cannot read the examples none.json"),
-    "examples no JSON": ([*PUBLISH, "model.joblib", "-x", "garbage.joblib"], "are no JSON"),
+    "examples no JSON": ([*PUBLISH, "model.joblib", "-x", "garbage.joblib"], "are not JSON"),
     "examples no list": ([*PUBLISH, "model.joblib", "-x", "scalar.json"], "hold a int: give a list"),
     "examples too wide": ([*PUBLISH, "model.joblib", "-x", "long.csv"], "more cells than the header"),
     "examples too narrow": ([*PUBLISH, "model.joblib", "-x", "narrow.json"], "does not predict the rows of X_example"),

@@ -70,7 +70,7 @@ def publisher(bucket: str, number: int, barrier: Any, answers: Any) -> None:
 def mover(bucket: str, number: int, barrier: Any, answers: Any) -> None:
     """Make a share of the moves, each to a version that no other process uses; after a conflict decide again."""
     registry = Registry(opened(bucket, barrier), actor=f"process {number}")
-    chance = random.Random(number)  # noqa: S311 - no secret
+    chance = random.Random(number)  # noqa: S311  # no secret
     moves: list[tuple[str, int]] = []
     conflicts, last = 0, 0
     while len(moves) < share(MOVES, number):

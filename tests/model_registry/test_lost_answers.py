@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
-from benchmarks.proxy import Proxy, proxy_to
+from benchmarks.proxy import Proxy, running
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
 from model_runtime.errors import ConflictError, StorageError
@@ -36,16 +36,30 @@ VERBS: dict[str, tuple[int, Callable[[Registry, Registry], object]]] = {
 WRITES = [(verb, write) for verb, (writes, _) in VERBS.items() for write in range(1, writes + 1)]
 
 
+class LossyProxy(Proxy):
+    """Loses answers: the connection ends instead. While `down`, it passes nothing on either."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.down = False
+        self.loses: Callable[[str, str], bool] = lambda _method, _path: False
+
+    def answer(self, method: str, path: str, data: bytes) -> bytes | None:
+        # Looked at now, as this connection may have waited for its next request since before it went down.
+        answer = None if self.down else super().answer(method, path, data)
+        return None if answer is None or self.loses(method, path) else answer
+
+
 @pytest.fixture
-def proxy(aws: LocalAws) -> Iterator[Proxy]:
-    with proxy_to(aws.port) as running:
-        yield running
+def proxy(aws: LocalAws) -> Iterator[LossyProxy]:
+    with running(LossyProxy(aws.port)) as proxy:
+        yield proxy
 
 
 class Case:
     """A registry with versions 1 and 2 and the tags prod at 1, dev at 1 and then 2; both ways to it."""
 
-    def __init__(self, aws: LocalAws, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, aws: LocalAws, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
         self.aws, self.proxy = aws, proxy
         self.buckets = (new_bucket(aws), new_bucket(aws))
         self.storage = Storage.open(self.buckets[0])
@@ -91,7 +105,7 @@ class Case:
 
 
 @pytest.fixture
-def case(aws: LocalAws, bucket: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Case:
+def case(aws: LocalAws, bucket: str, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch) -> Case:
     del bucket  # its environment is wanted
     return Case(aws, proxy, monkeypatch)
 

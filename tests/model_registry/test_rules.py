@@ -152,7 +152,7 @@ def test_verify_comes_last_and_is_on_record(three: Registry) -> None:
     first, verified = checks(three.promote("iris", version=2, to_tag="prod", gates=gates, progress=steps.append))
     assert first == "accuracy 0.98 >= 0.95"
     assert verified.startswith("iris/2 answers 3 golden examples as recorded, with Python ")
-    assert len(steps) == 4
+    assert steps[0] == "reading iris/2"
 
 
 def test_a_promotion_whose_verification_fails_changes_nothing(three: Registry, storage: Storage) -> None:

@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from infra.layer.build import LayerSpec, build_layer
+from infra.layer.build import build_layer
 from local.environment import ministack_python
 from model_registry import Registry, Storage, uv
 from model_registry.environments import RUNNING, environment_for
+from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.reference import VersionRef
 from model_registry.verification import verify_version
 from model_registry.versions import Versions

@@ -8,8 +8,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from model_runtime.containers import container_of
 from model_runtime.manifest import Feature, FeatureType, Prediction, Signature
-from model_runtime.prediction import Predictor, to_container
+from model_runtime.prediction import Predictor
 
 X = np.arange(12.0).reshape(6, 2)
 y = np.array([0, 0, 0, 1, 1, 1])
@@ -19,22 +20,24 @@ def signature(*types: FeatureType, **more: Any) -> Signature:
     return Signature(features=tuple(Feature(name=f"f{i}", type=kind) for i, kind in enumerate(types)), **more)
 
 
+def contained(rows: list[tuple[Any, ...]], form: Signature) -> Any:
+    return container_of(form)(rows)
+
+
 def test_numbers_become_a_float_array_with_nan_for_what_is_missing() -> None:
-    made = to_container([(1, None, True), (2.5, 3, False)], signature("number", "integer", "boolean"))
+    made = contained([(1, None, True), (2.5, 3, False)], signature("number", "integer", "boolean"))
     assert made.dtype == np.float64
     np.testing.assert_array_equal(made, [[1.0, np.nan, 1.0], [2.5, 3.0, 0.0]])
 
 
 def test_an_array_with_texts_keeps_each_value_as_it_is() -> None:
-    made = to_container([("x", 1.5), (None, 2)], signature("string", "number"))
+    made = contained([("x", 1.5), (None, 2)], signature("string", "number"))
     assert made.dtype == object
     assert made.tolist() == [["x", 1.5], [None, 2]]
 
 
 def test_a_dataframe_has_the_features_as_columns_and_numbers_as_floats() -> None:
-    made = to_container(
-        [("x", None, 1), ("y", None, 2)], signature("string", "number", "integer", container="dataframe")
-    )
+    made = contained([("x", None, 1), ("y", None, 2)], signature("string", "number", "integer", container="dataframe"))
     expected = pd.DataFrame({"f0": ["x", "y"], "f1": [np.nan, np.nan], "f2": [1, 2]})
     pd.testing.assert_frame_equal(made, expected)
 
@@ -44,8 +47,8 @@ def test_a_column_of_a_dataframe_is_of_one_type_whatever_a_request_leaves_out(ki
     """An encoder or imputer that was fitted on one type answers otherwise, or not at all, to another."""
     value = {"number": 1.5, "integer": 1, "string": "x", "boolean": True}[kind]
     nullable = Signature(features=(Feature(name="f", type=kind, nullable=True),), container="dataframe")
-    requests: list[list[tuple[Any]]] = [[(value,)], [(None,)], [(value,), (None,)]]
-    made = [to_container(rows, nullable)["f"] for rows in requests]
+    requests: list[list[tuple[Any, ...]]] = [[(value,)], [(None,)], [(value,), (None,)]]
+    made = [contained(rows, nullable)["f"] for rows in requests]
     assert len({column.dtype for column in made}) == 1
     assert [column.isna().tolist() for column in made] == [[False], [True], [False, True]]
 
@@ -68,7 +71,7 @@ def test_several_outputs_have_a_list_of_labels_and_the_probabilities_of_each() -
 
 
 def test_a_list_holds_the_one_feature_s_values() -> None:
-    assert to_container([("one",), ("two",)], signature("string", container="list")) == ["one", "two"]
+    assert contained([("one",), ("two",)], signature("string", container="list")) == ["one", "two"]
 
 
 def test_rows_are_answered_in_order() -> None:

@@ -16,14 +16,15 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 
 from handler.app import App
-from infra.function_code import code_files
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
+from model_registry.shipping import function_files
 from model_registry.signing import Signer, generate_key
-from model_runtime.errors import AccessDeniedError, BucketNotFoundError, ModelFormatError, RecordError
+from model_runtime.download import LoadError
+from model_runtime.errors import ModelFormatError, RecordError
 from model_runtime.manifest import Artifact, Manifest, Prediction, digest, encode
 from model_runtime.pin import Pin
-from model_runtime.start import Deployment, LoadError, ServedModel, load
+from model_runtime.start import Deployment, ServedModel, load, phase_of
 from tests.handler.conftest import gateway, strict
 
 PROJECT = Path(__file__).parents[2]
@@ -222,14 +223,27 @@ def test_the_format_and_trusted_types_are_read_from_the_environment() -> None:
 
 
 def test_a_missing_bucket_is_named(deployed: Deployment) -> None:
-    with pytest.raises(BucketNotFoundError):
+    with pytest.raises(LoadError, match=r"s3://there-is-none does not exist: .*`registryBucket`"):
         load(replace(deployed, bucket="there-is-none"))
 
 
 def test_without_the_right_to_read_nothing_is_loaded(deployed: Deployment, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("outsider")
-    with pytest.raises(AccessDeniedError, match="not allowed to read models/made/versions/1/"):
+    place = f"s3://{deployed.bucket}/models/made/versions/1/manifest.json"
+    with pytest.raises(
+        LoadError, match=f"does not let the function's role read {place} .* was deleted, .* was changed"
+    ):
+        load(deployed, seconds=1)
+
+
+def test_the_phase_of_a_failed_start_is_known(aws: LocalAws, deployed: Deployment) -> None:
+    put(aws, deployed, "model.joblib", b"other")
+    with pytest.raises(LoadError) as caught:
         load(deployed)
+    assert phase_of(caught.value) == "verify"
+    with pytest.raises(LoadError) as caught:
+        Deployment.from_environment({})
+    assert phase_of(caught.value) == "settings"
 
 
 def test_the_role_needs_the_right_to_read_and_no_other(
@@ -302,7 +316,9 @@ def test_a_model_that_answers_nan_is_checked_against_null(aws: LocalAws, bucket:
         load(put_manifest(aws, first, msgspec.structs.replace(known, examples=(example,))))
     broken = io.BytesIO()
     joblib.dump(estimator, broken)
-    with pytest.raises(LoadError, match=r"answers its first golden example with .*nan"):
+    with pytest.raises(
+        LoadError, match=r"made/1 does not answer its first golden example: predict gave no finite number"
+    ):
         load(put_model(aws, first, known, broken.getvalue()))
 
 
@@ -422,11 +438,11 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def test_the_function_s_own_files_import_nothing_but_what_it_ships(tmp_path: Path) -> None:
-    for name, path in code_files().items():
+    for name, path in function_files().items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(path.read_bytes())
     # All but the entry point, which loads a model when it is imported.
-    names = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in code_files()]
+    names = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in function_files()]
     code = IMPORTER.format(code=str(tmp_path), modules=[name for name in names if name != "handler.function"])
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     modules = json.loads(done.stdout)

@@ -155,7 +155,7 @@ def test_an_unreachable_service_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_function_opens_the_bucket_with_what_lambda_puts_into_the_environment(bucket: str) -> None:
     assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" not in os.environ
-    Storage.in_function(bucket, seconds=5).create("a", b"1")
+    Storage.in_function(bucket, seconds=60).create("a", b"1")
     assert content(Storage.open(bucket), "a") == b"1"
 
 

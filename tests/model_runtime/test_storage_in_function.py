@@ -107,15 +107,15 @@ def content(storage: Storage) -> bytes:
 
 
 def test_the_container_endpoint_s_credentials_are_used_until_they_expire(endpoint: Endpoint, bucket: str) -> None:
-    storage = Storage.in_function(bucket, seconds=5)
+    storage = Storage.in_function(bucket, seconds=60)
     assert [content(storage) for _ in range(3)] == [b"1"] * 3
     assert (endpoint.given, endpoint.refused) == (1, 0)
 
 
 def test_credentials_that_expire_are_asked_for_again(endpoint: Endpoint, bucket: str) -> None:
     endpoint.lifetime = timedelta(seconds=1)
-    storage = Storage.in_function(bucket, seconds=5)
-    until = time.monotonic() + 10
+    storage = Storage.in_function(bucket, seconds=60)
+    until = time.monotonic() + 60
     while endpoint.given < 3 and time.monotonic() < until:
         assert content(storage) == b"1"
     assert endpoint.given == 3
@@ -129,7 +129,7 @@ def test_credentials_that_expire_are_asked_for_again(endpoint: Endpoint, bucket:
 def test_the_s3_takes_nothing_else(endpoint: Endpoint, bucket: str, wrong: dict[str, str]) -> None:
     endpoint.credentials = {**endpoint.credentials, **wrong}
     with pytest.raises(CredentialsError, match="the credentials were refused"):
-        content(Storage.in_function(bucket, seconds=5))
+        content(Storage.in_function(bucket, seconds=60))
 
 
 def test_a_wrong_token_is_an_error_of_the_credentials_and_shows_no_token(
@@ -137,7 +137,7 @@ def test_a_wrong_token_is_an_error_of_the_credentials_and_shows_no_token(
 ) -> None:
     monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a secret")
     with pytest.raises(CredentialsError, match="gives no credentials") as caught:
-        content(Storage.in_function(bucket, seconds=5))
+        content(Storage.in_function(bucket, seconds=60))
     assert endpoint.uri in str(caught.value)
     assert "a secret" not in str(caught.value)
 
@@ -152,7 +152,7 @@ def test_no_endpoint_is_an_error_of_the_credentials(
 
 def test_the_token_is_in_no_file_and_gone_with_the_storage(endpoint: Endpoint, bucket: str) -> None:
     before = _memory_files()
-    storage = Storage.in_function(bucket, seconds=5)
+    storage = Storage.in_function(bucket, seconds=60)
     content(storage)
     assert endpoint.given == 1
     assert _memory_files() == before + 1
@@ -165,7 +165,7 @@ def test_neither_way_needs_boto3(endpoint: Endpoint, bucket: str) -> None:
     assert endpoint.given == 0
     program = (
         "import sys; from model_runtime.storage import Storage; "
-        f"Storage.in_function({bucket!r}, seconds=5).read('a'); "
+        f"Storage.in_function({bucket!r}, seconds=60).read('a'); "
         "print('boto3' in sys.modules, 'botocore' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT)

@@ -26,7 +26,7 @@ def engine(pytestconfig: pytest.Config) -> Path:
 
     def show(line: str) -> None:
         with capture.global_and_fixture_disabled():  # people see why it takes minutes
-            print(f"\n{line}", flush=True)  # noqa: T201 - progress on the terminal
+            print(f"\n{line}", flush=True)  # noqa: T201  # progress on the terminal
 
     return engine_or_skip(show)
 

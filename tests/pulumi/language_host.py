@@ -28,10 +28,10 @@ class LanguageHost(LanguageServer):
         self._engine = engine
         super().__init__(_no_program)
 
-    def Handshake(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - the name of the engine's call
+    def Handshake(self, _request: Any, _context: Any) -> Any:  # noqa: N802  # the name of the engine's call
         return language_pb2.LanguageHandshakeResponse()
 
-    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of the engine's call
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802  # the name of the engine's call
         folder = request.info.program_directory
         os.chdir(folder)
         sys.path[0] = folder  # in place of the folder that this module was found in
@@ -58,7 +58,7 @@ def main() -> None:
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(engine), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    print(port, flush=True)  # noqa: T201 - how the engine learns of it
+    print(port, flush=True)  # noqa: T201  # how the engine learns of it
     with contextlib.suppress(KeyboardInterrupt):
         while not is_orphan():
             time.sleep(0.2)

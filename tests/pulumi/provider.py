@@ -135,7 +135,7 @@ def _outputs(kind: ResourceType, state: Properties, inputs: Properties) -> Prope
     return {name: value for name, value in state.items() if name not in unsure}
 
 
-def _difference(was: bool, now: bool, *, replace: bool) -> rpc.PropertyDiff:  # noqa: FBT001 - names would say no more
+def _difference(was: bool, now: bool, *, replace: bool) -> rpc.PropertyDiff:  # noqa: FBT001  # names would say no more
     kind = "UPDATE" if was and now else "ADD" if now else "DELETE"
     return rpc.PropertyDiff(rpc.PropertyDiffKind[f"{kind}_REPLACE" if replace else kind], input_diff=True)
 
@@ -181,16 +181,16 @@ class Servicer(ProviderServicer):
         super().__init__(arguments, version("pulumi-aws"), provider, engine)
         self._aws_provider = provider
 
-    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of the engine's call
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802  # the name of the engine's call
         _drop_assets(request.olds)
         return await super().Check(request, context)
 
-    async def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of the engine's call
+    async def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802  # the name of the engine's call
         _drop_assets(request.olds)
         _drop_assets(request.news)
         return await super().Diff(request, context)
 
-    async def Read(self, request: Any, _context: Any) -> Any:  # noqa: N802 - the name of the engine's call
+    async def Read(self, request: Any, _context: Any) -> Any:  # noqa: N802  # the name of the engine's call
         state = PropertyValue.unmarshal_map(request.properties)
         if not await self._aws_provider.exists(request.urn, request.id, state):
             return proto.ReadResponse()
@@ -203,7 +203,7 @@ def _drop_assets(properties: Any) -> None:
 
 
 async def _until_orphan() -> None:
-    while not is_orphan():  # noqa: ASYNC110 - nobody tells of it
+    while not is_orphan():  # noqa: ASYNC110  # nobody tells of it
         await asyncio.sleep(0.2)
 
 
@@ -213,7 +213,7 @@ async def serve(engine: str, aws: LocalAws) -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer([], AwsProvider(aws), engine), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    print(port, flush=True)  # noqa: T201 - how the engine learns of it
+    print(port, flush=True)  # noqa: T201  # how the engine learns of it
     await _until_orphan()
 
 

@@ -17,7 +17,7 @@ from local.ministack import LocalAws
 from tests.local.stacks import Deployed
 
 PROGRAM = ("handler", "infra", "model_registry", "model_runtime", "training", "__main__.py", "Pulumi.yaml")
-PASSPHRASE = "of the tests"  # noqa: S105 - it protects the secrets of a stack that lives for one test run
+PASSPHRASE = "of the tests"  # noqa: S105  # it protects the secrets of a stack that lives for one test run
 _TOOLS = {
     "pulumi-language-python": "tests.pulumi.language_host",
     "pulumi-resource-aws": "tests.pulumi.provider",

@@ -18,7 +18,7 @@ class Bad(NamedTuple):
     key: str
     value: object
     word: str
-    others: dict[str, object] = {}  # noqa: RUF012 - a named tuple's default is never changed
+    others: dict[str, object] = {}  # noqa: RUF012  # a named tuple's default is never changed
 
 
 _TYPE = "must be of type"

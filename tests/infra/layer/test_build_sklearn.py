@@ -16,7 +16,9 @@ from packaging.version import Version
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 
-from infra.layer.build import Layer, LayerSpec, build_layer
+from infra.layer.build import Layer, build_layer
+from model_registry.lambda_packages.estimate import layer_size
+from model_registry.lambda_packages.spec import LayerSpec
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ROOT = Path(__file__).parents[3]
@@ -100,7 +102,7 @@ def unzipped(layer: Layer, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_layer_leaves_room_for_the_function(layer: Layer, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
-        print(f"\n{layer.report()}")  # noqa: T201 - the size belongs in every test run's output
+        print(f"\n{layer.report()}")  # noqa: T201  # the size belongs in every test run's output
     # scikit-learn 1.7 and its numpy and scipy, the last for glibc 2.26, are 10 MB larger than 1.9 and its own.
     most = 190e6 if Version(version("scikit-learn")) >= Version("1.9") else 200e6
     assert layer.unzipped_bytes <= most
@@ -153,6 +155,7 @@ def test_each_module_imports_without_docstrings_as_it_does_with_them(unzipped: P
 def test_another_folder_and_another_hash_seed_give_the_same_bytes(layer: Layer, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from infra.layer.build import *;"
+        "from model_registry.lambda_packages.spec import LayerSpec;"
         f"layer = build_layer(LayerSpec({PYTHON!r}, 'x86_64', {SPEC.packages!r}), Path(sys.argv[1]));"
         "print(layer.sha256, layer.content_sha256, layer.cached)"
     )
@@ -177,3 +180,8 @@ def run(program: str, site_packages: Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_size_that_publishing_tells_is_that_of_the_layer_within_three_percent(layer: Layer) -> None:
+    told = layer_size(dict(SPEC.packages), PYTHON)
+    assert told.unzipped_bytes == pytest.approx(layer.unzipped_bytes, rel=0.03)

@@ -10,8 +10,9 @@ import pytest
 import sklearn
 
 from infra.layer import compile as layer_compile
-from infra.layer.bytecode import compile_tree, undocumented
-from infra.layer.errors import CompileError
+from infra.layer.bytecode import compile_tree
+from model_registry.lambda_packages.docstrings import undocumented
+from model_registry.lambda_packages.errors import CompileError
 
 
 def write(tree: Path, files: dict[str, str]) -> list[str]:
@@ -32,10 +33,10 @@ def test_modules_become_sourceless_bytecode_and_what_does_not_compile_stays(tmp_
     data = files["a/x.pyc"].read_bytes()
     assert data[:4] == importlib.util.MAGIC_NUMBER
     assert data[4:8] == b"\x01\0\0\0"  # unchecked hash
-    code = marshal.loads(data[16:])  # noqa: S302 - bytecode that this test has made
+    code = marshal.loads(data[16:])  # noqa: S302  # bytecode that this test has made
     assert code.co_filename == "/opt/lib/a/x.py"
     namespace: dict[str, object] = {}
-    exec(code, namespace)  # noqa: S102 - the test's own module
+    exec(code, namespace)  # noqa: S102  # the test's own module
     function = namespace["f"]
     assert function.__doc__ == "doc"
     assert callable(function)
@@ -66,7 +67,7 @@ def test_docstrings_are_emptied_in_the_folders_that_do_not_need_them(
         undocumented=undocumented([("scipy", "1.18.1"), ("grammar", "1")]),
     )
     namespace: dict[str, Any] = {}
-    exec(marshal.loads(files[f"{package}/x.pyc"].read_bytes()[16:]), namespace)  # noqa: S102, S302 - made by this test
+    exec(marshal.loads(files[f"{package}/x.pyc"].read_bytes()[16:]), namespace)  # noqa: S102, S302  # made by this test
     found = (namespace["__doc__"], namespace["C"].__doc__, namespace["C"].f.__doc__)
     assert found == (("module", "class", "function") if kept else ("", "", ""))
     assert namespace["C"]().f() == ("kept", found[1])

@@ -1,5 +1,6 @@
 import io
 import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import uv
 from sklearn.naive_bayes import GaussianNB
 
 from model_registry import Registry, Storage
+from model_registry.publish import environment
 from model_registry.publish.environment import differences, from_lock, mending_command, read_lock
 from model_registry.publish.estimator import describe
 from model_registry.reference import VersionRef
@@ -236,3 +238,54 @@ class Explosive:
 
 def _explode() -> None:
     raise AssertionError("unpickled")
+
+
+# -- what packages require -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make distributions of version 1.0 that require these."""
+
+    def made(name: str, *requires: str) -> None:
+        info = tmp_path / "site" / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        lines = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {it}" for it in requires)]
+        (info / "METADATA").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    return made
+
+
+def test_markers_are_evaluated_for_lambda_and_extras_followed(installed: Callable[..., None]) -> None:
+    """On every machine the same: this one may be a Mac, and what it needs itself does not count."""
+    installed(
+        "acme",
+        "part[fast] ; sys_platform == 'linux'",
+        "for-windows ; sys_platform == 'win32'",
+        "for-macs ; platform_system == 'Darwin'",
+        "acme-plots ; extra == 'plots'",
+        "nvidia-nccl-cu13 ; platform_system == 'Linux'",
+    )
+    installed("part", "speed ; extra == 'fast'", "slow ; extra == 'slow'", "acme")
+    installed("speed")
+    assert environment._closure(["acme"]) == {"acme": "1.0", "part": "1.0", "speed": "1.0"}
+
+
+def test_what_is_needed_in_lambda_and_not_here_is_looked_up_for_lambda(installed: Callable[..., None]) -> None:
+    """As a Mac does with what its packages require on Linux; here it is the other architecture."""
+    other = "aarch64" if platform.machine() == "x86_64" else "x86_64"
+    installed("acme", f"docstring-to-markdown==0.15 ; platform_machine == '{other}'")
+    assert environment._closure(["acme"]) == {"acme": "1.0", "docstring-to-markdown": "0.15"}
+
+
+def test_what_is_needed_here_and_not_installed_is_named(installed: Callable[..., None]) -> None:
+    installed("acme", "no-such-thing ; sys_platform == 'linux'")
+    with pytest.raises(PublishError, match="no-such-thing, which is not installed: install it"):
+        environment._closure(["acme"])
+
+
+def test_a_lock_file_s_markers_are_evaluated_for_lambda(lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    path = lock("a==1.0 ; sys_platform == 'linux'", "a==2.0 ; sys_platform == 'darwin'", "b==1.0")
+    assert read_lock(path) == {"a": "1.0", "b": "1.0"}

@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
+from model_registry.publish import values
 from model_registry.publish.estimator import describe, dump, load_file
 from model_runtime.errors import PublishError
 from model_runtime.prediction import Predictor
@@ -146,7 +147,7 @@ def test_feature_names_and_types_come_from_the_columns() -> None:
     assert [(feature.name, feature.type, feature.nullable) for feature in features] == [
         ("n", "number", True),
         ("s", "string", True),
-        ("i", "integer", False),
+        ("i", "number", True),
         ("b", "boolean", False),
     ]
 
@@ -178,11 +179,10 @@ class OwnClassifier(LogisticRegression):  # type: ignore[misc]  # scikit-learn h
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], Any, dict[str, Any], str]] = {
-    "a dictionary": (dict, X, {}, "a dict is no scikit-learn estimator that predicts"),
-    "nothing": (lambda: None, X, {}, "a NoneType is no scikit-learn estimator"),
-    "a class": (lambda: LogisticRegression, X, {}, "a type is no scikit-learn estimator that predicts"),
-    "no predict": (lambda: StandardScaler().fit(X), X, {}, "a StandardScaler is no scikit-learn estimator"),
-    "only fit_predict": (lambda: DBSCAN().fit(X), X, {}, "a DBSCAN is no scikit-learn estimator"),
+    "a dictionary": (dict, X, {}, "a dict is not a scikit-learn estimator"),
+    "nothing": (lambda: None, X, {}, "a NoneType is not a scikit-learn estimator"),
+    "a class": (lambda: LogisticRegression, X, {}, "a type is not a scikit-learn estimator"),
+    "only fit_predict": (lambda: DBSCAN().fit(X), X, {}, "a DBSCAN has neither predict nor any of transform"),
     "unfitted": (LogisticRegression, X, {}, "this LogisticRegression is not fitted: call fit"),
     "unfitted pipeline": (lambda: make_pipeline(StandardScaler(), SVC()), X, {}, "this Pipeline is not fitted"),
     "unfitted search": (lambda: GridSearchCV(SVC(), {"C": [1]}), X, {}, "this GridSearchCV is not fitted"),
@@ -199,7 +199,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, dict[str, Any], str]] = {
     "other columns": (lambda: GaussianNB().fit(X, y), X[:, :2], {}, "does not predict the rows of X_example"),
     "nothing present": (lambda: fitted("missing numbers"), gaps[:1, :], {}, "column 'x0' .* nothing but missing"),
     "two kinds": (lambda: GaussianNB().fit(X, y), [{"a": 1}, {"a": "x"}], {}, "column 'a' .* holds int, str"),
-    "uneven objects": (lambda: GaussianNB().fit(X, y), [{"a": 1}, {"b": 1}], {}, "example 1 has fields"),
+    "uneven objects": (lambda: GaussianNB().fit(X, y), [{"a": 1}, {"b": 1}], {}, "row 1 of X_example has fields"),
     "too few names": (lambda: GaussianNB().fit(X, y), X, {"feature_names": ["a"]}, "1 feature names for 3 columns"),
     "names twice": (
         lambda: GaussianNB().fit(X, y),
@@ -287,21 +287,28 @@ def test_a_file_of_another_scikit_learn_is_refused_with_both_versions(tmp_path: 
         load_file(tmp_path / "model.joblib")
 
 
-def test_a_model_that_answers_otherwise_when_its_inputs_travel_as_json_is_refused() -> None:
-    """Codes of pandas categories are lost on the way, so a model that depends on them would answer wrongly."""
+class ByStrings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Answers by whether a text is one object with another, which no copy of it is."""
 
-    class Codes(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-        def fit(self) -> "Codes":
-            self.fitted_ = True
-            return self
+    def fit(self) -> "ByStrings":
+        self.fitted_ = True
+        return self
 
-        def predict(self, X: Any) -> Any:
-            codes = X["c"].cat.codes if hasattr(X, "columns") and str(X["c"].dtype) == "category" else np.zeros(len(X))
-            return np.asarray(codes)
+    def predict(self, X: Any) -> Any:
+        return np.array([float(value is MARK) for value in X["c"]])
 
-    example = pd.DataFrame({"c": pd.Categorical([3, 1, 2])})
-    with pytest.raises(PublishError, match="when X_example travels as JSON"):
-        describe(Codes().fit(), example)
+
+MARK = "a mark"
+
+
+def test_a_model_that_answers_otherwise_when_its_inputs_travel_as_json_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever it is that gets lost on the way: the answers are compared, and the row is named."""
+    monkeypatch.setattr(values, "plain_value", lambda _name, value, _what: f"{value} "[:-1])
+    example = pd.DataFrame({"c": [MARK, "other"]})
+    with pytest.raises(PublishError, match=r"otherwise when its rows travel as JSON \(.*row 0, \{'c': 'a mark'\}"):
+        describe(ByStrings().fit(), example)
 
 
 def test_a_column_called_instances_is_refused() -> None:

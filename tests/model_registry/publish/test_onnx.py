@@ -215,7 +215,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, str]] = {
     "stop words before pairs of words": (
         lambda: make_pipeline(TfidfVectorizer(ngram_range=(1, 2), stop_words="english"), LinearSVC()).fit(TEXTS, KINDS),
         TEXTS,
-        r"answers \d+ of \d+ rows otherwise once it is converted to ONNX: \{'text': ",
+        r"answers \d+ of \d+ rows differently once converted to ONNX: \{'text': ",
     ),
     "nearest neighbours at the same distance": (
         lambda: KNeighborsClassifier().fit(X, Y),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.layer.pruning import kept
+from model_registry.lambda_packages.pruning import kept
 
 
 def write(tree: Path, files: dict[str, str]) -> list[str]:

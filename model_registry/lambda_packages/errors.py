@@ -8,7 +8,9 @@
     │   ├── IndexUnreachableError    the package index did not answer
     │   ├── PackageNotFoundError     the index has no such package or version
     │   └── WheelNotFoundError       the version exists, but not as a wheel for Lambda's platform
-    ├── CompileError                 that Python ended abnormally
+    ├── CompileError                 the Python that compiles the layer ended abnormally
+    ├── LinkingError                 a shared object needs what neither the layer nor Lambda has
+    ├── LayerImportError             a package cannot be imported from the layer
     └── LayerTooLargeError           function and layers exceed Lambda's limit
 
 Each message states the fact, the value and the remedy, and is fit to be shown to a user as it is.
@@ -49,6 +51,14 @@ class WheelNotFoundError(InstallError):
 
 class CompileError(LayerError):
     """The interpreter that compiles the layer's modules ended abnormally."""
+
+
+class LinkingError(LayerError):
+    """A shared object needs a library, or a version of one, that neither the layer nor Lambda's image has."""
+
+
+class LayerImportError(LayerError):
+    """A package cannot be imported from the layer."""
 
 
 class LayerTooLargeError(LayerError):

@@ -10,9 +10,14 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from infra.layer.errors import IndexUnreachableError, InstallError, PackageNotFoundError, WheelNotFoundError
-from infra.layer.install import pip_install
-from infra.layer.platform import ARCHITECTURES, RUNTIMES, Runtime
+from model_registry.lambda_packages.errors import (
+    IndexUnreachableError,
+    InstallError,
+    PackageNotFoundError,
+    WheelNotFoundError,
+)
+from model_registry.lambda_packages.install import pip_install
+from model_registry.lambda_packages.platform import ARCHITECTURES, RUNTIMES, Runtime
 from model_registry.uv import Outcome
 
 _PARALLEL = 4  # uv is idle most of the time, waiting for the index
@@ -85,8 +90,8 @@ def _no_wheel(
     ]
     remedy = ", or ".join(remedies) if remedies else "use packages that publish wheels for Linux"
     return WheelNotFoundError(
-        f"{names} {verb} no wheel for Lambda's {runtime.name} on {architecture} ({runtime.system}, glibc "
-        f"{runtime.glibc}). {remedy[0].upper()}{remedy[1:]}."
+        f"{names} {verb} no wheel for Lambda's {runtime.name} on {architecture} ({runtime.image.system}, glibc "
+        f"{runtime.image.glibc}). {remedy[0].upper()}{remedy[1:]}."
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.layer.platform import lambda_runtime, runtime_for
+from model_registry.lambda_packages.platform import lambda_runtime, runtime_for
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,6 @@ def test_the_wheels_platform_follows_from_runtime_and_architecture(
     python: str, architecture: str, platform: str, glibc: str
 ) -> None:
     runtime = runtime_for(python)
-    assert (runtime.platform(architecture), runtime.glibc) == (platform, glibc)
+    assert (runtime.platform(architecture), runtime.image.glibc) == (platform, glibc)
     assert lambda_runtime(python) == f"python{python}"
     assert runtime.site_packages == f"python/lib/python{python}/site-packages"

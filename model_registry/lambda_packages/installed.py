@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
 
-from infra.layer.errors import InstallError
+from model_registry.lambda_packages.errors import InstallError
 
 
 def owners(tree: Path, packages: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -20,7 +20,7 @@ def owners(tree: Path, packages: Iterable[tuple[str, str]]) -> dict[str, str]:
     difference = installed ^ set(packages)
     if difference:
         listed = ", ".join(sorted(f"{name} {version}" for name, version in difference))
-        raise InstallError(f"uv installed other packages than the model's: {listed} differ. Check the package index.")
+        raise InstallError(f"uv installed other packages than the model's: {listed} differ: check the package index")
     owner: dict[str, str] = {}
     for item in found:
         package = canonicalize_name(item.name)  # once: each access parses the metadata anew

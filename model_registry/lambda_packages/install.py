@@ -1,11 +1,12 @@
 """Install wheels for Lambda's platform, whatever this machine is."""
 
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from infra.layer.platform import Runtime
 from model_registry import uv
+from model_registry.lambda_packages.platform import ARCHITECTURES, RUNTIMES, Runtime
 
 
 def pip_install(
@@ -28,3 +29,16 @@ def pip_install(
         *(["--dry-run"] if dry_run else []),
     ]
     return uv.run([*command, "--", *requirements], progress=progress)
+
+
+def newest_in_lambda(name: str, specifier: str, python: str) -> str | None:
+    """The newest version of a package that has a wheel for Lambda, on any architecture; None where there is none."""
+    runtime = RUNTIMES.get(python)
+    if runtime is None:
+        return None
+    for architecture in ARCHITECTURES:
+        with tempfile.TemporaryDirectory(prefix="newest-") as folder:  # uv makes it, even in a dry run
+            outcome = pip_install([f"{name}{specifier}"], Path(folder), runtime, architecture, dry_run=True)
+        if outcome.ok and outcome.packages:
+            return outcome.packages[0][1]
+    return None

@@ -35,6 +35,8 @@ _IMPORTED_BY = {
     "_add_newdocs": ("add_newdocs.py", b"import _add_newdocs"),
 }
 """A module's name: the module beside it that may import it, and the words by which that shows."""
+# numba's ways to run threads that need a library of the system; it has another without.
+_THREADS = re.compile(r"numba/np/ufunc/(tbb|omp)pool\.[^/]*so")
 # The example data of scikit-learn's tutorials; its modules stay.
 _EXAMPLE_DATA = re.compile(r"sklearn/datasets/(data|descr|images)/.*(?<!\.py)")
 _TEST_IMPORT = re.compile(rb"^\s*(from|import)\b.*\btests?\b", re.MULTILINE)
@@ -71,13 +73,14 @@ def _helpers(tree: Path, product: Iterable[str], tests: Collection[str]) -> set[
 
 def _is_dropped(path: PurePosixPath) -> bool:
     if path.parts[0].endswith(".dist-info"):
-        return not (_is_licence(path) or (len(path.parts) == 2 and path.name in _METADATA_NAMES))  # noqa: PLR2004 - folder and file
+        return not (_is_licence(path) or (len(path.parts) == 2 and path.name in _METADATA_NAMES))  # noqa: PLR2004  # folder and file
     return (
         (len(path.parts) > 1 and path.parts[0] in _SCRIPT_FOLDERS)
         or not _DROPPED_FOLDERS.isdisjoint(path.parts)
         or path.name in _DROPPED_NAMES
         or path.suffix in _DROPPED_SUFFIXES
         or _TEST_EXTENSIONS.fullmatch(str(path)) is not None
+        or _THREADS.fullmatch(str(path)) is not None
         or str(path).startswith(_BUILD_TOOLS)
         or _EXAMPLE_DATA.fullmatch(str(path)) is not None
     )

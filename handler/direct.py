@@ -1,0 +1,67 @@
+"""Direct invocations: the guide's event, a batch, a self-check, a warm-up."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from handler.prediction import Answering
+from handler.requests import is_warm_up
+from handler.responses import Problem, Response, fitting, outcome, problem_json, to_json
+from handler.routes import FEWER, batch_place, checked, origin, several, single_place
+from model_runtime import formats
+from model_runtime.errors import OutputError
+from model_runtime.start import ServedModel
+
+SELF_CHECK, RAISE = "selfCheck", "raise"
+
+
+class InvocationError(Exception):
+    """A direct invocation failed, and its caller asked for an error that Lambda counts; the text is the problem."""
+
+
+def answer_direct(model: ServedModel, answering: Answering, event: Any) -> tuple[Response, int]:
+    """Answer a direct invocation; also how many rows it had.
+
+    The guide's form: the bare label as body, without headers. A batch gives what the API gives.
+    """
+    if is_warm_up(event):
+        return _ok({"status": "ok", **origin(model)}), 0
+    if isinstance(event, Mapping):
+        features = {feature.name for feature in model.manifest.signature.features}
+        if event.get(SELF_CHECK) is True and SELF_CHECK not in features:
+            return _ok({"status": "ok", **origin(model), "examples": self_check(model, answering)}), 0
+        if RAISE in event and RAISE not in features:
+            event = {name: value for name, value in event.items() if name != RAISE}
+    rows, is_batch = checked(lambda: model.inputs.read_document(event))
+    predictions = answering(rows, batch_place if is_batch else single_place)
+    if is_batch:
+        return fitting(_ok(several(model, predictions)), FEWER), len(rows)
+    return fitting(_ok(outcome(predictions[0]))), 1
+
+
+def wants_raise(event: Any, model: ServedModel | None) -> bool:
+    """Whether the caller asked for an error in the place of a status."""
+    features = () if model is None else model.manifest.signature.features
+    is_feature = any(feature.name == RAISE for feature in features)
+    return isinstance(event, Mapping) and event.get(RAISE) is True and not is_feature
+
+
+def refusal_direct(problem: Problem) -> Response:
+    """A problem in the guide's form."""
+    return {"statusCode": problem.status.value, "body": problem_json(problem)}
+
+
+def self_check(model: ServedModel, answering: Answering) -> int:
+    """Ask every golden example again; how many there are. OutputError where one has another answer than recorded."""
+    manifest = model.manifest
+    for number, example in enumerate(manifest.examples, 1):
+        rows, _ = model.inputs.read_document(example.input)
+        (answer,) = answering.predict(rows)
+        if not formats.same_answer(manifest.model_format(model.model_format), answer, example.output):
+            raise OutputError(f"{manifest.reference} answers its golden example {number} otherwise than recorded")
+    return len(manifest.examples)
+
+
+def _ok(content: Any) -> Response:
+    body = content if isinstance(content, str) else to_json(content).decode()
+    return {"statusCode": HTTPStatus.OK.value, "body": body}

@@ -1,0 +1,78 @@
+"""What a layer is made of, and the address of its content."""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+
+from packaging.utils import InvalidName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from model_registry.lambda_packages.errors import SpecError
+from model_registry.lambda_packages.platform import Runtime, check_architecture, runtime_for
+
+# Increase when a rule changes what is in a layer of the same packages: it is part of the content address.
+RECIPE = 4
+
+# A function has no GPU. xgboost requires one of these, 360 MB, and never loads it without several GPUs.
+_LEFT_OUT = "nvidia-"
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """What a layer is made of. The packages are complete: dependencies are not resolved.
+
+    Names and versions are normalised (PEP 503, PEP 440) and sorted, so equal environments are equal specs. Packages of
+    GPU libraries (`nvidia-*`) are left out.
+
+    Raises:
+        SpecError: the packages are not names with one exact version each.
+        UnsupportedPythonError: Lambda has no runtime for this Python.
+        UnsupportedArchitectureError: Lambda has no such architecture.
+
+    """
+
+    python: str  # "3.12"
+    architecture: str  # "x86_64" or "arm64", Lambda's names
+    packages: tuple[tuple[str, str], ...]  # (distribution, exact version)
+
+    def __post_init__(self) -> None:
+        runtime_for(self.python)
+        check_architecture(self.architecture)
+        object.__setattr__(self, "packages", _normalized(self.packages))
+
+    @property
+    def runtime(self) -> Runtime:
+        """Lambda's runtime for this Python."""
+        return runtime_for(self.python)
+
+    @property
+    def key(self) -> str:
+        """The content address: sha256 of all that decides what is in the layer."""
+        inputs = {
+            "recipe": RECIPE,
+            "python": self.python,
+            "platform": self.runtime.platform(self.architecture),
+            "packages": self.packages,
+        }
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a layer does without a package, by its normalised name, though another requires it."""
+    return name.startswith(_LEFT_OUT)
+
+
+def _normalized(packages: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    if not packages:
+        raise SpecError("the layer has no packages: a model's manifest must list those that it needs")
+    try:
+        pins = {(canonicalize_name(name, validate=True), str(Version(version))) for name, version in packages}
+    except (InvalidName, InvalidVersion) as error:
+        raise SpecError(f"{error}: a layer needs package names with one exact version each") from error
+    pins = {pin for pin in pins if not is_left_out(pin[0])}
+    counts = Counter(name for name, _ in pins)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        raise SpecError(f"more than one version is given of {', '.join(twice)}: state one exact version each")
+    return tuple(sorted(pins))

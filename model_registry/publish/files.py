@@ -1,0 +1,120 @@
+"""Example rows from files: JSON, CSV, Parquet."""
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from model_registry.publish.steps import first_steps, kind_of
+from model_registry.publish.tables import fitted_names
+from model_runtime.errors import PublishError
+
+_BOOLEANS = {"true": True, "false": False}
+
+
+def read_rows(path: Path, estimator: Any) -> Any:
+    """Read rows for this estimator, in a form that publishing takes.
+
+    A JSON file holds a list of objects, rows or texts. A CSV has a header; each column has one type, the one that the
+    model was fitted on where its steps tell, else the narrowest that holds all cells (007 is a text). An empty cell is
+    a missing value. A Parquet file is read by pandas.
+
+    Raises:
+        PublishError: the file cannot be read.
+
+    """
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".csv":
+            return _read_csv(path, estimator)
+        if suffix in {".parquet", ".pq"}:
+            return _read_parquet(path)
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PublishError(f"cannot read the examples {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise PublishError(
+            f"the examples {path} are not JSON ({error}): give a list, or a file named *.csv or *.parquet"
+        ) from error
+    if isinstance(document, list):
+        return document
+    raise PublishError(f"the examples {path} hold a {type(document).__name__}: give a list of objects, lists or texts")
+
+
+def _read_parquet(path: Path) -> Any:
+    try:
+        import pandas as pd
+
+        return pd.read_parquet(path)
+    except ImportError as error:
+        raise PublishError(f"reading {path} needs pandas and pyarrow ({error}): install them, or give a CSV") from error
+    except OSError:
+        raise
+    except Exception as error:  # pyarrow raises its own
+        raise PublishError(
+            f"the examples {path} are not Parquet ({error}): write them by DataFrame.to_parquet"
+        ) from error
+
+
+def _read_csv(path: Path, estimator: Any) -> list[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, restkey="", restval="", strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise PublishError(f"the examples {path} are not CSV in UTF-8 ({error}): write them so") from error
+    if any("" in row for row in rows):
+        raise PublishError(f"the examples {path} have a row with more cells than the header: name every column")
+    if not rows:
+        raise PublishError(f"the examples {path} have no rows: give a header and at least one row, better three")
+    names = list(rows[0])
+    firsts = first_steps(estimator, fitted_names(estimator) or [])
+    typed = {name: _typed(path, name, [row[name] for row in rows], kind_of(firsts.get(name, ()))) for name in names}
+    return [dict(zip(names, values, strict=True)) for values in zip(*typed.values(), strict=True)]
+
+
+def _typed(path: Path, name: str, cells: Sequence[str], known: type | None) -> list[Any]:
+    """The cells of a column as values of one type; None for an empty one."""
+    present = [cell for cell in cells if cell]
+    if known is not None:
+        try:
+            return [_READERS[known](cell) if cell else None for cell in cells]
+        except ValueError as error:
+            raise PublishError(
+                f"column {name!r} of {path} has {error}: the model was fitted on values of the type {known.__name__}"
+            ) from error
+    readers: tuple[Callable[[str], Any], ...] = (_boolean, _whole, _number)
+    for reader in readers:
+        with suppress(ValueError):
+            values = [reader(cell) for cell in present]
+            found = iter(values)
+            return [next(found) if cell else None for cell in cells]
+    return [cell or None for cell in cells]
+
+
+def _boolean(cell: str) -> bool:
+    try:
+        return _BOOLEANS[cell.lower()]
+    except KeyError as error:
+        raise ValueError(f"{cell!r}, which is neither true nor false") from error
+
+
+def _whole(cell: str) -> int:
+    if _has_leading_zero(cell):
+        raise ValueError(cell)
+    return int(cell)
+
+
+def _number(cell: str) -> float:
+    if _has_leading_zero(cell):
+        raise ValueError(cell)
+    return float(cell)
+
+
+def _has_leading_zero(cell: str) -> bool:
+    digits = cell.lstrip("+-")
+    return len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
+
+
+_READERS: dict[type, Callable[[str], Any]] = {bool: _boolean, int: int, float: float, str: str}

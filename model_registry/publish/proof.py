@@ -1,0 +1,218 @@
+"""Prove, before a version is committed, that it answers as the estimator answers to its owner.
+
+The very bytes that will be stored are loaded by the function's own start, in a fresh process, and the owner's rows are
+sent to the function's own handler as JSON. What cannot be proven is not published.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from model_registry import shipping
+from model_registry.environments import environment_for
+from model_registry.publish.answers import Comparison, OwnAnswers, compare
+from model_runtime.errors import ProofError
+from model_runtime.manifest import (
+    MANIFEST_FILE,
+    Manifest,
+    Prediction,
+    Proof,
+    ProofKind,
+    digest,
+    encode,
+    version_key,
+)
+
+Progress = Callable[[str], None]
+
+_SECONDS = 1800
+_SHOWN = 3
+_TAIL = 12
+_BUCKET = "proof"
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from handler.proof import main; main(sys.argv[2:])"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A version to be proven: its manifest, its files by name, the owner's rows as objects and the own answers to them.
+
+    The manifest may have any number: what is proven are the files, the packages and the signature.
+    """
+
+    manifest: Manifest
+    files: Mapping[str, bytes]
+    rows: Sequence[Mapping[str, Any]]
+    own: Sequence[OwnAnswers]
+
+
+@dataclass(frozen=True)
+class MissingModules:
+    """A start or an answer failed for want of modules that the environment lacks."""
+
+    modules: tuple[str, ...]
+    said: str
+
+
+def prove(case: Case, kind: ProofKind, *, progress: Progress = lambda _line: None) -> Proof | MissingModules:
+    """Prove one version; `kind` is `full` or `process`.
+
+    Raises:
+        ProofError: an answer differs from the estimator's own, or the version does not start or answer.
+        EnvironmentBuildError, UvNotFoundError: the environment cannot be made.
+
+    """
+    return prove_all([case], kind, progress=progress)[0]
+
+
+def prove_all(
+    cases: Sequence[Case], kind: ProofKind, *, progress: Progress = lambda _line: None
+) -> list[Proof | MissingModules]:
+    """Prove several versions of the same packages in one process; as `prove`, for the first that fails."""
+    python = _interpreter(cases[0].manifest, kind, progress)
+    rows = sum(len(case.rows) for case in cases)
+    progress(f"asking the function {rows} rows")
+    with _folders(cases) as (code, folders):
+        _run(python, code, folders, kind, cases[0].manifest.name)
+        answered = [json.loads((folder / "answers.json").read_text(encoding="utf-8")) for folder in folders]
+    return [_judged(case, found, kind) for case, found in zip(cases, answered, strict=True)]
+
+
+def _interpreter(manifest: Manifest, kind: ProofKind, progress: Progress) -> Path:
+    if kind == "process":
+        return Path(sys.executable)
+    environment = manifest.environment
+    return environment_for(shipping.layer_packages(environment.packages), environment.python, progress=progress)
+
+
+@contextmanager
+def _folders(cases: Sequence[Case]) -> Iterator[tuple[Path, list[Path]]]:
+    """The function's code, and a folder for each version, until they were answered."""
+    with tempfile.TemporaryDirectory(prefix="sklearn-on-lambda-proof-") as base:
+        code = Path(base) / "code"
+        for name, path in shipping.function_files().items():
+            (code / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, code / name)
+        folders = [Path(base) / str(number) for number in range(len(cases))]
+        for case, folder in zip(cases, folders, strict=True):
+            _write(case, folder)
+        yield code, folders
+
+
+def _write(case: Case, folder: Path) -> None:
+    # Without examples the start checks none of them: what differs is told by the comparison, with its row.
+    manifest = encode(msgspec.structs.replace(case.manifest, examples=()))
+    bucket = folder / "bucket"
+    for file, data in {**case.files, MANIFEST_FILE: manifest}.items():
+        path = bucket / version_key(case.manifest.name, case.manifest.version, file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    variables = {
+        "MODEL_BUCKET": _BUCKET,
+        "MODEL_NAME": case.manifest.name,
+        "MODEL_VERSION": str(case.manifest.version),
+        "MODEL_MANIFEST_SHA256": digest(manifest),
+    }
+    (folder / "variables.json").write_text(json.dumps(variables), encoding="utf-8")
+    (folder / "rows.json").write_bytes(msgspec.json.encode(list(case.rows)))
+
+
+def _run(python: Path, code: Path, folders: Sequence[Path], kind: ProofKind, name: str) -> None:
+    isolated = ["-I"] if kind == "full" else []
+    try:
+        done = subprocess.run(  # noqa: S603  # the interpreter that was just made, and our own program
+            [str(python), *isolated, "-W", "ignore", "-c", _PROGRAM, str(code), *map(str, folders)],
+            cwd=code if kind == "full" else None,
+            env=_environment(folders[0], kind),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ProofError(
+            f"{name} did not answer its own rows within {_SECONDS} s: give fewer rows, or a faster model"
+        ) from error
+    if done.returncode:
+        said = "\n".join((done.stderr or done.stdout).splitlines()[-_TAIL:])
+        raise ProofError(f"{name} ended the process that was to prove it, with exit code {done.returncode}: {said}")
+
+
+def _environment(home: Path, kind: ProofKind) -> dict[str, str]:
+    """Nothing of the caller's in a full proof, as in a function; the caller's own path in the other."""
+    given = dict(os.environ) if kind == "process" else {"PATH": os.defpath, "HOME": str(home), "TMPDIR": str(home)}
+    if "SYSTEMROOT" in os.environ:  # Windows starts no program without its own folder
+        given["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
+    if kind == "process":
+        given["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    return given | shipping.ONE_THREAD
+
+
+def _judged(case: Case, found: Mapping[str, Any], kind: ProofKind) -> Proof | MissingModules:
+    name = case.manifest.name
+    if found.get("modules"):
+        return MissingModules(tuple(found["modules"]), found["error"])
+    if "error" in found:
+        raise ProofError(f"{name} does not answer as a function: {_of_event(found)}{found['error']}")
+    answers: Mapping[str, list[Any]] = found["answers"]
+    compared = [(way, _compared(case.own, given)) for way, given in answers.items()]
+    for way, each in compared:
+        if any(comparison.differences for comparison in each):
+            raise ProofError(_told(case, way, each))
+    largest = [comparison.largest for _, each in compared for comparison in each]
+    return Proof(
+        kind=kind,
+        rows=len(case.rows),
+        requests=found["requests"],
+        relative=max(own.tolerance.relative for own in case.own),
+        absolute=max(own.tolerance.absolute for own in case.own),
+        difference=max(largest, default=0.0),
+        ties=max(sum(comparison.ties for comparison in each) for _, each in compared),
+    )
+
+
+def _compared(own: Sequence[OwnAnswers], given: Sequence[Any]) -> list[Comparison]:
+    """Hold what one way of asking gave against the answers to each table of rows."""
+    answers = [msgspec.convert(each, Prediction) for each in given]
+    found, start = [], 0
+    for each in own:
+        count = len(each.predictions)
+        found.append(compare(each, answers[start : start + count]))
+        start += count
+    return found
+
+
+def _told(case: Case, way: str, each: Sequence[Comparison]) -> str:
+    differences, start = [], 0
+    for own, comparison in zip(case.own, each, strict=True):
+        differences += [(start + one.row, one) for one in comparison.differences]
+        start += len(own.predictions)
+    shown = "; ".join(
+        f"row {number}, {json.dumps(case.rows[number], default=str)}: {one.output} is {one.other}, and the estimator "
+        f"answers its owner {one.own}"
+        for number, one in differences[:_SHOWN]
+    )
+    count = len({number for number, _ in differences})
+    return (
+        f"{case.manifest.name} answers {count} of {len(case.rows)} rows otherwise when it is served (by {way}): "
+        f"{shown}. Give X_example with the types that the model was fitted on, and more rows of them as X_train"
+    )
+
+
+def _of_event(found: Mapping[str, Any]) -> str:
+    event = found.get("event")
+    if event is None:
+        return ""
+    sent = event["body"] if event["httpMethod"] == "POST" else event["multiValueQueryStringParameters"]
+    return f"{event['httpMethod']} {str(sent)[:300]} gives "

@@ -1,0 +1,40 @@
+"""What the function consists of beside a model and its packages: its own code, that code's packages, its threads.
+
+The deployment makes the function of it, and a publish proves a version with it.
+"""
+
+from pathlib import Path
+
+import model_runtime
+
+_PACKAGES = ("handler", "model_runtime")
+"""Shipped whole: nobody keeps a list of their modules."""
+
+_ROOT = Path(model_runtime.__file__).parents[1]
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Variables of the function.
+
+One row needs no threads. OpenBLAS starts its own at import. Gradient boosting and neighbours use OpenMP, whose threads
+wait for each other in a busy loop: on a share of a processor, as functions with less than 1,769 MB have, an answer then
+takes many times as long.
+"""
+
+
+def function_files() -> dict[str, Path]:
+    """The function's files by their path inside its zip, sorted."""
+    modules = (path for package in _PACKAGES for path in (_ROOT / package).rglob("*.py"))
+    return {path.relative_to(_ROOT).as_posix(): path for path in sorted(modules)}
+
+
+def function_requirements(*, signing: bool = False) -> dict[str, str]:
+    """The packages, with exact versions, that the function's own code needs, to check signatures too if `signing`."""
+    files = ["requirements.txt", *(["requirements-signing.txt"] if signing else [])]
+    lines = [line for file in files for line in (_ROOT / "handler" / file).read_text(encoding="utf-8").splitlines()]
+    pins = (line.partition("==") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): version.strip() for name, _, version in pins}
+
+
+def layer_packages(packages: dict[str, str], *, signing: bool = False) -> dict[str, str]:
+    """All packages of the layer. Where the model needs one of the handler's too, its version must load the model."""
+    return {**function_requirements(signing=signing), **packages}

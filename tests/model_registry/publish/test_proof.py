@@ -1,0 +1,303 @@
+"""What is published is proven: models of kinds that people deploy are served as they answer their owner, or refused."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from obstore.store import MemoryStore
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Lars, LinearRegression, LogisticRegression
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from handler.app import App
+from model_registry import Registry, Release, Storage
+from model_runtime.errors import NotFoundError, ProofError, PublishError
+from model_runtime.pin import Pin
+from model_runtime.start import Deployment, ServedModel, load
+from tests.handler.conftest import gateway
+
+
+@pytest.fixture
+def memory() -> Registry:
+    """A registry in this process's memory, whose publishes are proven in full."""
+    return Registry(Storage(MemoryStore(), "memory"), actor="the tests", proof="full")
+
+
+def served(registry: Registry, release: Release) -> ServedModel:
+    manifest = release.manifest
+    pin = Pin(manifest.name, manifest.version, release.manifest_sha256)
+    return load(Deployment("memory", pin), registry._versions._storage)
+
+
+def answers(registry: Registry, release: Release, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the function answers to rows that are sent as JSON, one by one."""
+    app = App(lambda: served(registry, release))
+    found = [app(gateway("POST", "/predict", row), None) for row in rows]
+    assert [one["statusCode"] for one in found] == [200] * len(rows), found
+    return [json.loads(one["body"]) for one in found]
+
+
+def as_json(X: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{k: None if v is None or v != v else v for k, v in row.items()} for row in X.to_dict("records")]  # noqa: PLR0124  # NaN
+
+
+def check(registry: Registry, release: Release, estimator: Any, X: pd.DataFrame, rows: list[dict[str, Any]]) -> None:
+    """Served labels or values are equal to the estimator's own, and probabilities within 1e-9."""
+    found = answers(registry, release, rows)
+    own = np.asarray(estimator.predict(X)).tolist()
+    if "value" in found[0]:
+        np.testing.assert_allclose([each["value"] for each in found], own, rtol=1e-9)
+        return
+    assert [each["label"] for each in found] == own
+    if hasattr(estimator, "predict_proba"):
+        table = [list(each["probabilities"].values()) for each in found]
+        np.testing.assert_allclose(table, estimator.predict_proba(X), atol=1e-9)
+
+
+def rooms() -> tuple[LinearRegression, pd.DataFrame]:
+    X = pd.DataFrame({"rooms": [1.0, 2, 3, 4, 5], "area": [30.0, 55, 70, 100, 120]})
+    return LinearRegression().fit(X, 1000 * X["area"] + X["rooms"]), X
+
+
+def test_examples_in_another_order_are_matched_by_name(memory: Registry) -> None:
+    model, X = rooms()
+    release = memory.publish(model, name="rooms", X_example=X[["area", "rooms"]].to_dict("records"))
+    assert [feature.name for feature in release.manifest.signature.features] == ["rooms", "area"]
+    check(memory, release, model, X, as_json(X))
+    (proof,) = (release.manifest.proof,)
+    assert (proof.kind, proof.rows, proof.requests) == ("full", 5, 11)
+    assert proof.difference <= proof.absolute
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([{"foo": 1.0, "bar": 2.0}], "lacks rooms, area and has foo, bar, which the model never saw: give the columns"),
+        ([{"rooms": 1.0}], "X_example lacks area: give the columns rooms, area"),
+        (pd.DataFrame({"rooms": [1.0], "area": [2.0], "age": [3.0]}), "has age, which the model never saw"),
+    ],
+)
+def test_names_that_the_model_never_saw_are_refused(memory: Registry, given: Any, message: str) -> None:
+    model, _ = rooms()
+    with pytest.raises(PublishError, match=message):
+        memory.publish(model, name="rooms", X_example=given)
+    with pytest.raises(NotFoundError):
+        memory.model("rooms")
+
+
+def test_names_of_an_array_in_another_order_than_fitted_are_refused(memory: Registry) -> None:
+    model, X = rooms()
+    with pytest.raises(PublishError, match=r"\['area', 'rooms'\] are not those that the model was fitted on"):
+        memory.publish(model, name="rooms", X_example=X.to_numpy(), feature_names=["area", "rooms"])
+
+
+def gaps() -> tuple[Any, pd.DataFrame]:
+    """Text with missing values, as `read_csv` gives it, one-hot encoded after an imputer."""
+    rng = np.random.default_rng(11)
+    rows = zip(rng.choice(["north", "south", ""], 300, p=[0.5, 0.3, 0.2]), rng.integers(18, 80, 300), strict=True)
+    X = pd.read_csv(io.StringIO("region,age\n" + "\n".join(f"{a},{b}" for a, b in rows)))
+    y = np.where((X.age > 45) ^ X.region.isna(), "leaves", "stays")  # years
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    texts = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
+    columns = ColumnTransformer([("n", numbers, ["age"]), ("t", texts, ["region"])])
+    return make_pipeline(columns, RandomForestClassifier(25, random_state=0)).fit(X, y), X
+
+
+def test_text_with_gaps_keeps_the_mark_that_the_model_was_fitted_on(memory: Registry) -> None:
+    model, X = gaps()
+    example = X.loc[sorted({*X.index[X.region.isna()][:2], 0, 1, 2})]
+    release = memory.publish(model, name="gaps", X_example=example, X_train=X)
+    region, age = release.manifest.signature.features
+    assert (region.type, region.nullable, region.missing) == ("string", True, "nan")
+    assert (age.type, age.nullable) == ("number", True), "an imputer comes first"
+    check(memory, release, model, X[:40], as_json(X[:40]))
+
+
+def test_gaps_that_no_example_has_are_taken_where_an_imputer_comes_first(memory: Registry) -> None:
+    X = pd.DataFrame({"a": [1.0, 2, 3, np.nan, 5] * 8, "b": [5.0, 4, 3, 2, 1] * 8})
+    model = make_pipeline(SimpleImputer(), LogisticRegression()).fit(X, [0, 0, 1, 1, 1] * 8)
+    release = memory.publish(model, name="unseen", X_example=X[:3])
+    check(memory, release, model, X[3:5], as_json(X[3:5]))
+
+
+def test_nullable_integers_of_pandas_are_numbers(memory: Registry) -> None:
+    X = pd.DataFrame({"a": pd.array([1, None, 3, 4] * 10, dtype="Int64"), "b": [0.5, 1, 1.5, 2] * 10})
+    fitted = X.astype(float)
+    model = make_pipeline(SimpleImputer(), LogisticRegression()).fit(fitted, [0, 1, 0, 1] * 10)
+    release = memory.publish(model, name="integers", X_example=X[:4])
+    check(memory, release, model, fitted.iloc[1:3], [{"a": None, "b": 1.0}, {"a": 3, "b": 1.5}])
+
+
+def test_a_package_that_no_pickle_names_is_found_by_the_proof(memory: Registry) -> None:
+    X = pd.DataFrame({"a": [1.0, 2, 3, 4] * 10, "b": [4.0, 3, 2, 1] * 10})
+    model = make_pipeline(StandardScaler(), LogisticRegression()).set_output(transform="pandas")
+    model.fit(X, [0, 0, 1, 1] * 10)
+    said: list[str] = []
+    release = memory.publish(model, name="inside", X_example=X.head(), progress=said.append)
+    assert "pandas" in release.manifest.environment.packages
+    assert any(line.startswith("it needs pandas") for line in said)
+
+
+def test_numpy_s_own_texts_and_numbers_are_taken(memory: Registry) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = LogisticRegression(max_iter=500).fit(X, y)
+    release = memory.publish(
+        model,
+        name="iris",
+        X_example=X[:3],
+        class_names=load_iris().target_names,
+        metrics={"a": float(np.float32(0.5)), "b": np.float64(1)},
+    )
+    assert release.manifest.signature.labels == ("setosa", "versicolor", "virginica")
+    assert "eps" in memory.publish(Lars(n_nonzero_coefs=2).fit(X, y), name="lars", X_example=X[:3]).manifest.parameters
+
+
+@pytest.mark.parametrize(
+    ("make", "outputs", "member", "own"),
+    [
+        (lambda X, _y: PCA(2).fit(X), None, "transform", lambda m, X: m.transform(X)),
+        (lambda X, _y: make_pipeline(StandardScaler(), PCA(2)).fit(X), None, "transform", lambda m, X: m.transform(X)),
+        (lambda X, _y: PCA(1).fit(X), None, "transform", lambda m, X: m.transform(X)[:, 0]),
+        (
+            lambda X, y: GaussianProcessRegressor(random_state=0).fit(X[::10], y[::10]),
+            ["predict", "std"],
+            "std",
+            lambda m, X: m.predict(X, return_std=True)[1],
+        ),
+        (
+            lambda X, _y: IsolationForest(n_estimators=5, random_state=0).fit(X),
+            ["predict", "decision_function", "score_samples"],
+            "score_samples",
+            lambda m, X: m.score_samples(X),
+        ),
+        (
+            lambda X, y: LogisticRegression(max_iter=500).fit(X, y),
+            ["predict", "predict_proba", "decision_function"],
+            "decision_function",
+            lambda m, X: m.decision_function(X),
+        ),
+        (lambda X, y: LinearRegression().fit(X, y[:, None]), None, "value", lambda m, X: m.predict(X)[:, 0]),
+    ],
+)
+def test_every_output_that_is_asked_for_is_served(
+    memory: Registry,
+    make: Callable[[Any, Any], Any],
+    outputs: list[str] | None,
+    member: str,
+    own: Callable[[Any, Any], Any],
+) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = make(X, y)
+    release = memory.publish(model, name="outputs", X_example=X[:5], outputs=outputs, proof="process")
+    rows = [dict(zip(("x0", "x1", "x2", "x3"), row, strict=True)) for row in X[5:8].tolist()]
+    found = [each[member] for each in answers(memory, release, rows)]
+    np.testing.assert_allclose(found, own(model, X[5:8]), rtol=1e-9, atol=1e-9)
+
+
+def test_neighbours_are_distances_and_indices(memory: Registry) -> None:
+    X, _ = load_iris(return_X_y=True)
+    release = memory.publish(NearestNeighbors(n_neighbors=2).fit(X), name="near", X_example=X[:3], proof="process")
+    (found,) = answers(memory, release, [dict(zip(("x0", "x1", "x2", "x3"), X[7].tolist(), strict=True))])
+    assert found["kneighbors"]["indices"][0] == 7
+    assert found["kneighbors"]["distances"][0] == 0.0
+
+
+def test_datetimes_and_categories_travel_as_texts(memory: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model_registry.publish.environment._distributions", lambda _names: {"scikit-learn"})
+    times = pd.date_range("2026-01-01", periods=40, freq="7h", tz="Europe/Berlin")
+    X = pd.DataFrame({"at": times, "kind": pd.Categorical(["a", "b"] * 20, categories=["b", "a", "c"])})
+    hours = ColumnTransformer([("k", OrdinalEncoder(categories=[["b", "a", "c"]]), ["kind"]), ("t", HourOf(), ["at"])])
+    model = make_pipeline(hours, LogisticRegression()).fit(X, [0, 1] * 20)
+    release = memory.publish(model, name="times", X_example=X[:6], proof="none")
+    at, kind = release.manifest.signature.features
+    assert (at.type, at.dtype, kind.categories) == ("datetime", "datetime64[ns, Europe/Berlin]", ("b", "a", "c"))
+    rows = [{"at": one.isoformat(), "kind": two} for one, two in zip(X["at"][6:9], X["kind"][6:9], strict=True)]
+    check(memory, release, model, X[6:9], rows)
+    app = App(lambda: served(memory, release))
+    wrong = app(gateway("POST", "/predict", {"at": "yesterday", "kind": "d"}), None)
+    assert wrong["statusCode"] == 400
+    details = {error["pointer"]: error["detail"] for error in json.loads(wrong["body"])["errors"]}
+    assert details["#/kind"] == 'must be one of "b", "a", "c"'
+    assert "RFC 3339" in details["#/at"]
+
+
+class HourOf(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """The hour of a time, in its own zone."""
+
+    def fit(self, X: Any, y: Any = None) -> "HourOf":  # noqa: ARG002  # as scikit-learn calls it
+        self.fitted_ = True
+        return self
+
+    def transform(self, X: pd.DataFrame) -> Any:
+        return np.column_stack([X[name].dt.hour for name in X.columns])
+
+
+class Forgetful(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Answers its owner, and once it was pickled the opposite."""
+
+    def fit(self, X: Any, y: Any) -> "Forgetful":  # noqa: ARG002  # as scikit-learn calls it
+        self.classes_ = np.array([0, 1])
+        self.answer_ = 1
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.full(len(X), self.answer_)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"classes_": self.classes_, "answer_": 0}
+
+
+def test_a_difference_refuses_the_publish_with_the_row_and_both_answers(
+    memory: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_registry.publish.environment._distributions", lambda _names: {"scikit-learn"})
+    X = np.arange(6.0).reshape(3, 2)
+    message = r"made answers 3 of 3 rows otherwise .* row 0, \{\"x0\": 0.0, \"x1\": 1.0\}: label is 0, and .* owner 1"
+    with pytest.raises(ProofError, match=message):
+        memory.publish(Forgetful().fit(X, [0, 1, 1]), name="made", X_example=X, proof="process")
+    with pytest.raises(NotFoundError):
+        memory.model("made")
+
+
+class Fragile(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no types
+    """Answers batches only."""
+
+    def predict(self, X: Any) -> Any:
+        if len(X) == 1:
+            raise ValueError("one row is none")
+        return super().predict(X)
+
+
+def test_a_model_that_does_not_answer_is_refused_with_what_it_said(
+    memory: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_registry.publish.environment._distributions", lambda _names: {"scikit-learn"})
+    X = np.arange(6.0).reshape(3, 2)
+    with pytest.raises(PublishError, match="one row is none"):
+        memory.publish(Fragile().fit(X, [0, 1, 1]), name="made", X_example=X, proof="process")
+
+
+def test_a_difference_of_rounding_passes_and_a_larger_one_does_not() -> None:
+    from model_registry.publish.answers import OwnAnswers, Tolerance, compare
+    from model_runtime.manifest import Prediction
+
+    own = OwnAnswers([Prediction(value=1000.0)], Tolerance(1e-9, 1e-9))
+    assert not compare(own, [Prediction(value=1000.0 + 9e-7)]).differences
+    assert compare(own, [Prediction(value=1000.0 + 2e-6)]).differences
+    tied = OwnAnswers([Prediction(label="a", probabilities={"a": 0.5, "b": 0.5})], Tolerance(1e-9, 1e-9))
+    other = Prediction(label="b", probabilities={"a": 0.5, "b": 0.5})
+    assert (compare(tied, [other]).ties, compare(tied, [other]).differences) == (1, ())
+    clear = OwnAnswers([Prediction(label="a", probabilities={"a": 0.6, "b": 0.4})], Tolerance(1e-9, 1e-9))
+    assert compare(clear, [Prediction(label="b", probabilities={"a": 0.6, "b": 0.4})]).differences
