@@ -10,9 +10,10 @@ from infra.artifact_bucket import ArtifactBucket
 from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
 from infra.custom_domain import CustomDomain
 from infra.dashboard import ModelDashboard
-from infra.function import FunctionArgs, ModelFunction
+from infra.function import FunctionArgs, ModelFunction, environment
 from infra.inputs import announce_change, model_layer, resolve_release, served_format
 from infra.layer_version import DependencyLayer
+from infra.limits import check_environment
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
 from infra.settings.rules import check_python
@@ -43,6 +44,7 @@ def deploy_model(settings: Settings) -> None:
     check_python(settings, model_format.environment.python)
     announce_change(settings, release, outputs)
     check_account(settings, outputs)
+    check_environment(environment(settings, release))
     built = model_layer(manifest, model_format, settings.architecture, signing=bool(settings.public_keys))
     versions = published(outputs.get("functionName"))
     prune(versions, settings.keep_versions)

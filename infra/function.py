@@ -85,16 +85,7 @@ class ModelFunction(pulumi.ComponentResource):
             layers=[args.layer_arn],
             memory_size=settings.memory,
             timeout=settings.timeout,
-            environment={
-                "variables": variables(
-                    settings.registry_bucket,
-                    args.release,
-                    model_format=settings.model_format,
-                    trusted_types=settings.trusted_types,
-                    public_keys=settings.public_keys,
-                    cors_origins=settings.cors_origins,
-                )
-            },
+            environment={"variables": environment(settings, args.release)},
             tracing_config={"mode": "Active" if settings.tracing else "PassThrough"},
             logging_config={"log_format": "Text", "log_group": logs.name},
             ephemeral_storage={"size": settings.ephemeral_storage},
@@ -129,6 +120,18 @@ class ModelFunction(pulumi.ComponentResource):
         self.alias_arn = alias.arn
         self.invoke_arn = alias.invoke_arn
         self.register_outputs({"function_name": self.function_name, "alias_name": self.alias_name})
+
+
+def environment(settings: Settings, release: Release) -> dict[str, str]:
+    """The function's environment variables."""
+    return variables(
+        settings.registry_bucket,
+        release,
+        model_format=settings.model_format,
+        trusted_types=settings.trusted_types,
+        public_keys=settings.public_keys,
+        cors_origins=settings.cors_origins,
+    )
 
 
 def _vpc(settings: Settings) -> aws.lambda_.FunctionVpcConfigArgs | None:

@@ -6,10 +6,12 @@ combination, the last its source: `docs/settings.md` is made from them.
 
 from collections.abc import Callable
 
+from infra.settings import parsing
 from infra.settings.errors import SettingsError
 from infra.settings.field import fields, remedy
 from infra.settings.forms import EVERY_ORIGIN
 from infra.settings.schema import NO_EXTRA_STORAGE, NOT_RESERVED, AccountSettings, Settings
+from model_runtime.errors import InvalidNameError
 
 Rule = Callable[[Settings], str | None]
 AccountRule = Callable[[AccountSettings], str | None]
@@ -52,6 +54,18 @@ def own_region(settings: AccountSettings) -> str | None:
                 f"{field.key} is {arn!r}, of the region {found}, and aws:region is {settings.region}: name one of the "
                 "stack's own region"
             )
+    return None
+
+
+def stack_name(settings: Settings) -> str | None:
+    """A stack whose name is not lower case letters, digits and single hyphens.
+
+    Source: docs/registry-format.md: it is the tag that the stack follows, and names of resources begin with it.
+    """
+    try:
+        parsing.slug(settings.stack)
+    except InvalidNameError as error:
+        return f"stack: {error}"
     return None
 
 
@@ -282,6 +296,7 @@ def _raise(refusal: str | None) -> None:
 
 
 RULES: tuple[Rule, ...] = (
+    stack_name,
     name_length,
     memory_for_format,
     snap_start_provisioned,

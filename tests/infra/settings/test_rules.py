@@ -10,6 +10,7 @@ CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
 
 REFUSED: dict[str, tuple[dict[str, str], str]] = {
+    "stack_name": ({"stack": "Dev_1"}, "stack: name 'Dev_1' is not usable: take lower case letters"),
     "name_length": ({"model": "a" * 20 + "-" + "b" * 11, "stack": "of-eight"}, "38 fit into AWS names"),
     "memory_for_format": ({"memory": "255"}, "config set memory 256"),
     "snap_start_provisioned": ({"snapStart": "true", "provisionedConcurrency": "2"}, "Lambda has one or the other"),
