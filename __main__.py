@@ -11,7 +11,7 @@ from infra.aws_account import check_account, check_region, logging_is_theirs, ow
 from infra.custom_domain import CustomDomain
 from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction, environment
-from infra.inputs import announce_change, model_layer, resolve_release, served_format
+from infra.inputs import announce_change, model_layer, own_code, resolve_release, served_format
 from infra.layer_version import DependencyLayer
 from infra.limits import check_environment
 from infra.registry_bucket import RegistryBucket
@@ -45,7 +45,10 @@ def deploy_model(settings: Settings) -> None:
     announce_change(settings, release, outputs)
     check_account(settings, outputs)
     check_environment(environment(settings, release))
-    built = model_layer(manifest, model_format, settings.architecture, signing=bool(settings.public_keys))
+    code = own_code(settings, release)
+    built = model_layer(
+        manifest, model_format, settings.architecture, own_code=code, signing=bool(settings.public_keys)
+    )
     versions = published(outputs.get("functionName"))
     prune(versions, settings.keep_versions)
     name = settings.service
@@ -60,7 +63,13 @@ def deploy_model(settings: Settings) -> None:
     )
     function = ModelFunction(
         name,
-        FunctionArgs(release=release, layer_arn=layer.arn, settings=settings, hold_interfaces=versions.hold_interfaces),
+        FunctionArgs(
+            release=release,
+            layer_arn=layer.arn,
+            settings=settings,
+            own_code=code,
+            hold_interfaces=versions.hold_interfaces,
+        ),
     )
     api = None
     if settings.api == "rest":

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.status import Status
 
 from model_registry.cli.common import (
+    WRITE,
     AsJson,
     Bucket,
     By,
@@ -18,15 +19,16 @@ from model_registry.cli.common import (
     known_errors,
     open_registry,
     print_json,
+    proof_kind,
     release_data,
     talk,
 )
 from model_registry.registry import NOTE, PROOF_VARIABLE
 from model_runtime.errors import PublishError
-from model_runtime.manifest import FeatureType, Manifest, ProofKind
+from model_runtime.manifest import FeatureType, Manifest
 
 
-@app.command()
+@app.command(rich_help_panel=WRITE)
 def publish(
     bucket: Bucket,
     model: Annotated[Path, typer.Argument(help="A fitted estimator, written by joblib.dump. It is loaded: trust it.")],
@@ -63,6 +65,11 @@ def publish(
         list[str] | None,
         typer.Option("--type", help="A feature's type as NAME=integer, number, string, ...; may be given again."),
     ] = None,
+    code: Annotated[
+        list[Path] | None,
+        typer.Option(help="A module or package folder of your own that goes with the model; default: what it needs."),
+    ] = None,
+    no_code: Annotated[bool, typer.Option("--no-code", help="Take none of your own code.")] = False,
     proof: Annotated[
         str | None,
         typer.Option(
@@ -104,7 +111,8 @@ def publish(
                 outputs=output,
                 nullable=True if "*" in (nullable or ()) else nullable or (),
                 types=dict(map(_type, type_ or ())),
-                proof=_proof(proof),
+                proof=proof_kind(proof),
+                code=code or not no_code,
                 progress=lambda line: _show(line, status, notes),
             )
         if as_json:
@@ -114,7 +122,7 @@ def publish(
             print(release.manifest.reference)
 
 
-@app.command()
+@app.command(rich_help_panel=WRITE)
 def keygen(
     path: Annotated[Path, typer.Argument(help="File for the private key; it must not exist. Keep it secret.")],
     as_json: AsJson = False,
@@ -150,16 +158,6 @@ def _print_found(manifest: Manifest, notes: Sequence[str]) -> None:
         if feature.categories is not None:
             facts.append(f"{len(feature.categories)} categories")
         talk.print(f"  {feature.name}: {', '.join(facts)}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _proof(text: str | None) -> ProofKind | None:
-    kinds: tuple[ProofKind, ...] = get_args(ProofKind)
-    if text is None:
-        return None
-    for kind in kinds:
-        if text == kind:
-            return kind
-    raise PublishError(f"--proof is {text!r}: take one of {', '.join(kinds)}")
 
 
 def _type(text: str) -> tuple[str, FeatureType]:

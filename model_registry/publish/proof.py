@@ -12,18 +12,19 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from model_registry import shipping
-from model_registry.environments import environment_for
+from model_registry.environments import environment_for, find_interpreter
 from model_registry.publish.answers import Comparison, OwnAnswers, compare
-from model_runtime.errors import ProofError
+from model_runtime.errors import InterpreterNotFoundError, ProofError
 from model_runtime.manifest import (
     MANIFEST_FILE,
+    FormatName,
     Manifest,
     Prediction,
     Proof,
@@ -39,7 +40,10 @@ _SECONDS = 1800
 _SHOWN = 3
 _TAIL = 12
 _BUCKET = "proof"
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from handler.proof import main; main(sys.argv[2:])"
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from handler.proof import main; "
+    f"sys.path.insert(0, sys.argv[1] + '/{shipping.OWN_CODE}'); main(sys.argv[2:])"
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Case:
     files: Mapping[str, bytes]
     rows: Sequence[Mapping[str, Any]]
     own: Sequence[OwnAnswers]
+    code: Mapping[str, Path] = field(default_factory=dict)
+    """Own code, by its path in `code.zip`."""
+    model_format: FormatName = "joblib"
+    """The format that is proven."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ def prove_all(
     cases: Sequence[Case], kind: ProofKind, *, progress: Progress = lambda _line: None
 ) -> list[Proof | MissingModules]:
     """Prove several versions of the same packages in one process; as `prove`, for the first that fails."""
-    python = _interpreter(cases[0].manifest, kind, progress)
+    python = _interpreter(cases[0], kind, progress)
     rows = sum(len(case.rows) for case in cases)
     progress(f"asking the function {rows} rows")
     with _folders(cases) as (code, folders):
@@ -87,11 +95,20 @@ def prove_all(
     return [_judged(case, found, kind) for case, found in zip(cases, answered, strict=True)]
 
 
-def _interpreter(manifest: Manifest, kind: ProofKind, progress: Progress) -> Path:
-    if kind == "process":
+def _interpreter(case: Case, kind: ProofKind, progress: Progress) -> Path:
+    environment = case.manifest.model_format(case.model_format).environment
+    if kind == "process" or (case.model_format == "onnx" and not _is_here(environment.python)):
         return Path(sys.executable)
-    environment = manifest.environment
     return environment_for(shipping.layer_packages(environment.packages), environment.python, progress=progress)
+
+
+def _is_here(python: str) -> bool:
+    """Whether there is this Python: a model for Lambda's python3.12 may be made by one who has 3.11 only."""
+    try:
+        find_interpreter(python)
+    except InterpreterNotFoundError:
+        return False
+    return True
 
 
 @contextmanager
@@ -99,7 +116,8 @@ def _folders(cases: Sequence[Case]) -> Iterator[tuple[Path, list[Path]]]:
     """The function's code, and a folder for each version, until they were answered."""
     with tempfile.TemporaryDirectory(prefix="sklearn-on-lambda-proof-") as base:
         code = Path(base) / "code"
-        for name, path in shipping.function_files().items():
+        own = {f"{shipping.OWN_CODE}/{name}": path for case in cases for name, path in case.code.items()}
+        for name, path in {**shipping.function_files(), **own}.items():
             (code / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, code / name)
         folders = [Path(base) / str(number) for number in range(len(cases))]
@@ -121,6 +139,9 @@ def _write(case: Case, folder: Path) -> None:
         "MODEL_NAME": case.manifest.name,
         "MODEL_VERSION": str(case.manifest.version),
         "MODEL_MANIFEST_SHA256": digest(manifest),
+        "MODEL_FORMAT": case.model_format,
+        # Made just now from the owner's own object: its types are trusted as far as that is.
+        "MODEL_TRUSTED_TYPES": ",".join(case.manifest.model_format(case.model_format).untrusted_types),
     }
     (folder / "variables.json").write_text(json.dumps(variables), encoding="utf-8")
     (folder / "rows.json").write_bytes(msgspec.json.encode(list(case.rows)))

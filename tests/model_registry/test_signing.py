@@ -134,7 +134,7 @@ def test_what_is_no_ed25519_key_is_refused(tmp_path: Path) -> None:
     ["", " ", "ed25519:", "ed25519:AAAA", "rsa:" + "A" * 44, "ed25519:" + "é" * 44, "ed25519:" + "A" * 44 + ",", ","],
 )
 def test_a_public_key_that_is_not_well_formed_is_refused(text: str, storage: Storage) -> None:
-    with pytest.raises(SigningError, match="is no public key: write ed25519:BASE64"):
+    with pytest.raises(SigningError, match="is not a public key: write ed25519:BASE64"):
         parse_public_keys(text)
     with pytest.raises(SigningError):
         Registry(storage, actor=ACTOR, trusted_keys=[text])
@@ -191,7 +191,7 @@ def test_a_committed_version_never_waits_for_its_signature(
 
     monkeypatch.setattr(Storage, "create", noted)
     publish(signing)
-    assert written == [MODEL_FILE, SIGNING_FILE, MANIFEST_FILE]
+    assert written == ["counter.json", MODEL_FILE, SIGNING_FILE, MANIFEST_FILE]
     assert storage.read(MANIFEST_1) is not None
 
 
@@ -289,8 +289,8 @@ def test_the_bare_signature_of_the_same_bytes_for_another_purpose_is_refused(sig
         ({"signature": ""}, "not by a trusted key"),
         ({"signature": "AAAA"}, "not by a trusted key"),
         ({"signature": "A" * 86 + "=="}, "not by a trusted key"),
-        ({"signature": "A" * 85}, "is no base64"),
-        ({"signature": "é"}, "is no base64"),
+        ({"signature": "A" * 85}, "is not base64"),
+        ({"signature": "é"}, "is not base64"),
         ({"signature": None}, "cannot be read"),
         ({"algorithm": "none"}, "cannot be read"),
         ({"format": 2}, "has format 2, this release reads 1: use the release that wrote it"),
@@ -354,7 +354,7 @@ def test_a_copy_that_was_cut_off_before_or_after_the_signature_is_finished(
     for written in (files[:1], files):
         there = Storage.open(new_bucket(aws))
         for key in written:
-            there.create(key, content(storage, key))
+            there.create(key, content(storage, key), token=f"copy-{digest(content(storage, MANIFEST_1))}")
         target = Registry(there, actor=ACTOR, trusted_keys=[signer.public_key])
         signing.copy("iris/1", target)
         assert target.resolve("iris/1").manifest.version == 1

@@ -215,7 +215,7 @@ def test_neighbours_are_distances_and_indices(memory: Registry) -> None:
 
 
 def test_datetimes_and_categories_travel_as_texts(memory: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model_registry.publish.environment._distributions", lambda _names: {"scikit-learn"})
+    monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
     times = pd.date_range("2026-01-01", periods=40, freq="7h", tz="Europe/Berlin")
     X = pd.DataFrame({"at": times, "kind": pd.Categorical(["a", "b"] * 20, categories=["b", "a", "c"])})
     hours = ColumnTransformer([("k", OrdinalEncoder(categories=[["b", "a", "c"]]), ["kind"]), ("t", HourOf(), ["at"])])
@@ -262,7 +262,7 @@ class Forgetful(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit
 def test_a_difference_refuses_the_publish_with_the_row_and_both_answers(
     memory: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_registry.publish.environment._distributions", lambda _names: {"scikit-learn"})
+    monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
     X = np.arange(6.0).reshape(3, 2)
     message = r"made answers 3 of 3 rows otherwise .* row 0, \{\"x0\": 0.0, \"x1\": 1.0\}: label is 0, and .* owner 1"
     with pytest.raises(ProofError, match=message):
@@ -283,7 +283,7 @@ class Fragile(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no 
 def test_a_model_that_does_not_answer_is_refused_with_what_it_said(
     memory: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_registry.publish.environment._distributions", lambda _names: {"scikit-learn"})
+    monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
     X = np.arange(6.0).reshape(3, 2)
     with pytest.raises(PublishError, match="one row is none"):
         memory.publish(Fragile().fit(X, [0, 1, 1]), name="made", X_example=X, proof="process")
@@ -301,3 +301,29 @@ def test_a_difference_of_rounding_passes_and_a_larger_one_does_not() -> None:
     assert (compare(tied, [other]).ties, compare(tied, [other]).differences) == (1, ())
     clear = OwnAnswers([Prediction(label="a", probabilities={"a": 0.6, "b": 0.4})], Tolerance(1e-9, 1e-9))
     assert compare(clear, [Prediction(label="b", probabilities={"a": 0.6, "b": 0.4})]).differences
+
+
+def test_each_format_is_proven_in_its_own_environment(memory: Registry) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = RandomForestClassifier(5, random_state=0).fit(X, y)
+    said: list[str] = []
+    memory.publish(
+        model, name="forms", X_example=X[:3], formats=["joblib", "skops", "onnx"], X_train=X, progress=said.append
+    )
+    assert [line for line in said if line.startswith("proving")] == [
+        "proving the format skops",
+        "proving the format onnx",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "outputs", "what"),
+    [
+        (IsolationForest(n_estimators=2, random_state=0), ["predict", "score_samples"], "the output score_samples"),
+        (PCA(1), None, "the output transform, a model without predict"),
+    ],
+)
+def test_what_onnx_cannot_serve_is_refused(memory: Registry, model: Any, outputs: list[str] | None, what: str) -> None:
+    X, _ = load_iris(return_X_y=True)
+    with pytest.raises(PublishError, match=rf"cannot be served as ONNX \({what}\): leave out `--onnx`"):
+        memory.publish(model.fit(X), name="no", X_example=X[:3], outputs=outputs, formats=["joblib", "onnx"])

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from obstore.store import MemoryStore
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
@@ -19,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from model_registry import Registry, Storage
+from model_registry.publish.pickles import Pickled
 from model_registry.verification import verify_version
 from model_runtime.errors import (
     EnvironmentMismatchError,
@@ -109,7 +111,7 @@ def test_nothing_is_read_from_a_file_with_another_digest(
         lambda: registry.load("wood/1", model_format="skops"),
         lambda: registry.untrusted_types(release),
         lambda: verify_version(registry, "wood/1"),
-        lambda: registry.copy("wood/1", registry),
+        lambda: registry.copy("wood/1", Registry(Storage(MemoryStore(), "memory"), actor="me")),
         lambda: registry.download("wood/1", Path("nowhere")),
     ):
         with pytest.raises(IntegrityError, match=r"model\.skops of wood/1 has SHA-256"):
@@ -226,10 +228,10 @@ class Empty(Forgetful):
 def test_a_model_that_answers_otherwise_as_skops_reads_it_is_not_published(
     registry: Registry, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_registry.publish.environment._modules", lambda _estimator: set())
+    monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
     with pytest.raises(PublishError, match=r"the Forgetful that skops has read again answers .* leave out `--skops`"):
         registry.publish(Forgetful().fit(X, Y), name="made", X_example=X, formats=BOTH)
-    monkeypatch.setattr("model_registry.publish.version.dump", lambda _estimator: b"")
+    monkeypatch.setattr("model_registry.publish.estimator.pickled", lambda _estimator, _data: Pickled(b"", frozenset()))
     with pytest.raises(PublishError, match=r"skops cannot write this Stateless \(RuntimeError: no state\): leave out"):
         registry.publish(Stateless().fit(X, Y), name="made", X_example=X, formats=BOTH)
     with pytest.raises(PublishError, match=r"skops cannot read this Empty again \(AttributeError: .*: leave out"):
