@@ -120,6 +120,7 @@ def recorded(made: Variant) -> Recording:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inputs, "resolve_release", lambda settings: release_of(made, settings))
         patch.setattr(inputs, "model_layer", lambda *_args, **_options: layer())
+        patch.setattr(inputs, "own_code", lambda *_args: {})
         patch.setattr(aws_account, "client", AnsweringAws().client)
         patch.setattr(aws_account, "own_outputs", dict)
         patch.setattr(recording, "REGION", REGION)
