@@ -44,7 +44,8 @@ def test_models_outlive_a_destroy_until_the_bucket_is_unprotected_and_empty(
     stack.up()
     assert _is_whole(stack.aws, models)
 
-    for version in stack.aws.client("s3").list_object_versions(Bucket=BUCKET)["Versions"]:
+    objects = stack.aws.client("s3").list_object_versions(Bucket=BUCKET)
+    for version in [*objects["Versions"], *objects.get("DeleteMarkers", [])]:
         stack.aws.client("s3").delete_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])
     stack.project.pulumi("state", "unprotect", "--all", "--yes", "--stack", "registry")
     stack.destroy()
