@@ -387,16 +387,18 @@ def test_objects_with_numpy_s_and_pandas_own_values_are_taken(memory: Registry) 
 def test_what_may_be_missing_and_types_can_be_declared(memory: Registry) -> None:
     X = pd.DataFrame({"a": [1, 2, 3, 4] * 10, "b": [0.5, 1, 1.5, 2] * 10})
     forest = RandomForestClassifier(5, random_state=0).fit(X, [0, 1, 0, 1] * 10)
+    given: dict[str, Any] = {"nullable": ["a"], "types": {"a": "integer"}}
     plain, declared = (
         memory.publish(forest, name="declared", X_example=X[:4], proof="none", **more).manifest.signature.features[0]
-        for more in ({}, {"nullable": ["a"], "types": {"a": "integer"}})
+        for more in (dict[str, Any](), given)
     )
     assert (plain.type, plain.nullable) == ("number", False), "forests bear gaps, and were not made for them"
     assert (declared.type, declared.nullable) == ("integer", True)
     logistic = LogisticRegression().fit(X, [0, 1, 0, 1] * 10)
     with pytest.raises(PublishError, match="'a' is declared to be nullable, and the model refuses a gap there"):
         memory.publish(logistic, name="declared", X_example=X[:4], nullable=["a"])
-    for wrong in ({"nullable": ["c"]}, {"types": {"c": "number"}}):
+    refused: list[dict[str, Any]] = [{"nullable": ["c"]}, {"types": {"c": "number"}}]
+    for wrong in refused:
         with pytest.raises(PublishError, match="'c' is declared, and is not a feature: the model has a, b"):
             memory.publish(logistic, name="declared", X_example=X[:4], **wrong)
 
