@@ -32,7 +32,17 @@ from model_registry.versions import Versions
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, version_key
 
 OURS = "this registry"
-VERBS = ("publish", "add", "resolve a version", "pin a tag", "resolve a tag", "history", "list", "promote")
+VERBS = (
+    "publish",
+    "add",
+    "resolve a version",
+    "pin a tag",
+    "resolve a tag",
+    "history",
+    "history --last 20",
+    "list",
+    "promote",
+)
 WRITERS = 8
 
 

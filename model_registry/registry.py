@@ -21,7 +21,7 @@ from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.history import version_at
 from model_registry.moves import Moves
 from model_registry.own_code import make_importable, unpack
-from model_registry.promotion import Judge, Progress, joint_gates
+from model_registry.promotion import SILENCE, Judge, Progress, joint_gates
 from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
@@ -127,7 +127,7 @@ class Registry:
         types: Mapping[str, FeatureType] | None = None,
         proof: ProofKind | None = None,
         code: Sequence[Path] | bool = True,
-        progress: Progress = lambda _line: None,
+        progress: Progress = SILENCE,
     ) -> Release:
         """Prove a fitted estimator, and publish it as the next version of a model.
 
@@ -386,7 +386,7 @@ class Registry:
         *,
         gates: Gates | None = None,
         reason: str = "",
-        progress: Progress = lambda _line: None,
+        progress: Progress = SILENCE,
     ) -> Tag:
         """Point a tag at the version that an address names, and return the tag with its new history.
 
@@ -409,7 +409,7 @@ class Registry:
         version: int | None = None,
         gates: Gates = NO_GATES,
         reason: str = "",
-        progress: Progress = lambda _line: None,
+        progress: Progress = SILENCE,
     ) -> Tag:
         """Point `to_tag` at a version, or at the one that `from_tag` points at, if that passes the gates.
 

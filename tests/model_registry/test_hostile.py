@@ -1,6 +1,7 @@
 """Text that looks like markup, objects that somebody made by hand, clocks, gates that look met: nothing is believed."""
 
 import json
+import pydoc
 import subprocess
 import sys
 from collections.abc import Callable
@@ -441,6 +442,10 @@ def test_the_layout_of_the_first_release_is_read_and_carried_over_by_the_next_mo
     assert [move.id for move in registry.history("iris@old")][:70] == [move["id"] for move in moves]
     assert errors(storage) == []
     assert add(storage, "iris", b"4").manifest.version == 4
+
+
+def test_help_shows_no_address() -> None:
+    assert "0x" not in pydoc.render_doc(Registry)
 
 
 def test_the_group_of_every_command_is_named() -> None:
