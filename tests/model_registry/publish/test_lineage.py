@@ -20,7 +20,7 @@ from model_runtime.errors import PublishError
 from model_runtime.pin import Pin
 from model_runtime.start import Deployment, load
 from tests.handler.conftest import gateway
-from tests.handler.test_clients import python_of
+from tests.handler.environments import python_of
 from tests.structure import ROOT
 
 ASK = "import json, msgspec; from model_registry.publish.lineage import lineage_of; "
