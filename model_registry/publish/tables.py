@@ -13,6 +13,7 @@ from model_registry.publish.steps import First, first_steps, missing_of
 from model_registry.publish.values import plain_values
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Label, Missing
+from model_runtime.prediction import further_output
 from model_runtime.schema import Row
 
 Kind = Literal["frame", "array", "texts", "objects", "rows"]
@@ -180,7 +181,10 @@ def _frame(columns: Mapping[str, list[Any]]) -> Any:
 
 def _answers(estimator: Any, X: Any) -> bool:
     try:
-        estimator.predict(X)
+        if hasattr(estimator, "predict"):
+            estimator.predict(X)
+        else:
+            further_output(estimator, "transform", X)
     except Exception:  # noqa: BLE001  # whatever it is, it does not take them
         return False
     return True
