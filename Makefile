@@ -13,10 +13,10 @@ help: ## Show this help
 demo: $(READY) ## Train, publish, promote, deploy and call a model on this machine: no AWS account, Docker or Pulumi CLI
 	@$(BIN)/python -m local demo
 
-serve: $(READY) ## The same deployment, left running; prints its URL and curl lines (make stop ends it)
+serve: $(READY) ## The same deployment, left running; prints its URL and curl lines (make stop stops it)
 	@$(BIN)/python -m local up
 
-stop: $(READY) ## End what make serve started
+stop: $(READY) ## Stop what make serve started
 	@$(BIN)/python -m local down
 
 test: $(READY) ## Run every test, with branch coverage
@@ -25,7 +25,7 @@ test: $(READY) ## Run every test, with branch coverage
 bench: $(READY) ## Measure all against the guide's recipe, MLflow, BentoML and modelstore; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
-profile: $(READY) ## Draw where the time of a cold start goes; writes .local/profile
+profile: $(READY) ## Draw where the time of a cold start goes, into .local/profile
 	@$(BIN)/python -m benchmarks.profile
 
 check: $(READY) ## Lint, formatting, imports and types; changes nothing
@@ -38,7 +38,7 @@ fix: $(READY) ## Apply the formatter and the lint fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: $(READY) ## Resolve the locked requirements anew
+lock: $(READY) ## Resolve the locked requirements again
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --all-extras --python-version 3.11 pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --python-version 3.11 local/requirements.in -o local/requirements.lock
 

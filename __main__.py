@@ -10,7 +10,7 @@ from infra.curl import get_line, post_line
 from infra.custom_domain import CustomDomain
 from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
-from infra.inputs import announce_change, model_layer, resolve_release, served_format
+from infra.inputs import announce_change, model_layer, own_code, resolve_release, served_format
 from infra.layer_version import DependencyLayer
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
@@ -31,7 +31,10 @@ def deploy_model(settings: Settings) -> None:
     model_format = served_format(settings, manifest)
     check_python(settings, model_format.environment.python)
     announce_change(settings, release)
-    built = model_layer(manifest, model_format, settings.architecture, signing=bool(settings.public_keys))
+    code = own_code(settings, release)
+    built = model_layer(
+        manifest, model_format, settings.architecture, own_code=code, signing=bool(settings.public_keys)
+    )
     name = settings.service
 
     artifacts = ArtifactBucket(f"{name}-artifacts", account=settings)
@@ -42,7 +45,7 @@ def deploy_model(settings: Settings) -> None:
         architecture=settings.architecture,
         artifacts=artifacts,
     )
-    function = ModelFunction(name, FunctionArgs(release=release, layer_arn=layer.arn, settings=settings))
+    function = ModelFunction(name, FunctionArgs(release=release, layer_arn=layer.arn, settings=settings, own_code=code))
     api = ModelApi(f"{name}-api", ApiArgs(signature=manifest.signature, function=function, settings=settings))
     if settings.alarm_topic_arn:
         ModelAlarms(f"{name}-alarms", settings=settings, function_name=function.function_name, api_name=api.api_name)

@@ -3,14 +3,13 @@
 import hashlib
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
-from uv import find_uv_bin
+from model_registry import uv
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,14 +22,17 @@ def environment(requirement: str) -> Path:
     python, ready = folder / "bin" / "python", folder / ".ready"
     if not ready.exists():
         # The interpreter behind this environment: by its version alone, uv may not find it.
-        _uv("venv", "--clear", "--python", str(Path(sys.executable).resolve()), str(folder))
-        _uv("pip", "install", "--python", str(python), "--compile-bytecode", requirement, sklearn)
+        run_uv("venv", "--clear", "--python", Path(sys.executable).resolve(), folder)
+        run_uv("pip", "install", "--python", python, "--compile-bytecode", requirement, sklearn)
         ready.touch()
     return python
 
 
-def _uv(*arguments: str) -> None:
-    subprocess.run([find_uv_bin(), *arguments, "--quiet"], check=True)  # noqa: S603  # the project's own uv
+def run_uv(*arguments: str | Path) -> None:
+    """Run uv; RuntimeError with the end of what it said if it fails."""
+    done = uv.run(arguments)
+    if not done.ok:
+        raise RuntimeError(f"uv {arguments[0]} ended with {done.code}: {done.tail}")
 
 
 @contextmanager

@@ -13,10 +13,8 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from uv import find_uv_bin
-
 from benchmarks.cold import EVENT, ColdStart
-from benchmarks.environments import ROOT
+from benchmarks.environments import ROOT, run_uv
 from local.ministack import LocalAws
 from model_registry import Release
 from model_registry.lambda_packages.platform import runtime_for
@@ -87,8 +85,8 @@ def boto3_of_the_runtime() -> Path:
     folder = ROOT / ".local" / "benchmarks" / f"boto3-{version}-{sys.implementation.cache_tag}"
     ready = folder / ".ready"
     if not ready.exists():
-        command = [find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode", "--python", sys.executable]
-        subprocess.run([*command, "--target", str(folder), f"boto3=={version}"], check=True)  # noqa: S603  # the project's own uv
+        install = ("pip", "install", "--compile-bytecode", "--python", sys.executable)
+        run_uv(*install, "--target", folder, f"boto3=={version}")
         ready.touch()
     return folder
 

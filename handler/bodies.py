@@ -32,7 +32,7 @@ class Table:
     def read(self, inputs: Inputs) -> list[Row]:
         """The rows; InputError names places in the body."""
         try:
-            return inputs.read_document({"instances": list(self.instances)})[0]
+            return inputs.read_instances(list(self.instances), "#/instances", [])
         except InputError as error:
             raise InputError([self._placed(problem) for problem in error.problems]) from error
 

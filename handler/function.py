@@ -2,6 +2,8 @@
 
 import gc
 import os
+import sys
+from pathlib import Path
 
 from handler import BEGAN, log, snapstart
 from handler.app import App
@@ -29,6 +31,11 @@ class _Loader:
         gc.freeze()  # nor is it looked through later
         return served
 
+
+# The owner's own code comes first, as the folder of a script does where it was trained. Ours is imported already.
+_own = Path(__file__).parents[1] / "own"
+if _own.is_dir():
+    sys.path.insert(0, str(_own))
 
 _app = App(_Loader())
 if snapstart.is_snapshot(os.environ):

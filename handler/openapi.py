@@ -5,7 +5,7 @@ from typing import Any
 
 from handler.bodies import FORMS
 from model_runtime.manifest import Feature, Manifest
-from model_runtime.schema import answer_schema, feature_schema, has_query_form, request_schema
+from model_runtime.schema import answer_schema, body_schemas, feature_schema, has_query_form
 
 _PROBLEM = {
     "type": "object",
@@ -29,6 +29,16 @@ _PROBLEM = {
     },
     "required": ["type", "title", "status", "detail"],
 }
+_FIELDS = {
+    "number": r"-?[0-9]{1,9}(\.[0-9]{1,9})?",
+    "integer": "-?[0-9]{1,9}",
+    "boolean": "true|false",
+    "string": "[A-Za-z0-9 ]+",
+    "datetime": "2[0-9]{3}-0[1-9]-[0-2][1-8]T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z",
+}
+"""By a feature's type a pattern of simple values of it."""
+_PATTERN_FEATURES = 50
+
 _PROBLEMS = {
     "400": "BadRequest",
     "413": "TooLarge",
@@ -85,7 +95,7 @@ def _paths(manifest: Manifest) -> dict[str, Any]:
     reference = manifest.reference
     predict = {
         "post": _operation("predict", f"Predict with {reference}: one instance, or a batch", "Answer", "Answers")
-        | {"requestBody": _body(_any_of("Instance", "Batch"))}
+        | {"requestBody": _body(_any_of("Instance", "Batch", "Instances"))}
     }
     if has_query_form(manifest.signature):
         parameters = [_parameter(feature) for feature in manifest.signature.features]
@@ -93,7 +103,7 @@ def _paths(manifest: Manifest) -> dict[str, Any]:
             "parameters": parameters
         }
     invocations = _operation("invoke", "Predict as MLflow's scoring server and SageMaker do", "Invoked") | {
-        "requestBody": _body(_ref("Invocation"), "text/csv")
+        "requestBody": _body(_ref("Invocation"), _csv(manifest))
     }
     invocations["responses"]["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     return {
@@ -110,18 +120,16 @@ def _paths(manifest: Manifest) -> dict[str, Any]:
 def _schemas(manifest: Manifest) -> dict[str, Any]:
     origin = {"model": {"const": manifest.name}, "version": {"const": manifest.version}}
     prediction = answer_schema(manifest.signature)
+    (*_, instances), definitions = body_schemas(manifest.signature, "#/components/schemas/{name}")
     return {
-        **_request_schemas(manifest),
+        **definitions,
         "Prediction": prediction,
         "Answer": _object({**prediction["properties"], **origin}, [*prediction["required"], *origin]),
         "Answers": _object({"predictions": {"type": "array", "items": _ref("Prediction")}, **origin}),
+        "Instances": instances,
         "Invocation": {
-            "anyOf": [
-                *(_object({name: {}}, more={"additionalProperties": False}) for name in FORMS),
-                {"type": "array", "minItems": 1},
-                _ref("Instance"),
-            ],
-            "description": "One of MLflow's forms, a list of instances, or one instance",
+            "anyOf": [*(_only(name, schema) for name, schema in _forms(manifest).items()), _ref("Instances")],
+            "description": "One of MLflow's forms, or a list of instances",
         },
         "Invoked": _object({"predictions": {"type": "array"}}),
         "Health": _object({"status": {"const": "ok"}, **origin}),
@@ -142,11 +150,30 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _request_schemas(manifest: Manifest) -> dict[str, Any]:
-    """The schemas of a body, as the gateway checks them, but where OpenAPI keeps what is shared elsewhere."""
-    definitions: dict[str, Any] = request_schema(manifest.signature)["definitions"]
-    definitions["Batch"]["properties"]["instances"]["items"] = _ref("Instance")
-    return definitions
+def _forms(manifest: Manifest) -> dict[str, Any]:
+    """MLflow's forms, by the member that holds each; columns may also stand in another order, and `inputs` by name."""
+    records = {"type": "array", "items": _ref("Instance"), "minItems": 1}
+    columns = [{"const": feature.name} for feature in manifest.signature.features]
+    split = {
+        "columns": {"type": "array", "prefixItems": columns, "minItems": len(columns), "maxItems": len(columns)},
+        "data": {"type": "array", "items": _ref("Row"), "minItems": 1},
+        "index": {"type": "array"},
+    }
+    frame = _object(split, ["columns", "data"], {"additionalProperties": False})
+    return dict(zip(FORMS, (frame, records, _ref("Instances"), _ref("Instances")), strict=True))
+
+
+def _csv(manifest: Manifest) -> dict[str, Any]:
+    """CSV as simple as it can be written: numbers and truth values between commas, without a header."""
+    features = manifest.signature.features
+    if len(features) > _PATTERN_FEATURES:
+        return {"type": "string"}
+    line = ",".join(f"({_FIELDS[feature.type]})" + ("?" if feature.nullable else "") for feature in features)
+    return {"type": "string", "pattern": f"^{line}(\\n{line})*\\n?$"}
+
+
+def _only(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return _object({name: schema}, more={"additionalProperties": False})
 
 
 def _operation(name: str, summary: str, *answers: str) -> dict[str, Any]:
@@ -171,8 +198,8 @@ def _parameter(feature: Feature) -> dict[str, Any]:
     return {"name": feature.name, "in": "query", "required": required, "schema": feature_schema(feature)}
 
 
-def _body(schema: dict[str, Any], *more: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": schema}, **{media: {"schema": {"type": "string"}} for media in more}}
+def _body(schema: dict[str, Any], csv: dict[str, Any] | None = None) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema}, **({} if csv is None else {"text/csv": {"schema": csv}})}
     return {"required": True, "content": content}
 
 

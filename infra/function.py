@@ -1,6 +1,8 @@
 """The function that serves a model: role, log group, function, published version, alias."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
@@ -10,7 +12,7 @@ from infra.function_code import ENTRY_POINT, variables
 from infra.settings import Settings
 from model_registry.lambda_packages.platform import lambda_runtime
 from model_registry.release import Release
-from model_registry.shipping import function_files
+from model_registry.shipping import OWN_CODE, function_files
 from model_runtime.manifest import versions_prefix
 
 ALIAS = "live"
@@ -23,6 +25,8 @@ class FunctionArgs:
     release: Release
     layer_arn: pulumi.Input[str]
     settings: Settings
+    own_code: Mapping[str, Path] = field(default_factory=dict)
+    """The owner's own code: files by their path in `code.zip`."""
 
 
 class ModelFunction(pulumi.ComponentResource):
@@ -70,10 +74,11 @@ class ModelFunction(pulumi.ComponentResource):
             ),
             opts=child,
         )
+        files = {**function_files(), **{f"{OWN_CODE}/{file}": path for file, path in args.own_code.items()}}
         function = aws.lambda_.Function(
             f"{name}-function",
             description=f"Serves {manifest.reference}",
-            code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in function_files().items()}),
+            code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in files.items()}),
             handler=ENTRY_POINT,
             runtime=lambda_runtime(manifest.model_format(settings.model_format).environment.python),
             architectures=[settings.architecture],

@@ -3,6 +3,9 @@
 Whatever is wrong with them stops the program here, in one line, before anything is built or created.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -93,13 +96,31 @@ def served_format(settings: Settings, manifest: Manifest) -> ModelFormat:
     return model_format
 
 
-def model_layer(manifest: Manifest, model_format: ModelFormat, architecture: str, *, signing: bool = False) -> Layer:
+def own_code(settings: Settings, release: Release) -> dict[str, Path]:
+    """The owner's own code that the served format needs, checked and unpacked: ONNX has none of it."""
+    if settings.model_format == "onnx":
+        return {}
+    try:
+        return Registry(_storage(settings), actor="pulumi").own_code(release)
+    except RegistryError as error:
+        raise SettingsError(str(error)) from error
+
+
+def model_layer(
+    manifest: Manifest,
+    model_format: ModelFormat,
+    architecture: str,
+    *,
+    own_code: Mapping[str, Path] = MappingProxyType({}),
+    signing: bool = False,
+) -> Layer:
     """Build the layer of a format's packages and of what the handler needs, or take it from the cache.
 
-    With `signing` it also has what checks a signature: 16 MB unzipped that only a stack with a public key pays for.
+    `own_code` is not part of it, but of what must fit into the function beside it. With `signing` it also has what
+    checks a signature: 16 MB unzipped that only a stack with a public key pays for.
     """
     packages = shipping.layer_packages(model_format.environment.packages, signing=signing)
-    code_size = sum(path.stat().st_size for path in shipping.function_files().values())
+    code_size = sum(path.stat().st_size for path in (*shipping.function_files().values(), *own_code.values()))
     try:
         spec = LayerSpec(model_format.environment.python, architecture, tuple(packages.items()))
         layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size)

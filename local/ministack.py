@@ -120,10 +120,11 @@ def start(
         if found:
             raise StartError(f"MiniStack is already running at {found.url} (process {found.pid}): stop it first")
         stop(state)  # what a killed one left
+        interpreter = ministack_python(environments, python=python)
         if port is not None:
             _refuse_taken(port)
-        interpreter = ministack_python(environments, python=python)
-        return _start(state, interpreter, port or _free_port())
+            return _start(state, interpreter, port)
+        return _start_at_a_free_port(state, interpreter)
 
 
 @contextlib.contextmanager
@@ -156,6 +157,19 @@ def stop(state: Path) -> bool:
     shutil.rmtree(state / "tmp", ignore_errors=True)
     _note(state).unlink(missing_ok=True)
     return process is not None
+
+
+def _start_at_a_free_port(state: Path, python: Path) -> LocalAws:
+    """Start, once more where another process took the port between its choice and its use."""
+    port = _free_port()
+    try:
+        return _start(state, python, port)
+    except StartError:
+        try:
+            _refuse_taken(port)
+        except StartError:
+            return _start(state, python, _free_port())
+        raise
 
 
 def _start(state: Path, python: Path, port: int) -> LocalAws:

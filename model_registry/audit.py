@@ -80,14 +80,16 @@ def _faults(s3: Any, bucket: str, ref: TagRef) -> Iterator[str]:
 
 def _between(before: Tag, after: Tag) -> Iterator[str]:
     """What is wrong with one state of a tag as the next after another."""
-    earlier, later = len(before.history), len(after.history)
-    different = [old.sequence for old, new in zip(before.history, after.history, strict=False) if old != new]
+    earlier, later = (tag.sealed + len(tag.history) for tag in (before, after))
+    new = {move.sequence: move for move in after.history}
+    # What was sealed since is in segments, which are written once; the moves that both hold must be the same.
+    different = [old.sequence for old in before.history if new.get(old.sequence, old) != old]
     if different:
         moves = ", ".join(map(str, different))
         yield f"it was rewritten: move {moves} is not what was stored before"
     if later < earlier:
         yield f"it was cut: {earlier} moves were stored before, {later} are left"
-    elif history.is_continued_by(before, after) and later > earlier + 1:
+    elif not different and later > earlier + 1:
         yield f"it has {later - earlier} moves more than the version stored before: those in between were removed"
 
 

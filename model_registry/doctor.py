@@ -1,38 +1,57 @@
-"""What is wrong with a whole registry. Reads every object once, changes nothing, and unpickles nothing."""
+"""What is wrong with a whole registry. Reads every object once, changes nothing of it, and unpickles nothing.
 
+An object that cannot be read is a finding, and never hides what is wrong with another.
+"""
+
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Literal
 
 from model_registry import history
-from model_registry.records import DELETED_FILE, DEPRECATED_FILE, decode_mark, decode_policy, decode_tag, tag_key
-from model_registry.reference import TagRef, VersionRef
-from model_runtime.errors import RecordError
+from model_registry.records import (
+    DELETED_FILE,
+    DEPRECATED_FILE,
+    Move,
+    counter_key,
+    decode_counter,
+    decode_mark,
+    decode_rules,
+    decode_tag,
+    tag_key,
+)
+from model_registry.reference import TagRef, VersionRef, is_slug, is_version
+from model_registry.tags import Tags
+from model_registry.versions import files_of
+from model_runtime.errors import AccessDeniedError, IntegrityError, RecordError, StorageError
 from model_runtime.manifest import (
+    CODE_FILE,
     FORMAT_FILES,
+    GOLDEN_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
+    REPORT_FILE,
     Artifact,
     decode_manifest,
     digest,
     version_key,
 )
 from model_runtime.signing import SIGNING_FILE
-from model_runtime.storage import Storage
+from model_runtime.storage import PROBES, Storage
 
 Severity = Literal["error", "warning", "note"]
 
-_SLUG = "[a-z0-9]+(?:-[a-z0-9]+)*"
-_OF_MODEL = re.compile(rf"models/(?P<name>{_SLUG})/.*", re.DOTALL)
-_VERSION_FILE = re.compile(rf"models/(?P<name>{_SLUG})/versions/(?P<version>[1-9][0-9]*)/(?P<file>[^/]+)")
-_TAG_FILE = re.compile(rf"models/(?P<name>{_SLUG})/tags/(?P<tag>{_SLUG})\.json")
-_POLICY_FILE = re.compile(rf"models/(?P<name>{_SLUG})/policies/(?P<tag>{_SLUG})\.json")
+_OF_MODEL = re.compile(r"models/(?P<name>[^/]+)/(?P<rest>.*)", re.DOTALL)
+_SEGMENT_FILE = re.compile(r"history/[^/]+/[0-9]{9}\.json")
 _OWN_FILES = frozenset({MANIFEST_FILE, DEPRECATED_FILE, DELETED_FILE, SIGNING_FILE})
-_FILES = _OWN_FILES | set(FORMAT_FILES.values())
+_FILES = _OWN_FILES | set(FORMAT_FILES.values()) | {GOLDEN_FILE, CODE_FILE, REPORT_FILE}
 _RESTORE = "restore the object from the bucket's versions"
+_AT_ONCE = 16
+"""So many versions are read at once: a request mostly waits."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +78,13 @@ class _Entry:
     version: int = 0
     file: str = ""
     tag: str = ""
-    policy: str = ""
+    rules: str = ""
+    is_counter: bool = False
+    is_segment: bool = False
+
+
+Pins = dict[int, dict[str, list[str]]]
+"""For each version the digests that histories recorded of its manifest, and the moves that did."""
 
 
 def findings(storage: Storage, *, check_bytes: bool = True) -> Iterator[Finding]:
@@ -68,134 +93,202 @@ def findings(storage: Storage, *, check_bytes: bool = True) -> Iterator[Finding]
     With `check_bytes` every model is downloaded and its SHA-256 compared with the manifest's; without, it only has to
     be there.
     """
-    entries = (_parse(key, modified) for key, modified in storage.entries(""))
+    yield from _service(storage)
+    entries = (_parse(key, modified) for key, modified in storage.entries("") if not key.startswith(PROBES))
     for name, of_model in groupby(entries, lambda entry: entry.name):
         if not name:
             yield from (_foreign(entry.key) for entry in of_model)
         else:
-            yield from _model(storage, name, of_model, check_bytes=check_bytes)
+            yield from _Model(storage, name, check_bytes=check_bytes).findings(of_model)
+
+
+def _service(storage: Storage) -> Iterator[Finding]:
+    try:
+        storage.require_conditional_writes()
+    except AccessDeniedError:
+        return  # whoever may only read cannot try it, and does no harm
+    except StorageError as error:
+        yield _unreadable(PROBES, "the service", error)
 
 
 def _parse(key: str, modified: datetime) -> _Entry:
-    if match := _VERSION_FILE.fullmatch(key):
-        return _Entry(key, modified, match["name"], version=int(match["version"]), file=match["file"])
-    if match := _TAG_FILE.fullmatch(key):
-        return _Entry(key, modified, match["name"], tag=match["tag"])
-    if match := _POLICY_FILE.fullmatch(key):
-        return _Entry(key, modified, match["name"], policy=match["tag"])
     match = _OF_MODEL.fullmatch(key)
-    return _Entry(key, modified, match["name"] if match else "")
+    if match is None or not is_slug(match["name"]):
+        return _Entry(key, modified)
+    name = match["name"]
+    kind, _, rest = match["rest"].partition("/")
+    stem, dot, suffix = rest.rpartition(".")
+    if kind == "versions":
+        version, _, file = rest.partition("/")
+        if is_version(version) and file and "/" not in file:
+            return _Entry(key, modified, name, version=int(version), file=file)
+    elif dot and suffix == "json" and is_slug(stem) and kind in {"tags", "policies"}:
+        is_tag = kind == "tags"
+        return _Entry(key, modified, name, tag=stem if is_tag else "", rules="" if is_tag else stem)
+    is_segment = _SEGMENT_FILE.fullmatch(match["rest"]) is not None
+    return _Entry(key, modified, name, is_counter=key == counter_key(name), is_segment=is_segment)
 
 
-def _model(storage: Storage, name: str, entries: Iterator[_Entry], *, check_bytes: bool) -> Iterator[Finding]:
-    # S3 lists in the order of the keys: all of a version's files together, and the tags before the versions.
-    committed: set[int] = set()
-    deleted: set[int] = set()
-    targets: dict[str, int] = {}
-    for version, group in groupby(entries, lambda entry: entry.version):
-        if not version:
-            for entry in group:
-                if entry.tag:
-                    yield from _tag(storage, TagRef(name, entry.tag), targets)
-                elif entry.policy:
-                    yield from _policy(storage, entry.key, TagRef(name, entry.policy))
+class _Model:
+    """One model, read once: its tags first, then its versions, several at a time."""
+
+    def __init__(self, storage: Storage, name: str, *, check_bytes: bool) -> None:
+        self._storage = storage
+        self._name = name
+        self._check_bytes = check_bytes
+        self._committed: set[int] = set()
+        self._deleted: set[int] = set()
+        self._targets: dict[str, int] = {}
+        self._pins: Pins = {}
+
+    def findings(self, entries: Iterable[_Entry]) -> Iterator[Finding]:
+        # S3 lists in the order of the keys: all of a version's files together, and the tags before the versions.
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        try:
+            for is_version_, group in groupby(entries, lambda entry: entry.version > 0):
+                if is_version_:
+                    versions = [
+                        (VersionRef(self._name, version), {entry.file: entry.modified for entry in of_version})
+                        for version, of_version in groupby(group, lambda entry: entry.version)
+                    ]
+                    for found in pool.map(lambda one: list(self._version(*one)), versions):
+                        yield from found
                 else:
-                    yield _foreign(entry.key)
-            continue
-        files = {entry.file: entry.modified for entry in group}
-        if DELETED_FILE in files:
-            deleted.add(version)
+                    for entry in group:
+                        yield from self._beside(entry)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        yield from self._dangling()
+
+    def _beside(self, entry: _Entry) -> Iterator[Finding]:
+        if entry.tag:
+            yield from self._tag(TagRef(self._name, entry.tag))
+        elif entry.rules:
+            what = f"the promotion rules of {TagRef(self._name, entry.rules)}"
+            yield from _readable(self._storage, entry.key, what, decode_rules)
+        elif entry.is_counter:
+            yield from _readable(self._storage, entry.key, f"the counter of {self._name}", decode_counter)
+        elif not entry.is_segment:  # those are read with their tag
+            yield _foreign(entry.key)
+
+    def _tag(self, ref: TagRef) -> Iterator[Finding]:
+        key = tag_key(ref.name, ref.tag)
+        try:
+            stored = self._storage.read(key)
+            tag = decode_tag(stored.data) if stored else None
+        except RecordError as error:
+            yield _unreadable(key, str(ref), error)
+            return
+        if tag is None:
+            return
+        faults = list(history.faults(ref, tag))
+        yield from (Finding("error", key, fault, _RESTORE) for fault in faults)
+        if tag.version is not None:
+            self._targets[ref.tag] = tag.version
+        for move in tag.history:
+            self._record(ref, move)
+        if faults:
+            return  # where the sealed moves would have to end is not known
+        try:
+            for move in Tags(self._storage).newest_first(tag):
+                if move.sequence <= tag.sealed:
+                    self._record(ref, move)
+        except (IntegrityError, RecordError) as error:
+            yield _unreadable(key, str(ref), error)
+
+    def _record(self, ref: TagRef, move: Move) -> None:
+        if move.to_version is not None and move.manifest_sha256 is not None:
+            moves = self._pins.setdefault(move.to_version, {}).setdefault(move.manifest_sha256, [])
+            moves.append(f"move {move.sequence} of {ref}")
+
+    def _version(self, ref: VersionRef, files: Mapping[str, datetime]) -> Iterator[Finding]:
+        known = _FILES
         if MANIFEST_FILE in files:
-            committed.add(version)
-            yield from _committed(storage, VersionRef(name, version), files, check_bytes=check_bytes)
+            self._committed.add(ref.version)
+            known, found = self._manifest(ref, files)
+            yield from found
         else:
-            yield from _uncommitted(VersionRef(name, version), files)
-        yield from _marks(storage, VersionRef(name, version), files)
-    for tag, version in targets.items():
-        if version not in committed:
-            what = "was deleted" if version in deleted else "does not exist"
-            yield Finding(
-                "error",
-                tag_key(name, tag),
-                f"{name}@{tag} points at {name}/{version}, which {what}",
-                f"move the tag, say by `rollback {name}@{tag}`, or restore the version's objects",
-            )
+            yield from _uncommitted(ref, files)
+        marks = {file: version_key(ref.name, ref.version, file) for file in (DEPRECATED_FILE, DELETED_FILE)}
+        for file, key in marks.items():
+            if file in files:
+                yield from _readable(self._storage, key, f"{file} of {ref}", decode_mark)
+        if DELETED_FILE in files and not self._is_withdrawn(marks[DELETED_FILE]):
+            self._deleted.add(ref.version)
+            if MANIFEST_FILE in files:
+                yield Finding(
+                    "error",
+                    version_key(ref.name, ref.version, MANIFEST_FILE),
+                    f"{ref} is marked as deleted, and its manifest is still there: a deletion was cut off",
+                    f"`delete {ref}` again",
+                )
+        foreign = [file for file in files if file not in known and not file.endswith(".whl")]
+        yield from (_foreign(version_key(ref.name, ref.version, file)) for file in foreign)
 
-
-def _tag(storage: Storage, ref: TagRef, targets: dict[str, int]) -> Iterator[Finding]:
-    key = tag_key(ref.name, ref.tag)
-    tag = None
-    try:
-        stored = storage.read(key)
-        tag = decode_tag(stored.data) if stored else None
-    except RecordError as error:
-        yield _unreadable(key, str(ref), error)
-    if tag is None:
-        return
-    for fault in history.faults(ref, tag):
-        yield Finding("error", key, fault, _RESTORE)
-    if tag.version is not None:
-        targets[ref.tag] = tag.version
-
-
-def _policy(storage: Storage, key: str, ref: TagRef) -> Iterator[Finding]:
-    stored = storage.read(key)
-    try:
-        if stored:
-            decode_policy(stored.data)
-    except RecordError as error:
-        yield _unreadable(key, f"the gates of {ref}", error)
-
-
-def _committed(
-    storage: Storage, ref: VersionRef, files: dict[str, datetime], *, check_bytes: bool
-) -> Iterator[Finding]:
-    key = version_key(ref.name, ref.version, MANIFEST_FILE)
-    known = _FILES
-    if DELETED_FILE in files:
-        yield Finding(
-            "error",
-            key,
-            f"{ref} is marked as deleted, and its manifest is still there: a deletion was cut off",
-            f"`delete {ref}` again",
-        )
-    try:
-        stored = storage.read(key)
-        manifest = decode_manifest(stored.data) if stored else None
-    except RecordError as error:
-        yield _unreadable(key, str(ref), error)
-    else:
-        if manifest is None:
-            return  # deleted since it was listed
-        artifacts = [manifest.model_format(model_format).artifact for model_format in manifest.format_names]
-        known = _OWN_FILES | {artifact.file for artifact in artifacts}
+    def _manifest(self, ref: VersionRef, files: Mapping[str, datetime]) -> tuple[frozenset[str], list[Finding]]:
+        """The files that belong to a version, and what is wrong with its manifest or with them."""
+        key = version_key(ref.name, ref.version, MANIFEST_FILE)
+        try:
+            stored = self._storage.read(key)
+            manifest = decode_manifest(stored.data) if stored else None
+            artifacts = files_of(manifest) if manifest else []
+        except RecordError as error:
+            return _FILES, [_unreadable(key, str(ref), error)]
+        if stored is None or manifest is None:
+            return _FILES, []  # deleted since it was listed
+        found = []
         if manifest.reference != str(ref):
-            yield Finding("error", key, f"the manifest of {ref} says that it is {manifest.reference}", _RESTORE)
+            fact = f"the manifest of {ref} says that it is {manifest.reference}"
+            found.append(Finding("error", key, fact, _RESTORE))
+        sha256 = digest(stored.data)
+        for recorded, moves in self._pins.get(ref.version, {}).items():
+            if recorded != sha256:
+                fact = f"the manifest of {ref} has SHA-256 {sha256}, {moves[0]} recorded {recorded}: it was replaced"
+                found.append(Finding("error", key, fact, f"do not load it; {_RESTORE}"))
         for artifact in artifacts:
-            yield from _artifact(storage, ref, artifact, files, check_bytes=check_bytes)
-    yield from _foreign_files(ref, files, known)
+            found += self._artifact(ref, artifact, files)
+        return _OWN_FILES | {artifact.file for artifact in artifacts}, found
+
+    def _artifact(self, ref: VersionRef, artifact: Artifact, files: Mapping[str, datetime]) -> Iterator[Finding]:
+        key = version_key(ref.name, ref.version, artifact.file)
+        restore = f"do not load it; {_RESTORE}, or publish again"
+        if artifact.file not in files:
+            yield Finding("error", key, f"{ref} has lost its {artifact.file}", f"{_RESTORE}, or publish again")
+            return
+        chunks = self._storage.chunks(key) if self._check_bytes else None
+        if chunks is None:
+            return
+        size, sha256 = 0, hashlib.sha256()
+        for chunk in chunks:
+            size += len(chunk)
+            sha256.update(chunk)
+        if size != artifact.size:
+            fact = f"{artifact.file} of {ref} has {size} bytes, its manifest says {artifact.size}"
+            yield Finding("error", key, fact, restore)
+        elif sha256.hexdigest() != artifact.sha256:
+            fact = f"{artifact.file} of {ref} has SHA-256 {sha256.hexdigest()}, its manifest says {artifact.sha256}"
+            yield Finding("error", key, fact, restore)
+
+    def _is_withdrawn(self, key: str) -> bool:
+        try:
+            stored = self._storage.read(key)
+            return stored is not None and decode_mark(stored.data).withdrawn
+        except RecordError:
+            return False
+
+    def _dangling(self) -> Iterator[Finding]:
+        for tag, version in self._targets.items():
+            if version not in self._committed:
+                what = "was deleted" if version in self._deleted else "does not exist"
+                yield Finding(
+                    "error",
+                    tag_key(self._name, tag),
+                    f"{self._name}@{tag} points at {self._name}/{version}, which {what}",
+                    f"move the tag, for example by `rollback {self._name}@{tag}`, or restore the version's objects",
+                )
 
 
-def _artifact(
-    storage: Storage, ref: VersionRef, artifact: Artifact, files: dict[str, datetime], *, check_bytes: bool
-) -> Iterator[Finding]:
-    key = version_key(ref.name, ref.version, artifact.file)
-    restore = f"do not load it; {_RESTORE}, or publish again"
-    if artifact.file not in files:
-        yield Finding("error", key, f"{ref} has lost its {artifact.file}", f"{_RESTORE}, or publish again")
-        return
-    stored = storage.read(key) if check_bytes else None
-    if stored is None:
-        return
-    if len(stored.data) != artifact.size:
-        fact = f"{artifact.file} of {ref} has {len(stored.data)} bytes, its manifest says {artifact.size}"
-        yield Finding("error", key, fact, restore)
-    elif (found := digest(stored.data)) != artifact.sha256:
-        fact = f"{artifact.file} of {ref} has SHA-256 {found}, its manifest says {artifact.sha256}"
-        yield Finding("error", key, fact, restore)
-
-
-def _uncommitted(ref: VersionRef, files: dict[str, datetime]) -> Iterator[Finding]:
+def _uncommitted(ref: VersionRef, files: Mapping[str, datetime]) -> Iterator[Finding]:
     key = version_key(ref.name, ref.version, MODEL_FILE)
     if MODEL_FILE in files and DELETED_FILE in files:
         yield Finding("warning", key, f"{ref} is deleted, its model is still there: a deletion was cut off", "`gc`")
@@ -208,28 +301,21 @@ def _uncommitted(ref: VersionRef, files: dict[str, datetime]) -> Iterator[Findin
         yield Finding(
             "warning", mark, f"{ref} is marked as deprecated, and there is no such version", "delete the mark"
         )
-    yield from _foreign_files(ref, files, _FILES)
 
 
-def _marks(storage: Storage, ref: VersionRef, files: dict[str, datetime]) -> Iterator[Finding]:
-    for file in (DEPRECATED_FILE, DELETED_FILE):
-        key = version_key(ref.name, ref.version, file)
-        stored = storage.read(key) if file in files else None
-        try:
-            if stored:
-                decode_mark(stored.data)
-        except RecordError as error:
-            yield _unreadable(key, f"{file} of {ref}", error)
+def _readable(storage: Storage, key: str, what: str, decode: Callable[[bytes], object]) -> Iterator[Finding]:
+    stored = storage.read(key)
+    try:
+        if stored:
+            decode(stored.data)
+    except RecordError as error:
+        yield _unreadable(key, what, error)
 
 
-def _foreign_files(ref: VersionRef, files: dict[str, datetime], known: frozenset[str]) -> Iterator[Finding]:
-    return (_foreign(version_key(ref.name, ref.version, file)) for file in files if file not in known)
-
-
-def _unreadable(key: str, what: str, error: RecordError) -> Finding:
+def _unreadable(key: str, what: str, error: Exception) -> Finding:
     fact, _, remedy = str(error).rpartition(": ")
-    return Finding("error", key, f"{what}: {fact}", remedy)
+    return Finding("error", key, fact if fact.startswith(what) else f"{what}: {fact}", remedy)
 
 
 def _foreign(key: str) -> Finding:
-    return Finding("note", key, "is no object of the registry, which does not look at it", "keep it in another bucket")
+    return Finding("note", key, "is not an object of the registry, which ignores it", "keep it in another bucket")

@@ -1,7 +1,7 @@
 """What a version must show before a tag is moved to it. Pure: manifests in, passed checks or GateError out.
 
-A gate holds exactly at its bound: 0.95 passes `accuracy>=0.95`. A higher metric is the better one, but for the names of
-errors and losses (`is_lower_better`).
+A gate holds exactly at its bound: 0.95 passes `accuracy>=0.95`. Higher is better, except for metrics named like errors
+and losses (`is_lower_better`).
 """
 
 import math
@@ -15,7 +15,17 @@ from model_registry.records import Gates, Mark
 from model_runtime.errors import GateError, InvalidGateError
 from model_runtime.manifest import Manifest, check_slug
 
-__all__ = ["NO_GATES", "Gates", "Requirement", "Rules", "check_gates", "evaluate", "is_lower_better", "parse", "rules"]
+__all__ = [
+    "NO_GATES",
+    "Gates",
+    "JointGates",
+    "Requirement",
+    "check_gates",
+    "evaluate",
+    "is_lower_better",
+    "joined",
+    "parse",
+]
 
 NO_GATES = Gates()
 
@@ -42,8 +52,8 @@ class Requirement:
 
 
 @dataclass(frozen=True)
-class Rules:
-    """The gates of a policy and those of a call as one."""
+class JointGates:
+    """The gates of a tag's promotion rules and those of a call as one."""
 
     require: tuple[Requirement, ...]
     not_worse_than: tuple[str, ...]
@@ -61,26 +71,26 @@ def parse(text: str) -> Requirement:
         bound = math.nan
     if found is None or not math.isfinite(bound):
         raise InvalidGateError(
-            f"{text!r} is no requirement: write METRIC, one of >= > <= < == and a number, for example accuracy>=0.95"
+            f"{text!r} is not a requirement: write METRIC, one of >= > <= < == and a number, for example accuracy>=0.95"
         )
     return Requirement(found[1], found[2], bound)
 
 
 def check_gates(gates: Gates) -> Gates:
     """Return the gates if they are well formed; InvalidGateError or InvalidNameError otherwise."""
-    rules(None, gates)
+    joined(None, gates)
     return gates
 
 
-def rules(policy: Gates | None, call: Gates) -> Rules:
-    """Join a policy's gates with those of a call, which never weaken it.
+def joined(standing: Gates | None, call: Gates) -> JointGates:
+    """Join the gates of a tag's promotion rules with those of a call, which never weaken them.
 
-    What either demands is demanded. A breaking change or a deprecated version needs the leave of both: the policy
-    says whether it is possible at all, the call that it is meant. Without a policy the call alone decides.
+    What either demands is demanded. A breaking change or a deprecated version must be allowed by both: the rules say
+    whether it is possible at all, the call that it is meant. Without rules the call alone decides.
     """
-    both = [call] if policy is None else [policy, call]
+    both = [call] if standing is None else [standing, call]
     baselines = (gates.not_worse_than for gates in both if gates.not_worse_than is not None)
-    return Rules(
+    return JointGates(
         require=tuple(parse(text) for text in dict.fromkeys(text for gates in both for text in gates.require)),
         not_worse_than=tuple(dict.fromkeys(check_slug(tag, "tag") for tag in baselines)),
         verify=any(gates.verify for gates in both),
@@ -90,7 +100,7 @@ def rules(policy: Gates | None, call: Gates) -> Rules:
 
 
 def evaluate(
-    rules: Rules,
+    gates: JointGates,
     candidate: Manifest,
     *,
     target: str,
@@ -101,13 +111,13 @@ def evaluate(
     """The checks that a version passed, a sentence each with its numbers; GateError with all that it failed.
 
     `target` is the tag to be moved as NAME@TAG, `current` the version that it points at. `baselines` has a version for
-    each tag of `rules.not_worse_than`, None where it points at none. What `rules.verify` demands is not done here.
+    each tag of `gates.not_worse_than`, None where it points at none. What `gates.verify` demands is not done here.
     """
     judged = [
-        *_bounds(rules, candidate),
-        *_baselines(rules, candidate, target, baselines),
-        *_signature(rules, candidate, current),
-        *_deprecation(rules, candidate, deprecated),
+        *_bounds(gates, candidate),
+        *_baselines(gates, candidate, target, baselines),
+        *_signature(gates, candidate, current),
+        *_deprecation(gates, candidate, deprecated),
     ]
     failures = [sentence for passed, sentence in judged if not passed]
     if failures:
@@ -127,8 +137,8 @@ def is_lower_better(metric: str) -> bool:
 _Judgement = tuple[bool, str]
 
 
-def _bounds(rules: Rules, candidate: Manifest) -> Iterator[_Judgement]:
-    for requirement in rules.require:
+def _bounds(gates: JointGates, candidate: Manifest) -> Iterator[_Judgement]:
+    for requirement in gates.require:
         name, sign, bound = requirement.metric, requirement.operator, requirement.bound
         if name not in candidate.metrics:
             yield False, f"{candidate.reference} has no metric {name!r} (it has {_names(candidate)})"
@@ -141,12 +151,12 @@ def _bounds(rules: Rules, candidate: Manifest) -> Iterator[_Judgement]:
 
 
 def _baselines(
-    rules: Rules, candidate: Manifest, target: str, baselines: Mapping[str, Manifest | None]
+    gates: JointGates, candidate: Manifest, target: str, baselines: Mapping[str, Manifest | None]
 ) -> Iterator[_Judgement]:
-    for tag in rules.not_worse_than:
+    for tag in gates.not_worse_than:
         baseline = baselines[tag]
         if baseline is None:
-            # The first move of a tag must be possible under its own policy; another tag's absence is a slip.
+            # The first move of a tag must be possible under its own rules; another tag that is missing is a typo.
             first = f"{candidate.name}@{tag}" == target
             yield first, f"{candidate.name}@{tag} points at no version, there is nothing to compare with"
             continue
@@ -163,20 +173,23 @@ def _baselines(
                 yield False, f"{name} of {candidate.reference} is {value}, worse than {bound} of {label}"
 
 
-def _signature(rules: Rules, candidate: Manifest, current: Manifest | None) -> Iterator[_Judgement]:
+def _signature(gates: JointGates, candidate: Manifest, current: Manifest | None) -> Iterator[_Judgement]:
     changes = breaking_changes(current.signature, candidate.signature) if current else []
     if current and changes:
         sentence = f"{candidate.reference} breaks callers of {current.reference} ({', '.join(changes)})"
-        if rules.allow_breaking:
+        if gates.allow_breaking:
             yield True, f"{sentence}, which was allowed"
         else:
-            yield False, f"{sentence}: allow breaking changes if it is meant, in the tag's policy too where it has one"
+            yield (
+                False,
+                f"{sentence}: allow breaking changes if it is meant, also in the tag's promotion rules if it has any",
+            )
 
 
-def _deprecation(rules: Rules, candidate: Manifest, deprecated: Mark | None) -> Iterator[_Judgement]:
+def _deprecation(gates: JointGates, candidate: Manifest, deprecated: Mark | None) -> Iterator[_Judgement]:
     if deprecated is not None:
         sentence = f"{candidate.reference} is deprecated by {deprecated.by} ({deprecated.reason or 'no reason given'})"
-        yield rules.allow_deprecated, f"{sentence}, which was allowed" if rules.allow_deprecated else sentence
+        yield gates.allow_deprecated, f"{sentence}, which was allowed" if gates.allow_deprecated else sentence
 
 
 def _names(manifest: Manifest) -> str:

@@ -1,7 +1,7 @@
 """What a tag's history says. Pure functions on the records; nothing here talks to the bucket."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
@@ -9,13 +9,16 @@ import msgspec
 
 from model_registry.records import Move, Tag
 from model_registry.reference import TagRef
-from model_runtime.errors import NotFoundError
 from model_runtime.manifest import digest, encode
 
 
+def unset(ref: TagRef) -> Tag:
+    """A tag before its first move."""
+    return Tag(name=ref.name, tag=ref.tag, version=None, history=())
+
+
 def moved(
-    ref: TagRef,
-    current: Tag | None,
+    current: Tag,
     to_version: int | None,
     *,
     manifest_sha256: str | None,
@@ -24,47 +27,50 @@ def moved(
     at: datetime,
     reason: str = "",
     checks: tuple[str, ...] = (),
+    steps: int = 1,
 ) -> Tag:
     """The tag after one more move. Its time is never before the last move's, whatever the writers' clocks say."""
-    last = current.history[-1] if current else None
+    last = current.history[-1] if current.history else None
     move = Move(
         sequence=last.sequence + 1 if last else 1,
         id=uuid.uuid4().hex,
         action=msgspec.convert(action, type=Move.__annotations__["action"]),
-        from_version=current.version if current else None,
+        from_version=current.version,
         to_version=to_version,
         by=by,
         at=max(at, last.at) if last else at,
         reason=reason,
         manifest_sha256=manifest_sha256,
         checks=checks,
+        steps=steps,
         previous=digest(encode(last)) if last else None,
     )
-    history = (*current.history, move) if current else (move,)
-    return Tag(name=ref.name, tag=ref.tag, version=to_version, history=history)
+    return Tag(
+        name=current.name, tag=current.tag, version=to_version, history=(*current.history, move), sealed=current.sealed
+    )
 
 
-def before(tag: Tag) -> int:
-    """The version to roll back to: what was there before the last move that was not itself taken back.
+def earlier(newest_first: Iterable[Move]) -> Iterator[tuple[int, Move]]:
+    """What a tag can be rolled back to, the nearest first: a move, and how many moves that takes back.
 
-    Rolling back several times in a row goes back step by step. NotFoundError where there is nothing earlier.
+    Moves that were taken back already do not count: rolling back several times goes back step by step.
     """
-    there: list[int | None] = []
-    for move in tag.history:
-        if move.action == "rollback" and there:
-            there.pop()
+    taken_back = steps = 0
+    for move in newest_first:
+        if move.action == "rollback":
+            taken_back += move.steps
+        elif taken_back:
+            taken_back -= 1
         else:
-            there.append(move.to_version)
-    earlier = [version for version in there[:-1] if version is not None]
-    if not earlier:
-        raise NotFoundError(f"{tag.name}@{tag.tag} has nothing to roll back to: its history begins where it is now")
-    return earlier[-1]
+            if steps:
+                yield steps, move
+            steps += 1
 
 
-def version_at(tag: Tag, time: datetime) -> int | None:
+def version_at(moves: Sequence[Move], time: datetime) -> int | None:
     """What the tag pointed at, at an instant; None where it was not set then."""
     version = None
-    for move in tag.history:
+    for move in moves:
         if move.at > time:
             break
         version = move.to_version
@@ -72,25 +78,33 @@ def version_at(tag: Tag, time: datetime) -> int | None:
 
 
 def faults(ref: TagRef, tag: Tag) -> Iterator[str]:
-    """Everything that is wrong with a history: an edited, dropped, added or reordered entry breaks the chain."""
+    """Everything that is wrong with a tag object: an edited, dropped, added or reordered entry breaks the chain."""
     if (tag.name, tag.tag) != (ref.name, ref.tag):
         yield f"{ref}: the object says that it is {tag.name}@{tag.tag}"
     if not tag.history:
-        yield f"{ref}: the history is empty"
+        if tag.version is not None or tag.sealed:
+            yield f"{ref}: the history is empty"
         return
-    first = tag.history[0]
-    if first.sequence != 1 or first.previous is not None or first.from_version is not None:
-        yield f"{ref}: the history does not begin with the first move, but with number {first.sequence}"
-    for move in tag.history:
-        if (move.to_version is None) != (move.manifest_sha256 is None):
-            yield f"{ref}: move {move.sequence} does not say which manifest version {move.to_version} has"
-    for earlier, later in pairwise(tag.history):
-        yield from (f"{ref}: {fault}" for fault in _between(earlier, later))
+    yield from chain_faults(ref, tag.history, after=tag.sealed)
     if tag.version != tag.history[-1].to_version:
         yield f"{ref}: it points at {tag.version}, its last move went to {tag.history[-1].to_version}"
 
 
-def _between(earlier: Move, later: Move) -> Iterator[str]:
+def chain_faults(ref: TagRef, moves: Sequence[Move], *, after: int = 0) -> Iterator[str]:
+    """What is wrong with moves that follow one another, the first of them with the number `after` + 1."""
+    first = moves[0]
+    is_start = first.previous is None and first.from_version is None
+    if first.sequence != after + 1 or (after == 0 and not is_start):
+        begin = f"follow move {after}" if after else "begin with the first move"
+        yield f"{ref}: the history does not {begin}, but begins with number {first.sequence}"
+    for move in moves:
+        if (move.to_version is None) != (move.manifest_sha256 is None):
+            yield f"{ref}: move {move.sequence} does not say which manifest version {move.to_version} has"
+    for before, later in pairwise(moves):
+        yield from (f"{ref}: {fault}" for fault in link_faults(before, later))
+
+
+def link_faults(earlier: Move, later: Move) -> Iterator[str]:
     """What is wrong with one move as the next after another."""
     if later.sequence != earlier.sequence + 1:
         yield f"move {later.sequence} follows move {earlier.sequence}"
@@ -100,8 +114,3 @@ def _between(earlier: Move, later: Move) -> Iterator[str]:
         yield f"move {later.sequence} goes from {later.from_version}, the one before went to {earlier.to_version}"
     if later.at < earlier.at:
         yield f"move {later.sequence} is dated before move {earlier.sequence}"
-
-
-def is_continued_by(older: Tag, newer: Tag) -> bool:
-    """Whether a later state of a tag has the whole history of an earlier one: nothing was cut off or rewritten."""
-    return newer.history[: len(older.history)] == older.history

@@ -1,70 +1,69 @@
 """Gates where a tag is moved: which ones hold, and what they are judged against."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from model_registry import gates
-from model_registry.records import Policy, Tag
+from model_registry.gates import JointGates
+from model_registry.records import PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
-from model_runtime.errors import NotFoundError
+from model_registry.tags import Tags
+from model_registry.versions import Versions
 from model_runtime.manifest import Manifest
 
-if TYPE_CHECKING:
-    from model_registry.registry import Registry
-
 Progress = Callable[[str], None]
-Judge = Callable[[Tag | None], tuple[str, ...]]
-"""Given the tag as it is before a move: the checks that were passed, or GateError."""
 
 
-def judge(
-    registry: "Registry",
-    ref: TagRef,
-    candidate: Release,
-    *,
-    policy: Policy | None,
-    call: gates.Gates | None,
-    manifest_of: Callable[[VersionRef], Manifest],
-    progress: Progress,
-) -> Judge | None:
-    """What decides whether a tag may be moved to a version; None where neither a policy nor the call has gates.
+@dataclass(frozen=True)
+class Judge:
+    """Decides whether a tag may be moved to a version.
 
-    `manifest_of` reads what the candidate is compared with. The expensive verification comes last, and only where
-    everything else was passed.
+    `gates` is None where neither the tag's promotion rules nor the call has any. `verify` rebuilds the candidate's
+    environment and says what it found.
     """
-    if policy is None and call is None:
-        return None
-    rules = gates.rules(policy.gates if policy else None, call or gates.NO_GATES)
 
-    def version_of(tag: Tag | None) -> Manifest | None:
-        return None if tag is None or tag.version is None else manifest_of(VersionRef(tag.name, tag.version))
+    gates: JointGates | None
+    ref: TagRef
+    candidate: Release
+    versions: Versions
+    tags: Tags
+    verify: Callable[[], str]
 
-    def judged(current: Tag | None) -> tuple[str, ...]:
-        replaced = version_of(current)
+    def checks(self, current: Tag) -> tuple[str, ...]:
+        """The checks that were passed, given the tag as it is before the move; GateError where one was not.
+
+        The expensive verification comes last, and only where everything else was passed.
+        """
+        if self.gates is None:
+            return ()
+        manifest = self.candidate.manifest
+        replaced = self._manifest_of(current)
         passed = gates.evaluate(
-            rules,
-            candidate.manifest,
-            target=str(ref),
+            self.gates,
+            manifest,
+            target=str(self.ref),
             current=replaced,
-            baselines={
-                tag: replaced if tag == ref.tag else version_of(_tag(registry, TagRef(ref.name, tag)))
-                for tag in rules.not_worse_than
-            },
-            deprecated=registry.deprecation(candidate),
+            baselines={tag: self._baseline(tag, replaced) for tag in self.gates.not_worse_than},
+            deprecated=self.versions.deprecation(VersionRef(manifest.name, manifest.version)),
         )
-        if not rules.verify:
-            return passed
-        from model_registry.verification import verify_version
+        return (*passed, self.verify()) if self.gates.verify else passed
 
-        version = VersionRef(candidate.manifest.name, candidate.manifest.version)
-        return (*passed, str(verify_version(registry, version, progress=progress)))
+    def _baseline(self, tag: str, replaced: Manifest | None) -> Manifest | None:
+        if tag == self.ref.tag:
+            return replaced
+        found = self.tags.read(TagRef(self.ref.name, tag))
+        return None if found is None else self._manifest_of(found[0])
 
-    return judged
+    def _manifest_of(self, tag: Tag) -> Manifest | None:
+        if tag.version is None:
+            return None
+        # Signed or not: a registry that begins to ask for signing must be able to replace what is not signed.
+        return self.versions.read(VersionRef(tag.name, tag.version)).manifest
 
 
-def _tag(registry: "Registry", ref: TagRef) -> Tag | None:
-    try:
-        return registry.tag_of(ref)
-    except NotFoundError:
+def joint_gates(rules: PromotionRules | None, call: gates.Gates | None) -> JointGates | None:
+    """The gates of a tag's rules and those of a call as one; None where there are neither."""
+    if rules is None and call is None:
         return None
+    return gates.joined(rules.gates if rules else None, call or gates.NO_GATES)

@@ -10,8 +10,13 @@ import msgspec
 from model_runtime.manifest import Instant, decode_record
 
 FORMAT = 1
-"""The format of tags, marks and rules, the only one so far."""
+"""The format of marks, rules, segments and counters, the only one so far."""
 _FORMATS = range(1, FORMAT + 1)
+TAG_FORMAT = 2
+"""The format of tags that this release writes. In format 1 a tag holds its whole history, nothing of it is sealed."""
+_TAG_FORMATS = range(1, TAG_FORMAT + 1)
+SEGMENT = 64
+"""So many moves go into a segment."""
 DEPRECATED_FILE = "deprecated.json"
 DELETED_FILE = "deleted.json"
 
@@ -23,7 +28,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     answer was lost from another writer's. `manifest_sha256` pins the version's manifest as it was at the move.
     `checks` are the gates that the move passed, with their numbers. `previous` is the SHA-256 of the entry before as
     `digest(encode(entry))`, None in the first: a chain. What has its default value is not written, so a field that a
-    later release adds with a default does not change the digests of old entries.
+    later release adds with a default does not change the digests of old entries. `steps` is of a rollback: how many
+    earlier moves it took back.
     """
 
     sequence: int
@@ -36,26 +42,55 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str
     manifest_sha256: str | None = None
     checks: tuple[str, ...] = ()
+    steps: int = 1
     previous: str | None
 
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True):
-    """A tag of a model with its whole history, oldest move first. `version` is None after `untag`."""
+    """A tag of a model with its latest moves, oldest first. `version` is None after `untag`.
 
-    format: int = FORMAT
+    The first `sealed` moves of its history are in segments. `fence` is written by a removal of a version, so that a
+    move that was decided before it is in conflict. A tag without any move is being set for the first time.
+    """
+
+    format: int = TAG_FORMAT
     name: str
     tag: str
     version: int | None
     history: tuple[Move, ...]
+    sealed: int = 0
+    fence: str = ""
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """`SEGMENT` moves of a tag's history, oldest first. Immutable."""
+
+    format: int = FORMAT
+    name: str
+    tag: str
+    moves: tuple[Move, ...]
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """A note beside a version, `deprecated.json` or `deleted.json`: who set it when and why."""
+    """A note beside a version, `deprecated.json` or `deleted.json`: who set it when and why.
+
+    `token` tells the removal that a `deleted.json` belongs to. One that gave up leaves it `withdrawn`.
+    """
 
     format: int = FORMAT
     by: str
     at: Instant
     reason: str
+    token: str = ""
+    withdrawn: bool = False
+
+
+class Counter(msgspec.Struct, frozen=True, kw_only=True):
+    """The last number of a model that was given to a publish, and the token of that publish."""
+
+    format: int = FORMAT
+    last: int
+    writer: str
 
 
 class Gates(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +108,8 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
     allow_deprecated: bool = False
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """The gates that every move of a tag meets, `policies/TAG.json`: who set them when and why."""
+class PromotionRules(msgspec.Struct, frozen=True, kw_only=True):
+    """The gates that every move of a tag must pass, `policies/TAG.json`: who set them when and why."""
 
     format: int = FORMAT
     gates: Gates
@@ -84,8 +119,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode_tag(data: bytes) -> Tag:
-    """Read a tag object; RecordError where it is damaged or of another format."""
-    return decode_record(data, Tag, _FORMATS)
+    """Read a tag object; RecordError where it is damaged or of a format that this release does not read."""
+    return decode_record(data, Tag, _TAG_FORMATS)
+
+
+def decode_segment(data: bytes) -> Segment:
+    """Read a segment of a history; RecordError where it is damaged or of another format."""
+    return decode_record(data, Segment, _FORMATS)
+
+
+def decode_counter(data: bytes) -> Counter:
+    """Read a model's counter; RecordError where it is damaged or of another format."""
+    return decode_record(data, Counter, _FORMATS)
 
 
 def decode_mark(data: bytes) -> Mark:
@@ -93,9 +138,9 @@ def decode_mark(data: bytes) -> Mark:
     return decode_record(data, Mark, _FORMATS)
 
 
-def decode_policy(data: bytes) -> Policy:
-    """Read a tag's rules; RecordError where they are damaged or of another format."""
-    return decode_record(data, Policy, _FORMATS)
+def decode_rules(data: bytes) -> PromotionRules:
+    """Read a tag's promotion rules; RecordError where they are damaged or of another format."""
+    return decode_record(data, PromotionRules, _FORMATS, what="record of promotion rules")
 
 
 def tags_prefix(name: str) -> str:
@@ -108,11 +153,21 @@ def tag_key(name: str, tag: str) -> str:
     return f"{tags_prefix(name)}{tag}.json"
 
 
-def policies_prefix(name: str) -> str:
-    """Where the policies of a model's tags lie."""
+def segment_key(name: str, tag: str, first: int) -> str:
+    """The key of the segment that begins with a move's sequence number; keys sort as their numbers do."""
+    return f"models/{name}/history/{tag}/{first:09}.json"
+
+
+def counter_key(name: str) -> str:
+    """The key of a model's counter."""
+    return f"models/{name}/counter.json"
+
+
+def rules_prefix(name: str) -> str:
+    """Where the promotion rules of a model's tags lie; the name of the folder is older than this word for them."""
     return f"models/{name}/policies/"
 
 
-def policy_key(name: str, tag: str) -> str:
-    """The key of a tag's policy."""
-    return f"{policies_prefix(name)}{tag}.json"
+def rules_key(name: str, tag: str) -> str:
+    """The key of a tag's promotion rules."""
+    return f"{rules_prefix(name)}{tag}.json"

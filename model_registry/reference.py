@@ -7,6 +7,8 @@ from model_runtime.errors import InvalidNameError
 from model_runtime.manifest import check_slug
 
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
+MAX_VERSION = 999_999_999
+"""The last number that a version can have."""
 
 
 @dataclass(frozen=True)
@@ -43,5 +45,19 @@ def parse(text: str) -> Reference:
     if separator and _VERSION.fullmatch(rest):
         return VersionRef(check_slug(name, "model name"), int(rest))
     raise InvalidNameError(
-        f"{text!r} addresses no version: write NAME/VERSION or NAME@TAG, for example iris/3 or iris@prod"
+        f"{text!r} is not a version reference: write NAME/VERSION or NAME@TAG, for example iris/3 or iris@prod"
     )
+
+
+def is_version(text: str) -> bool:
+    """Whether a text is the number of a version, as it stands in keys and references."""
+    return _VERSION.fullmatch(text) is not None
+
+
+def is_slug(text: str) -> bool:
+    """Whether a text can be the name of a model or a tag."""
+    try:
+        check_slug(text, "name")
+    except InvalidNameError:
+        return False
+    return True

@@ -1,41 +1,43 @@
 """Publish immutable versions of models, point tags at them, find them again.
 
 s3://BUCKET/models/iris/versions/3/model.joblib     immutable
-/manifest.json    immutable, written last: it commits the version
-models/iris/tags/prod.json              current version and full history, replaced by compare-and-swap
+                                  /manifest.json    immutable, written last: it commits the version
+            models/iris/tags/prod.json              where the tag points, and its latest moves: compare-and-swap
 """
 
-import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from model_registry import history, reference
+from model_registry import reference
+from model_registry.download import Download
 from model_registry.gates import NO_GATES, Gates, check_gates
-from model_registry.promotion import Judge, Progress, judge
-from model_registry.records import Mark, Move, Policy, Tag
+from model_registry.history import version_at
+from model_registry.moves import Moves
+from model_registry.own_code import make_importable, unpack
+from model_registry.promotion import Judge, Progress, joint_gates
+from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
-from model_registry.rules import Policies
+from model_registry.rules import RulesOfTags
 from model_registry.tags import Tags
-from model_registry.versions import Versions
+from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
     ConflictError,
-    FileError,
     IntegrityError,
     InvalidNameError,
     ModelFormatError,
     NotFoundError,
+    RecordError,
 )
 from model_runtime.manifest import (
-    FORMAT_FILES,
     MANIFEST_FILE,
-    MODEL_FILE,
     FeatureType,
     Label,
     Manifest,
@@ -53,20 +55,22 @@ PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
 NOTE = "note: "
 """Begins a line of progress that says what was found, and not what is being done."""
 
-_LOG = logging.getLogger(__name__)
-
 ABORTED_AFTER = timedelta(days=1)
 """A publish without a manifest is taken for one that was cut off, and not for one under way, after this time."""
 
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """A model of the registry: its versions in ascending order, those deprecated, and where its tags point."""
+    """A model of the registry: its versions in ascending order, those deprecated, and where its tags point.
+
+    `broken` are tags that cannot be read, with the reason.
+    """
 
     name: str
     versions: tuple[int, ...]
     tags: Mapping[str, int]
     deprecated: frozenset[int]
+    broken: Mapping[str, str]
 
 
 class Registry:
@@ -93,11 +97,12 @@ class Registry:
         self.location = storage.location
         self._versions = Versions(storage)
         self._tags = Tags(storage)
-        self._policies = Policies(storage)
+        self._rules = RulesOfTags(storage)
+        self._storage = storage
         self._actor = actor
         self._signer = signer
         self._trusted_keys = parse_public_keys(",".join(trusted_keys)) if trusted_keys else ()
-        self._notifier = notifier
+        self._moves = Moves(self._versions, self._tags, self._who, notifier)
         self._proof = proof
 
     # -- publish ---------------------------------------------------------------------------------------------
@@ -120,6 +125,7 @@ class Registry:
         nullable: Collection[str] | bool = (),
         types: Mapping[str, FeatureType] | None = None,
         proof: ProofKind | None = None,
+        code: Sequence[Path] | bool = True,
         progress: Progress = lambda _line: None,
     ) -> Release:
         """Prove a fitted estimator, and publish it as the next version of a model.
@@ -144,6 +150,8 @@ class Registry:
             types: Types of some features, where they are not those found.
             proof: How the version is proven: `full`, in an environment of exactly its packages; `process`, in a process
                 of this environment; `none`. By default as the registry was opened.
+            code: What of the owner's own code goes with the model: True for what it needs, paths of modules or package
+                folders for these as a whole, False for none.
             progress: Is told what is being done, a line at a time.
 
         Raises:
@@ -169,6 +177,7 @@ class Registry:
             model_bytes=model_bytes,
             lock=lock,
             formats=formats,
+            code=code,
             proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
         prepared = prepare(estimator, given, progress=progress)
@@ -190,22 +199,26 @@ class Registry:
         """
         release = self.resolve(address)
         ref = VersionRef(release.manifest.name, release.manifest.version)
-        data, signature = self._versions.model_bytes(release), self._versions.signature_bytes(ref)
-        further = {
-            model_format.artifact.file: self._versions.model_bytes(release, name)
-            for name, model_format in release.manifest.formats.items()
-        }
-        try:
-            target._versions.put(ref, data, release.manifest_bytes, further=further, signature=signature)  # noqa: SLF001  # of the same class
-        except ConflictError as error:
+        versions = target._versions  # noqa: SLF001  # of the same class
+        there = versions.manifest_bytes(ref)
+        if there is None:
+            versions.require_free(ref)
+            model, *beside = files_of(release.manifest)
+            further = {artifact.file: self._versions.file_bytes(release, artifact) for artifact in beside}
             try:
-                there = target.resolve(ref)
-            except NotFoundError:
-                raise error from None
-            if there.manifest_bytes != release.manifest_bytes:
-                raise ConflictError(
-                    f"{ref} is another model in {target.location}: publish there under another name"
-                ) from error
+                versions.put(
+                    ref,
+                    self._versions.file_bytes(release, model),
+                    release.manifest_bytes,
+                    further=further,
+                    signature=self._versions.signature_bytes(ref),
+                )
+            except ConflictError:
+                there = versions.manifest_bytes(ref)
+                if there is None:
+                    raise
+        if there not in {None, release.manifest_bytes}:
+            raise ConflictError(f"{ref} is another model in {target.location}: publish there under another name")
         return release
 
     # -- read ------------------------------------------------------------------------------------------------
@@ -254,17 +267,29 @@ class Registry:
         return Pin(ref.name, last.to_version, last.manifest_sha256)
 
     def tag_of(self, address: str | TagRef) -> Tag:
-        """Read a tag with its history, in one request; NotFoundError where it never was set."""
+        """Read a tag with its latest moves, in one request; NotFoundError where it never was set.
+
+        Its `history` has at least the last 16 moves; `history` reads all.
+        """
         ref = _tag_ref(address)
         found = self._tags.read(ref)
-        if found is None:
+        if found is None or not found[0].history:
             raise self._not_set(ref)
         return found[0]
+
+    def history(self, address: str | TagRef, *, last: int | None = None) -> tuple[Move, ...]:
+        """The moves of a tag, oldest first, or only the `last` ones; IntegrityError where the chain is broken."""
+        moves = list(islice(self._tags.newest_first(self.tag_of(address)), last))
+        return tuple(reversed(moves))
+
+    def tag_names(self, name: str) -> list[str]:
+        """The tags that a model has or had."""
+        return self._tags.names(check_slug(name, "model name"))
 
     def which(self, address: str, at: datetime) -> VersionRef:
         """The version that a tag pointed at, at an instant (with a time zone); NotFoundError where it was not set."""
         ref = _tag_ref(address)
-        version = history.version_at(self.tag_of(ref), at)
+        version = version_at(self._tags.moves_at(self.tag_of(ref), at), at)
         if version is None:
             raise NotFoundError(f"{ref} was not set at {at.isoformat()}: `history {ref}` shows when it was")
         return VersionRef(ref.name, version)
@@ -306,12 +331,20 @@ class Registry:
         if found:
             raise mismatch(what, form.environment, "; ".join(found))
         data = self.read_model(release, model_format)
+        make_importable(self.own_code(release))
         try:
             if model_format == "skops":
                 return skops_format.load(data, trusted, what=f"{form.artifact.file} of {what}")
             return unpickle(data)
         except (ImportError, UserWarning) as error:  # InconsistentVersionWarning is a UserWarning
             raise mismatch(what, form.environment, str(error)) from error
+
+    def own_code(self, release: Release) -> dict[str, Path]:
+        """The owner's own code that a version needs, checked and unpacked: files by their names in `code.zip`."""
+        code = release.manifest.code
+        if code is None or code.artifact is None:
+            return {}
+        return unpack(self._versions.file_bytes(release, code.artifact), what=release.manifest.reference)
 
     def untrusted_types(self, release: Release) -> tuple[str, ...]:
         """The types that somebody must trust to load a version by skops, read from its file without loading it.
@@ -326,20 +359,20 @@ class Registry:
         """Who deprecated a version when and why; None where it is not."""
         return self._versions.deprecation(VersionRef(release.manifest.name, release.manifest.version))
 
-    def download(self, address: str, folder: Path) -> tuple[Path, ...]:
-        """Write a version's model, manifest and further forms, all checked, into a folder; returns the paths so."""
+    def download(self, address: str, folder: Path, *, force: bool = False) -> tuple[Path, ...]:
+        """Write a version's model, manifest and further files, all checked, into a folder; returns the paths so.
+
+        Nothing that is there is replaced without `force`, and no link is followed. Files come piece by piece, and take
+        their names when all are whole.
+        """
         release = self.resolve(address)
-        files = {MODEL_FILE: self.read_model(release), MANIFEST_FILE: release.manifest_bytes}
-        for name, file in FORMAT_FILES.items():
-            if name in release.manifest.formats:
-                files[file] = self.read_model(release, name)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for file, data in files.items():
-                (folder / file).write_bytes(data)
-        except OSError as error:
-            raise FileError(f"cannot write to {folder} ({error.strerror}): give another folder") from error
-        return tuple(folder / file for file in files)
+        model, *beside = files_of(release.manifest)
+        names = [model.file, MANIFEST_FILE, *(artifact.file for artifact in beside)]
+        with Download(folder, names, force=force) as download:
+            download.write(MANIFEST_FILE, [release.manifest_bytes])
+            for artifact in (model, *beside):
+                download.write(artifact.file, self._versions.file_chunks(release, artifact))
+        return tuple(folder / name for name in names)
 
     # -- tags ------------------------------------------------------------------------------------------------
 
@@ -354,14 +387,15 @@ class Registry:
     ) -> Tag:
         """Point a tag at the version that an address names, and return the tag with its new history.
 
-        Already there: nothing is written. Gates are met where they are given, or the tag has a policy; GateError has
-        what was not passed. ConflictError where another writer moved the tag meanwhile.
+        The gates that are given and the tag's promotion rules are judged, also where it points there already, in which
+        case nothing is written. GateError has what was not passed; ConflictError where another writer moved the tag
+        meanwhile, IntegrityError where a tag was pointed at this version when it had another manifest.
         """
         check_slug(tag, "tag")
         target = self.resolve(address)
         ref = TagRef(target.manifest.name, tag)
-        judging = self._judge(ref, target, gates, progress)
-        return self._move(ref, target, action="tag", reason=reason, judging=judging)
+        judge = self._judge(ref, target, gates, progress)
+        return self._moves.move(ref, target, action="tag", reason=reason, judge=judge)
 
     def promote(
         self,
@@ -376,9 +410,10 @@ class Registry:
     ) -> Tag:
         """Point `to_tag` at a version, or at the one that `from_tag` points at, if that passes the gates.
 
-        The gates are those given and those of the tag's policy. They are judged against the version that this move
-        replaces: where the tag was moved meanwhile, nothing is changed (ConflictError). Nothing is unpickled unless
-        they say `verify`, which comes last. GateError has every gate that was not passed, with its numbers.
+        The gates are those given and those of the tag's promotion rules. They are judged against the version that this
+        move replaces: where the tag was moved meanwhile, nothing is changed (ConflictError). They are judged also where
+        the tag points there already. Nothing is unpickled unless they say `verify`, which comes last. GateError has
+        every gate that was not passed, with its numbers.
         """
         ref = TagRef(check_slug(name, "model name"), check_slug(to_tag, "tag"))
         if from_tag is not None and version is None:
@@ -387,92 +422,54 @@ class Registry:
             target = self.resolve(VersionRef(name, version))
         else:
             raise InvalidNameError(f"{name} is promoted from one version: give a tag or a version number, and not both")
-        judging = self._judge(ref, target, gates, progress)
-        return self._move(ref, target, action="promote", reason=reason, judging=judging)
+        judge = self._judge(ref, target, gates, progress)
+        return self._moves.move(ref, target, action="promote", reason=reason, judge=judge)
 
     def rollback(self, address: str, *, reason: str = "") -> Tag:
         """Point a tag at the version that it pointed at before; again: at the one before that.
 
-        No gate and no policy is asked: what gets a team out of trouble must not be in its way.
+        Versions that were deleted are skipped, and the move's `checks` name them. No gates are judged: what gets a team
+        out of trouble must not be in its way.
         """
         ref = _tag_ref(address)
-        earlier = history.before(self.tag_of(ref))
-        return self._move(ref, self.resolve(VersionRef(ref.name, earlier)), action="rollback", reason=reason)
+        self.tag_of(ref)  # a tag that never was set is not created
+
+        def read(version: VersionRef) -> Release:
+            return self._versions.read(version, trusted_keys=self._trusted_keys)
+
+        return self._moves.rollback(ref, reason=reason, read=read)
 
     def untag(self, address: str, *, reason: str = "") -> Tag:
-        """Let a tag point at nothing; its history stays."""
+        """Unset a tag; its history stays."""
         ref = _tag_ref(address)
         self.tag_of(ref)
-        return self._move(ref, None, action="untag", reason=reason)
+        return self._moves.untag(ref, reason=reason)
 
-    def _move(
-        self, ref: TagRef, target: Release | None, *, action: str, reason: str, judging: Judge | None = None
-    ) -> Tag:
-        version = target.manifest.version if target else None
-        found = self._tags.read(ref)
-        current, etag = found or (None, None)
-        if current is not None and current.version == version:
-            return current
-        # Judged on the state whose ETag the write needs: another state is a conflict.
-        checks = judging(current) if judging else ()
-        moved = history.moved(
-            ref,
-            current,
-            version,
-            action=action,
-            by=self._who(),
-            at=_now(),
-            reason=reason,
-            manifest_sha256=target.manifest_sha256 if target else None,
-            checks=checks,
-        )
-        self._tags.write(moved, etag)
-        if target:
-            self._require_there(ref, target)
-        self._notify(moved)
-        return moved
+    # -- promotion rules -------------------------------------------------------------------------------------
 
-    def _require_there(self, ref: TagRef, target: Release) -> None:
-        """A version can be deleted between being read and being tagged; the deletion looks for tags before ours."""
-        try:
-            self._versions.read(VersionRef(ref.name, target.manifest.version))
-        except NotFoundError as error:
-            raise ConflictError(
-                f"{target.manifest.reference} was deleted while {ref} was moved to it, and the tag points at nothing "
-                f"usable: point it elsewhere, for example by `rollback {ref}`"
-            ) from error
+    def rules(self, address: str | TagRef) -> PromotionRules | None:
+        """The gates that every move of a tag must pass, except rollback and untag; None where it has none."""
+        return self._rules.read(_tag_ref(address))
 
-    def _notify(self, moved: Tag) -> None:
-        if self._notifier is None:
-            return
-        try:
-            self._notifier(moved, moved.history[-1])
-        except Exception as error:  # noqa: BLE001  # whatever a notifier does, the move is made already
-            _LOG.warning("%s@%s was moved, but its notice failed: %s", moved.name, moved.tag, error)
-
-    # -- policies --------------------------------------------------------------------------------------------
-
-    def policy(self, address: str | TagRef) -> Policy | None:
-        """The gates that every move of a tag meets, but for rollback and untag; None where it has no policy."""
-        return self._policies.read(_tag_ref(address))
-
-    def set_policy(self, address: str | TagRef, gates: Gates, *, reason: str) -> Policy:
-        """Set the gates that every move of a tag meets from now on, in the place of those before.
+    def set_rules(self, address: str | TagRef, gates: Gates, *, reason: str) -> PromotionRules:
+        """Replace the gates that every move of a tag must pass from now on.
 
         The tag need not be set yet, and where it is, it stays. ConflictError where another writer was first.
         """
         ref = _tag_ref(address)
-        policy = Policy(gates=check_gates(gates), set_by=self._who(), at=_now(), reason=reason)
-        self._policies.write(ref, policy)
-        return policy
+        rules = PromotionRules(gates=check_gates(gates), set_by=self._who(), at=_now(), reason=reason)
+        self._rules.write(ref, rules)
+        return rules
 
-    def _judge(self, ref: TagRef, target: Release, gates: Gates | None, progress: Progress) -> Judge | None:
-        def manifest_of(version: VersionRef) -> Manifest:
-            # Unsigned or not: a registry that begins to ask for signatures must be able to replace what has none.
-            return self._versions.read(version).manifest
+    def _judge(self, ref: TagRef, target: Release, gates: Gates | None, progress: Progress) -> Judge:
+        def verify() -> str:
+            from model_registry.verification import verify_version
 
-        policy = self._policies.read(ref)
-        return judge(self, ref, target, policy=policy, call=gates, manifest_of=manifest_of, progress=progress)
+            version = VersionRef(target.manifest.name, target.manifest.version)
+            return str(verify_version(self, version, progress=progress))
+
+        joint = joint_gates(self._rules.read(ref), gates)
+        return Judge(joint, ref, target, self._versions, self._tags, verify)
 
     # -- housekeeping ----------------------------------------------------------------------------------------
 
@@ -489,29 +486,45 @@ class Registry:
         self._versions.undeprecate(VersionRef(manifest.name, manifest.version))
 
     def delete(self, ref: VersionRef, *, reason: str) -> None:
-        """Delete a version that no tag points at, for good; its number is never used again."""
-        release = self._versions.read(ref)
-        mark = Mark(by=self._who(), at=_now(), reason=reason)
-        self._versions.delete(release, mark, is_tagged=lambda: list(self._tags.pointing_at(ref.name, ref.version)))
+        """Delete a version that no tag points at, for good; its number is never used again.
+
+        NotFoundError where there is none; a deletion that was cut off is finished.
+        """
+        self._versions.read(ref)
+        self._versions.delete(ref, Mark(by=self._who(), at=_now(), reason=reason))
 
     def aborted(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
-        """Publishes that were cut off longer ago than this."""
-        for name in self._versions.folders():
-            yield from self._versions.aborted(name, before=_now() - older_than)
+        """Publishes that were cut off longer ago than this, by this machine's clock."""
+        return self._aborted(older_than, _now())
 
     def gc(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
-        """Remove what such publishes left, and tell which they were."""
-        for ref in self.aborted(older_than=older_than):
-            self._versions.remove_aborted(ref)
-            yield ref
+        """Remove what such publishes left, and tell which they were. How old that is, the service's clock says.
+
+        A publish that is under way nevertheless notices, and begins anew under the next number.
+        """
+        mark = Mark(by="gc", at=_now(), reason="a publish or a deletion that was cut off")
+        found = list(self._aborted(older_than, self._storage.now()))
+        return (ref for ref in found if self._versions.remove_aborted(ref, mark))
+
+    def _aborted(self, older_than: timedelta, now: datetime) -> Iterator[VersionRef]:
+        for name in self._versions.folders():
+            yield from self._versions.aborted(name, older_than=older_than, now=now)
 
     # -- helpers ---------------------------------------------------------------------------------------------
 
     def _summary(self, name: str) -> ModelSummary:
-        tags = {tag: self.tag_of(TagRef(name, tag)).version for tag in self._tags.names(name)}
-        pointing = {tag: version for tag, version in tags.items() if version is not None}
+        tags: dict[str, int] = {}
+        broken: dict[str, str] = {}
+        for tag in self._tags.names(name):
+            try:
+                found = self._tags.read(TagRef(name, tag))
+            except (IntegrityError, RecordError) as error:
+                broken[tag] = str(error)
+                continue
+            if found and found[0].version is not None:
+                tags[tag] = found[0].version
         numbers, deprecated = self._versions.listing(name)
-        return ModelSummary(name, numbers, pointing, deprecated)
+        return ModelSummary(name, numbers, tags, deprecated, broken)
 
     def _not_set(self, ref: TagRef) -> NotFoundError:
         self._versions.known_numbers(ref.name)

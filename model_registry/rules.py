@@ -1,29 +1,29 @@
-"""The policies of a bucket: the gates that a tag's moves meet, one object for each tag."""
+"""The promotion rules of a bucket: the gates that every move of a tag must pass, one object for each tag."""
 
-from model_registry.records import Policy, decode_policy, policy_key
+from model_registry.records import PromotionRules, decode_rules, rules_key
 from model_registry.reference import TagRef
 from model_runtime.errors import ConflictError, StorageError
 from model_runtime.manifest import encode
 from model_runtime.storage import Storage, Stored
 
 
-class Policies:
-    """Reads and writes policy objects."""
+class RulesOfTags:
+    """Reads and writes promotion rules."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def read(self, ref: TagRef) -> Policy | None:
-        """A tag's policy, in one request; None where it has none."""
+    def read(self, ref: TagRef) -> PromotionRules | None:
+        """A tag's promotion rules, in one request; None where it has none."""
         stored = self._stored(ref)
-        return None if stored is None else decode_policy(stored.data)
+        return None if stored is None else decode_rules(stored.data)
 
-    def write(self, ref: TagRef, policy: Policy) -> None:
-        """Put a policy in the place of the one there is; ConflictError where another writer was first.
+    def write(self, ref: TagRef, rules: PromotionRules) -> None:
+        """Replace a tag's rules; ConflictError where another writer was first.
 
-        One that cannot be read any more is replaced too: this is how a damaged policy is mended.
+        Rules that cannot be read are replaced too: this is how a damaged object is mended.
         """
-        key, data = policy_key(ref.name, ref.tag), encode(policy)
+        key, data = rules_key(ref.name, ref.tag), encode(rules)
         stored = self._stored(ref)
         try:
             if stored is None:
@@ -37,10 +37,10 @@ class Policies:
                 return
             if isinstance(error, ConflictError):
                 raise ConflictError(
-                    f"the policy of {ref} was set by another writer meanwhile, nothing was written: "
+                    f"the promotion rules of {ref} were set by another writer meanwhile, nothing was written: "
                     "look at it, then decide again"
                 ) from error
             raise
 
     def _stored(self, ref: TagRef) -> Stored | None:
-        return self._storage.read(policy_key(ref.name, ref.tag))
+        return self._storage.read(rules_key(ref.name, ref.tag))

@@ -12,6 +12,9 @@ _PACKAGES = ("handler", "model_runtime")
 
 _ROOT = Path(model_runtime.__file__).parents[1]
 
+OWN_CODE = "own"
+"""Folder of the owner's own code in the function's zip; `handler.function` puts it on the path."""
+
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Variables of the function.
 

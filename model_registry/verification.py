@@ -12,25 +12,38 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import model_runtime
 from model_registry.environments import environment_for
 from model_registry.reference import Reference
+from model_registry.release import Release
+from model_registry.shipping import OWN_CODE, layer_packages
 from model_runtime.errors import EnvironmentBuildError, VerificationError
 from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, Manifest
 
-if TYPE_CHECKING:
-    from model_registry.registry import Registry
-
 Progress = Callable[[str], None]
 
-_OUR_PACKAGE = "msgspec"  # what the runtime imports; a model that pins it decides which version
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from model_runtime.replay import main; main(*sys.argv[2:])"
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from model_runtime.replay import main; "
+    f"sys.path.insert(0, sys.argv[2] + '/{OWN_CODE}'); main(*sys.argv[2:])"
+)
 _TAIL = 6
 _REPLAY_SECONDS = 600
+
+
+class Reader(Protocol):
+    """What is needed of a registry."""
+
+    def resolve(self, address: str | Reference) -> Release:
+        """Find a version."""
+
+    def read_model(self, release: Release, model_format: str = "joblib") -> bytes:
+        """Its model in a format's form, checked."""
+
+    def own_code(self, release: Release) -> dict[str, Path]:
+        """Its own code, checked and unpacked."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ class Verification:
 
 
 def verify_version(
-    registry: "Registry", address: str | Reference, *, progress: Progress = lambda _line: None
+    registry: Reader, address: str | Reference, *, progress: Progress = lambda _line: None
 ) -> Verification:
     """Check a version's digests, load each of its formats in an environment of its own and replay the golden examples.
 
@@ -74,6 +87,7 @@ def verify_version(
         raise VerificationError(f"{manifest.reference} has no golden examples to replay: publish it again with some")
     progress(f"reading {manifest.reference}")
     names = [name for name in FORMAT_FILES if name in manifest.format_names]
+    own = registry.own_code(release)
     models = {name: registry.read_model(release, name) for name in names}
     for name, data in models.items():
         with tempfile.TemporaryDirectory(prefix="verify-") as temporary:
@@ -82,6 +96,9 @@ def verify_version(
             progress(f"replaying {len(manifest.examples)} golden examples by {name}")
             (folder / MANIFEST_FILE).write_bytes(release.manifest_bytes)
             (folder / FORMAT_FILES[name]).write_bytes(data)
+            for file, path in own.items():
+                (folder / OWN_CODE / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, folder / OWN_CODE / file)
             found = _replay(manifest, name, folder, python)
         if found["mismatches"]:
             raise VerificationError(_told(manifest, name, found))
@@ -96,12 +113,10 @@ def verify_version(
 
 
 def _environment(manifest: Manifest, model_format: str, progress: Progress) -> Path:
-    """Return the interpreter of a format's environment, which has what the runtime imports besides."""
+    """Return the interpreter of a format's environment: the one that its proof uses too."""
     environment = manifest.model_format(model_format).environment
     try:
-        return environment_for(
-            {_OUR_PACKAGE: version(_OUR_PACKAGE), **environment.packages}, environment.python, progress=progress
-        )
+        return environment_for(layer_packages(environment.packages), environment.python, progress=progress)
     except EnvironmentBuildError as error:
         raise VerificationError(f"the environment of {manifest.reference} cannot be built: {error}") from error
 

@@ -1,18 +1,33 @@
 """The versions of a bucket: immutable, numbered by the registry, committed by their manifest."""
 
+import hashlib
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from model_registry.records import DELETED_FILE, DEPRECATED_FILE, Mark, decode_mark
-from model_registry.reference import VersionRef
+from model_registry.records import (
+    DELETED_FILE,
+    DEPRECATED_FILE,
+    Counter,
+    Mark,
+    counter_key,
+    decode_counter,
+    decode_mark,
+)
+from model_registry.reference import MAX_VERSION, VersionRef, is_slug, is_version
 from model_registry.release import Release
-from model_runtime.errors import ConflictError, IntegrityError, NotFoundError, RecordError
+from model_registry.removal import Removal, standing_mark
+from model_registry.tags import Tags
+from model_runtime.errors import ConflictError, IntegrityError, NotFoundError, RecordError, StorageError
 from model_runtime.manifest import (
+    CODE_FILE,
     FORMAT_FILES,
+    GOLDEN_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
+    REPORT_FILE,
+    Artifact,
     Manifest,
     decode_manifest,
     digest,
@@ -24,6 +39,27 @@ from model_runtime.signing import SIGNING_FILE, verify
 from model_runtime.storage import Storage
 
 _PUBLISH_TRIES = 1000  # so many publishes of the same model would have to win in a row
+_COMMIT_TRIES = 5  # so many times `gc` would have to take what is being published
+_SHOWN = 10
+_WHEEL = re.compile(r"[A-Za-z0-9_.+!-]+\.whl")  # PEP 427
+
+
+def files_of(manifest: Manifest) -> list[Artifact]:
+    """Every file of a version but the manifest and its signing; RecordError for a name that no release gives one."""
+    known = {str(name): file for name, file in FORMAT_FILES.items()}
+    named: list[tuple[str | None, Artifact]] = [(MODEL_FILE, manifest.artifact)]
+    named += [(known.get(name), one.artifact) for name, one in manifest.formats.items()]
+    beside = {GOLDEN_FILE: manifest.golden, REPORT_FILE: manifest.report}
+    named += [(file, artifact) for file, artifact in beside.items() if artifact]
+    named += [(CODE_FILE, manifest.code.artifact)] if manifest.code and manifest.code.artifact else []
+    named += [(wheel.file if _WHEEL.fullmatch(wheel.file) else None, wheel) for wheel in manifest.wheels]
+    for expected, artifact in named:
+        if artifact.file != expected:
+            raise RecordError(
+                f"the manifest names a file {artifact.file[:80]!r}, where {expected or 'another'} belongs: "
+                "do not use this version; restore the object from the bucket's versions"
+            )
+    return [artifact for _, artifact in named]
 
 
 class Versions:
@@ -31,6 +67,7 @@ class Versions:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self._tags = Tags(storage)
 
     def add(
         self,
@@ -41,21 +78,27 @@ class Versions:
         further: Mapping[str, bytes] | None = None,
         sign: Callable[[bytes], bytes] | None = None,
     ) -> Release:
-        """Take the next free number by writing the model under it, then commit it by writing its manifest.
+        """Take the next free number, write the model under it, then commit it by writing its manifest.
 
         The `further` files, and what `sign` gives for the manifest's bytes, are written before it: no committed
-        version waits for them.
+        version waits for them. Where `gc` took the files meanwhile, they are written again under the next number.
         """
-        version = self._take_number(name, data)
-        manifest = manifest_of(version)
-        encoded = encode(manifest)
-        for file, content in (further or {}).items():
-            self._storage.create(version_key(name, version, file), content, token=uuid.uuid4().hex)
-        if sign is not None:
-            self._storage.create(version_key(name, version, SIGNING_FILE), sign(encoded), token=uuid.uuid4().hex)
-        # The folder is ours since the model was written, so a conflict can only be our own write, its answer lost.
-        self._storage.create(version_key(name, version, MANIFEST_FILE), encoded, token=uuid.uuid4().hex)
-        return Release(manifest, encoded)
+        for _ in range(_COMMIT_TRIES):
+            version = self._take_number(name, data)
+            manifest = manifest_of(version)
+            encoded = encode(manifest)
+            files = {**(further or {}), **({} if sign is None else {SIGNING_FILE: sign(encoded)})}
+            for file, content in files.items():
+                self._storage.create(version_key(name, version, file), content, token=uuid.uuid4().hex)
+            # The folder is ours since the model was written, so a conflict can only be our own write, its answer lost.
+            self._storage.create(version_key(name, version, MANIFEST_FILE), encoded, token=uuid.uuid4().hex)
+            release = Release(manifest, encoded)
+            if self._is_whole(release, {MODEL_FILE, MANIFEST_FILE, *files}):
+                return release
+        raise ConflictError(
+            f"{name}: what was published was removed {_COMMIT_TRIES} times before it was whole: "
+            "run `gc` with a longer `--older-than`, then publish again"
+        )
 
     def put(
         self,
@@ -68,19 +111,25 @@ class Versions:
     ) -> None:
         """Write a version under a given number, as a copy does; ConflictError where that number is taken.
 
-        A copy that was cut off before the manifest is being finished where what is there is the same.
+        A copy of the same version that was cut off is finished: what it wrote has the same token.
         """
-        manifest = version_key(ref.name, ref.version, MANIFEST_FILE)
-        if self._storage.read(version_key(ref.name, ref.version, DELETED_FILE)) is not None:
+        token = f"copy-{digest(manifest_bytes)}"
+        self.require_free(ref)
+        files = {MODEL_FILE: data, **(further or {}), **({} if signature is None else {SIGNING_FILE: signature})}
+        for file, content in files.items():
+            self._storage.create(version_key(ref.name, ref.version, file), content, token=token)
+        self._storage.create(version_key(ref.name, ref.version, MANIFEST_FILE), manifest_bytes, token=token)
+        self.require_free(ref)
+
+    def require_free(self, ref: VersionRef) -> None:
+        """ConflictError where a version of this number was or is being removed."""
+        if standing_mark(self._storage, ref) is not None:
             raise ConflictError(f"{self._storage.location} had a version {ref}, which was deleted: publish there anew")
-        is_new = self._create_same(version_key(ref.name, ref.version, MODEL_FILE), data)
-        beside = {**(further or {}), **({} if signature is None else {SIGNING_FILE: signature})}
-        # The same model may have been published under this number with another manifest.
-        if beside and not is_new and self._storage.read(manifest) is not None:
-            raise ConflictError(f"{self._storage.location} has a version {ref} already, nothing was written")
-        for file, content in beside.items():
-            self._create_same(version_key(ref.name, ref.version, file), content)
-        self._storage.create(manifest, manifest_bytes, token=uuid.uuid4().hex)
+
+    def manifest_bytes(self, ref: VersionRef) -> bytes | None:
+        """A version's manifest as stored, not looked at; None where there is none."""
+        stored = self._storage.read(version_key(ref.name, ref.version, MANIFEST_FILE))
+        return None if stored is None else stored.data
 
     def read(self, ref: VersionRef, *, trusted_keys: Sequence[str] = ()) -> Release:
         """A version, in one request; NotFoundError lists what there is.
@@ -89,12 +138,12 @@ class Versions:
         """
         stored = self._storage.read(version_key(ref.name, ref.version, MANIFEST_FILE))
         if stored is None:
-            versions = ", ".join(map(str, self.known_numbers(ref.name)))
-            raise NotFoundError(f"there is no version {ref}: {ref.name} has {versions}")
+            raise NotFoundError(f"there is no version {ref}: {ref.name} has {_shown(self.known_numbers(ref.name))}")
         if trusted_keys:
             verify(stored.data, self.signature_bytes(ref), trusted_keys, what=str(ref))
         try:
             manifest = decode_manifest(stored.data)
+            files_of(manifest)
         except RecordError as error:
             raise RecordError(f"{ref}: {error}") from error
         if manifest.reference != str(ref):
@@ -114,26 +163,39 @@ class Versions:
 
         IntegrityError where they differ, ModelFormatError where the version does not have that form.
         """
+        return self.file_bytes(release, release.manifest.model_format(model_format).artifact)
+
+    def file_bytes(self, release: Release, artifact: Artifact) -> bytes:
+        """The bytes of a file of a version, checked against the manifest; IntegrityError where they differ."""
         manifest = release.manifest
-        artifact = manifest.model_format(model_format).artifact
         stored = self._storage.read(version_key(manifest.name, manifest.version, artifact.file))
         if stored is None:
-            raise IntegrityError(f"{manifest.reference} has lost its {artifact.file}: publish it again")
+            raise _lost(release, artifact)
         found = digest(stored.data)
         if found != artifact.sha256:
-            raise IntegrityError(
-                f"{artifact.file} of {manifest.reference} has SHA-256 {found}, its manifest says "
-                f"{artifact.sha256}: do not load it; restore the object or publish again"
-            )
+            raise _changed(release, artifact, found)
         return stored.data
+
+    def file_chunks(self, release: Release, artifact: Artifact) -> Iterator[bytes]:
+        """A file of a version piece by piece; IntegrityError at its end where it is not what the manifest says."""
+        manifest = release.manifest
+        chunks = self._storage.chunks(version_key(manifest.name, manifest.version, artifact.file))
+        if chunks is None:
+            raise _lost(release, artifact)
+        found = hashlib.sha256()
+        for chunk in chunks:
+            found.update(chunk)
+            yield chunk
+        if found.hexdigest() != artifact.sha256:
+            raise _changed(release, artifact, found.hexdigest())
 
     def names(self) -> Iterator[str]:
         """The models that have a version, in the order of their names."""
         return (name for name in self.folders() if self.numbers(name))
 
     def folders(self) -> list[str]:
-        """The models that have anything, be it a publish that was cut off."""
-        return self._storage.folders("models/")
+        """The models that have anything, if only a publish that was cut off."""
+        return [name for name in self._storage.folders("models/") if is_slug(name)]
 
     def numbers(self, name: str) -> tuple[int, ...]:
         """The committed versions of a model, ascending."""
@@ -144,8 +206,8 @@ class Versions:
         numbers = self.numbers(name)
         if numbers:
             return numbers
-        names = list(self.names())
-        there = f"it has {', '.join(names)}" if names else "it is empty, publish one first"
+        names = self.folders()
+        there = f"it has {_shown(names)}" if names else "it is empty, publish one first"
         raise NotFoundError(f"there is no model {name!r} in {self._storage.location}: {there}")
 
     def listing(self, name: str) -> tuple[tuple[int, ...], frozenset[int]]:
@@ -161,88 +223,176 @@ class Versions:
 
     def deprecate(self, ref: VersionRef, mark: Mark) -> None:
         """Mark a version; ConflictError where it is marked already."""
-        self._storage.create(version_key(ref.name, ref.version, DEPRECATED_FILE), encode(mark), token=uuid.uuid4().hex)
+        key, data = version_key(ref.name, ref.version, DEPRECATED_FILE), encode(mark)
+        try:
+            self._storage.create(key, data, token=uuid.uuid4().hex)
+        except ConflictError as error:
+            there = self.deprecation(ref)
+            if there is None:
+                raise
+            why = f": {there.reason}" if there.reason else ""
+            raise ConflictError(
+                f"{ref} was deprecated already by {there.by} ({there.at:%Y-%m-%d}{why}): "
+                "undo that first to give another reason"
+            ) from error
 
     def undeprecate(self, ref: VersionRef) -> None:
         """Take the mark away."""
         self._storage.delete(version_key(ref.name, ref.version, DEPRECATED_FILE))
 
-    def delete(self, release: Release, mark: Mark, *, is_tagged: Callable[[], list[str]]) -> None:
-        """Delete a version for good; its number stays taken. ConflictError where a tag points at it.
-
-        The manifest goes first: from then on nobody can start to use the version, and a tag that was moved
-        meanwhile shows, in which case the manifest is put back.
-        """
-        manifest = release.manifest
-        deleted, committed, model = (
-            version_key(manifest.name, manifest.version, file)
-            for file in (DELETED_FILE, MANIFEST_FILE, manifest.artifact.file)
-        )
-        tags = is_tagged()
-        if not tags:
-            with suppress(ConflictError):  # a deletion that was cut off is being finished
-                self._storage.create(deleted, encode(mark))
-            self._storage.delete(committed)
-            tags = is_tagged()
-            if tags:
-                self._storage.create(committed, release.manifest_bytes, token=uuid.uuid4().hex)
-                self._storage.delete(deleted)
-        if tags:
+    def require_not_removed(self, ref: VersionRef) -> None:
+        """ConflictError where a version is being removed; see `model_registry.removal` for when this is asked."""
+        mark = standing_mark(self._storage, ref)
+        if mark is not None:
             raise ConflictError(
-                f"{manifest.reference} is tagged {', '.join(tags)}, nothing was deleted: move or remove the tag first"
+                f"{ref} was deleted by {mark.by}, or is being deleted: choose another version "
+                f"(`delete {ref}` again finishes a deletion that was cut off)"
             )
-        self._remove_beside(VersionRef(manifest.name, manifest.version))
-        self._storage.delete(model)
 
-    def aborted(self, name: str, *, before: datetime) -> list[VersionRef]:
-        """Publishes that were cut off before an instant: a model without a manifest, and not deleted either."""
+    def delete(self, ref: VersionRef, mark: Mark) -> None:
+        """Delete a version for good; its number stays taken. ConflictError where a tag points at it."""
+        tagged = self._tags.pointing_at(ref.name, ref.version)
+        if not tagged:
+            removal = Removal(self._storage, ref, mark)
+            removal.take()
+            tagged = self._tags.fence(ref.name, ref.version, removal.token)
+            if tagged:
+                removal.withdraw()
+        if tagged:
+            raise ConflictError(
+                f"{ref} is tagged {', '.join(tagged)}, nothing was deleted: move or remove the tag first"
+            )
+        removal.require()
+        self._storage.delete(version_key(ref.name, ref.version, MANIFEST_FILE))
+        self._remove_files(ref)
+
+    def aborted(self, name: str, *, older_than: timedelta, now: datetime) -> list[VersionRef]:
+        """Publishes and deletions that were cut off longer ago than this: a model or other files without a manifest."""
         files: dict[int, dict[str, datetime]] = {}
         for key, modified in self._storage.entries(versions_prefix(name)):
             version, _, file = key.removeprefix(versions_prefix(name)).partition("/")
-            if version.isdecimal():
+            if is_version(version):
                 files.setdefault(int(version), {})[file] = modified
         return [
             VersionRef(name, version)
             for version, found in sorted(files.items())
-            if MANIFEST_FILE not in found and MODEL_FILE in found and max(found.values()) < before
+            if MANIFEST_FILE not in found
+            and not found.keys() <= {DELETED_FILE, DEPRECATED_FILE}
+            and now - max(found.values()) >= older_than
         ]
 
-    def remove_aborted(self, ref: VersionRef) -> None:
-        """Remove what a cut-off publish, or a cut-off deletion, left."""
-        self._remove_beside(ref)
-        self._storage.delete(version_key(ref.name, ref.version, MODEL_FILE))
+    def remove_aborted(self, ref: VersionRef, mark: Mark) -> bool:
+        """Remove what a publish or a deletion that was cut off left; False where somebody else is at it.
 
-    def _remove_beside(self, ref: VersionRef) -> None:
-        # Before the model, by which a removal that was cut off is found again.
-        for file in (*FORMAT_FILES.values(), SIGNING_FILE):
-            if file != MODEL_FILE:
-                self._storage.delete(version_key(ref.name, ref.version, file))
-
-    def _create_same(self, key: str, data: bytes) -> bool:
-        """Whether the object was written now; ConflictError where there is another one."""
+        The mark comes first: a publish that is under way nevertheless finds it when it is done, and begins anew.
+        """
+        removal = Removal(self._storage, ref, mark)
         try:
-            self._storage.create(key, data, token=uuid.uuid4().hex)
-        except ConflictError:
-            there = self._storage.read(key)
-            if there is None or there.data != data:
-                raise
+            removal.take()
+            if self.manifest_bytes(ref) is not None:
+                removal.withdraw()
+                return False
+            removal.require()
+        except ConflictError:  # the publish itself, or another removal
             return False
+        self._remove_files(ref)
         return True
 
+    def _is_whole(self, release: Release, files: set[str]) -> bool:
+        """Whether what was published is still there, and not being removed; where it is not, its rest is removed."""
+        manifest = release.manifest
+        ref = VersionRef(manifest.name, manifest.version)
+        folder = version_key(ref.name, ref.version, "")
+        there = {key.removeprefix(folder) for key in self._storage.keys(folder)}
+        if files <= there and (DELETED_FILE not in there or standing_mark(self._storage, ref) is None):
+            return True
+        mark = Mark(by=manifest.created_by, at=manifest.created_at, reason="removed while it was being published")
+        try:
+            self.delete(ref, mark)
+        except ConflictError:
+            return files <= there and standing_mark(self._storage, ref) is None
+        return False
+
+    def _remove_files(self, ref: VersionRef) -> None:
+        # The model last: by it a removal that was cut off is found again.
+        folder = version_key(ref.name, ref.version, "")
+        kept = {folder + DELETED_FILE, folder + DEPRECATED_FILE, folder + MODEL_FILE}
+        for key in list(self._storage.keys(folder)):
+            if key not in kept:
+                self._storage.delete(key)
+        self._storage.delete(folder + MODEL_FILE)
+
     def _take_number(self, name: str, data: bytes) -> int:
-        version = max((int(f) for f in self._storage.folders(versions_prefix(name)) if f.isdecimal()), default=0)
+        """The next number, by the model's counter; taken for good once the model is written under it."""
         token = uuid.uuid4().hex
+        after = 0
         for _ in range(_PUBLISH_TRIES):
-            version += 1
+            version = self._count(name, token, after)
             try:
                 self._storage.create(version_key(name, version, MODEL_FILE), data, token=token)
             except ConflictError:
-                continue  # another publish took this number
+                # A copy, or a release that does not know the counter, took this number: go behind all there are.
+                after = self._highest(name)
+                continue
             return version
         raise ConflictError(f"{name}: {_PUBLISH_TRIES} other publishes were first, nothing was published: try again")
+
+    def _count(self, name: str, token: str, after: int) -> int:
+        """Move the counter on, in two requests."""
+        key = counter_key(name)
+        for _ in range(_PUBLISH_TRIES):
+            stored = self._storage.read(key)
+            last = self._highest(name) if stored is None else self._counter(name, stored.data)
+            version = max(last, after) + 1
+            if version > MAX_VERSION:
+                raise StorageError(
+                    f"the version numbers of {name} end at {MAX_VERSION}, which is taken: "
+                    "publish under another name, or remove what does not belong there (`doctor` names it)"
+                )
+            moved = encode(Counter(last=version, writer=f"{token}-{uuid.uuid4().hex}"))
+            try:
+                if stored is None:
+                    self._storage.create(key, moved)
+                else:
+                    self._storage.replace(key, moved, stored.etag)
+            except (ConflictError, StorageError) as error:
+                # A write whose answer was lost may have happened.
+                if not self._storage.holds(key, moved):
+                    if isinstance(error, ConflictError):
+                        continue
+                    raise
+            return version
+        raise ConflictError(f"{name}: {_PUBLISH_TRIES} other publishes were first, nothing was published: try again")
+
+    def _counter(self, name: str, data: bytes) -> int:
+        try:
+            return decode_counter(data).last
+        except RecordError:  # it can be counted anew
+            return self._highest(name)
+
+    def _highest(self, name: str) -> int:
+        return max((int(f) for f in self._storage.folders(versions_prefix(name)) if is_version(f)), default=0)
 
     def _files(self, name: str) -> Iterator[tuple[int, str]]:
         for key in self._storage.keys(versions_prefix(name)):
             version, _, file = key.removeprefix(versions_prefix(name)).partition("/")
-            if version.isdecimal():
+            if is_version(version):
                 yield int(version), file
+
+
+def _lost(release: Release, artifact: Artifact) -> IntegrityError:
+    return IntegrityError(f"{release.manifest.reference} has lost its {artifact.file}: publish it again")
+
+
+def _changed(release: Release, artifact: Artifact, found: str) -> IntegrityError:
+    return IntegrityError(
+        f"{artifact.file} of {release.manifest.reference} has SHA-256 {found}, its manifest says "
+        f"{artifact.sha256}: do not load it; restore the object or publish again"
+    )
+
+
+def _shown(names: Sequence[object]) -> str:
+    """Names for a message: the last ones where there are many."""
+    if len(names) <= _SHOWN:
+        return ", ".join(map(str, names))
+    return f"{', '.join(map(str, names[-_SHOWN:]))} and {len(names) - _SHOWN:,} more"

@@ -294,9 +294,9 @@ class _Format1(msgspec.Struct):
     engines: dict[str, ModelFormat] = {}
 
 
-def decode_record(data: bytes, kind: type[_Kind], formats: range) -> _Kind:
+def decode_record(data: bytes, kind: type[_Kind], formats: range, *, what: str | None = None) -> _Kind:
     """Read a record; RecordError where it is damaged, or of a format that this release does not read."""
-    what = kind.__name__.lower()
+    what = what or kind.__name__.lower()
     read = f"this release reads {' and '.join(map(str, formats))}: use the release that wrote it"
     try:
         record = msgspec.json.decode(data, type=kind)

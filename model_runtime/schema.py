@@ -4,10 +4,11 @@ One msgspec struct per model is the source of the gateway's JSON schema, the han
 document. Light: the function imports this module.
 """
 
+import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Optional
 
@@ -19,9 +20,13 @@ from model_runtime.manifest import UNREADABLE, Example, Feature, Label, Method, 
 Row = tuple[Any, ...]
 """The values of one instance in the order of the signature's features; None where a value is missing."""
 
+LARGEST = 3.4028234663852886e38
+"""The largest number that is read, that of 32 bits: trees and forests refuse more, and squares of it are finite."""
+_SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**63 - 1
+
 _TYPES: dict[str, Any] = {
-    "number": float,
-    "integer": int,
+    "number": Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)],
+    "integer": Annotated[int, msgspec.Meta(ge=_SMALLEST_INTEGER, le=_LARGEST_INTEGER)],
     "string": str,
     "boolean": bool,
     "datetime": Annotated[datetime, msgspec.Meta(tz=True)],
@@ -34,6 +39,8 @@ _NOUNS = {
     "datetime": "a time with its offset such as 2026-01-31T12:00:00Z (RFC 3339)",
 }
 _SHOWN_CATEGORIES = 20
+PROBLEMS = 20
+"""Reading stops after so many wrong values: what is said of a request must not be larger than the request."""
 _QUERY_FEATURES = 50
 """More make a URL that nobody writes; API Gateway takes 10,240 bytes of request line and headers in all."""
 # API Gateway's rule for names in method.request.querystring.NAME.
@@ -61,43 +68,72 @@ class Inputs:
             kw_only=True,  # a field that may be left out can stand before one that may not
             gc=False,  # plain values only: see Prediction
         )
+        # An instance may also be a list of its values in the order of the features.
+        self.values: Any = tuple[tuple(map(_type, signature.features))]  # type: ignore[misc]  # a type made at run time
+        self.instances: Any = Annotated[list[self.instance | self.values], msgspec.Meta(min_length=1)]  # type: ignore[name-defined]  # as above
         self.batch = msgspec.defstruct(
-            "Batch",
-            [("instances", Annotated[list[self.instance], msgspec.Meta(min_length=1)])],  # type: ignore[name-defined]  # a type made at run time
-            forbid_unknown_fields=True,
-            frozen=True,
+            "Batch", [("instances", self.instances)], forbid_unknown_fields=True, frozen=True
         )
         self._decode_instance = msgspec.json.Decoder(self.instance).decode
         self._decode_batch: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.batch).decode
+        self._decode_instances: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.instances).decode
 
     def read_body(self, body: bytes | str) -> tuple[list[Row], bool]:
-        """Read a POST body: one object, or `{"instances": [...]}`. Returns the rows, and whether it was a batch.
+        """Read a POST body: one object, a list of instances, or `{"instances": [...]}`.
 
-        InputError lists every wrong value.
+        Returns the rows, and whether it was a batch. InputError lists the first wrong values.
         """
         try:
             return [msgspec.structs.astuple(self._decode_instance(body))], False
         except UNREADABLE:
             pass  # a batch, or something to be explained
         try:
-            return [msgspec.structs.astuple(each) for each in self._decode_batch(body).instances], True
+            return _rows(self._decode_batch(body).instances), True
+        except UNREADABLE:
+            pass
+        try:
+            return _rows(self._decode_instances(body)), True
         except UNREADABLE:
             pass
         try:
             document = msgspec.json.decode(body)
         except UNREADABLE as error:
-            raise InputError([{"pointer": "#", "detail": f"the body is no JSON document: {error}"}]) from error
+            raise InputError([{"pointer": "#", "detail": f"the body is not a JSON document: {error}"}]) from error
         return self.read_document(document)
 
     def read_document(self, document: Any) -> tuple[list[Row], bool]:
         """Read a parsed document in the same way (the event of a direct invocation)."""
-        if isinstance(document, dict) and "instances" in document and not self._is_feature("instances"):
-            return self._read_batch(document), True
         problems: list[dict[str, str]] = []
+        if isinstance(document, list):
+            return self.read_instances(document, "#", problems), True
+        if isinstance(document, dict) and "instances" in document and not self._is_feature("instances"):
+            problems += _unknown("#", (name for name in document if name != "instances"))
+            return self.read_instances(document["instances"], "#/instances", problems), True
         row = self._read_object(document, "#", problems)
         if problems:
             raise InputError(problems)
         return [row], False
+
+    def read_instances(self, instances: Any, place: str, problems: list[dict[str, str]]) -> list[Row]:
+        """Read a parsed list of instances, objects or lists.
+
+        `place` is the list's own in messages, `problems` is what is wrong already. InputError lists the first of all.
+        """
+        rows: list[Row] = []
+        if not isinstance(instances, list) or not instances:
+            problems.append({"pointer": place, "detail": "must be a list of at least one instance"})
+            instances = []
+        for index, item in enumerate(instances):
+            read = self._read_list if isinstance(item, list) else self._read_object
+            rows.append(read(item, f"{place}/{index}", problems))
+            if len(problems) >= PROBLEMS:
+                more = len(instances) - index - 1
+                if more:
+                    problems.append({"pointer": place, "detail": f"and {more} more instances, which were not read"})
+                break
+        if problems:
+            raise InputError(problems)
+        return rows
 
     def read_example(self, example: Example) -> Row:
         """Read the recorded input of an example as the body of a request; InputError where it does not fit."""
@@ -108,11 +144,10 @@ class Inputs:
         return row
 
     def read_query(self, parameters: Mapping[str, Sequence[str]]) -> list[Row]:
-        """Read the query string of a GET: one value each, as text. InputError lists every wrong parameter."""
-        problems = [
-            {"parameter": name, "detail": "unknown parameter"} for name in parameters if not self._is_feature(name)
-        ]
-        row = []
+        """Read the query string of a GET: one value each, as text. InputError lists the wrong parameters."""
+        unknown = (name for name in parameters if not self._is_feature(name))
+        problems = _bounded({"parameter": name, "detail": "unknown parameter"} for name in unknown)
+        row: list[Any] = []
         for feature in self._features:
             values = parameters.get(feature.name, ())
             if len(values) == 1:
@@ -128,29 +163,12 @@ class Inputs:
             raise InputError(problems)
         return [tuple(row)]
 
-    def _read_batch(self, document: dict[str, Any]) -> list[Row]:
-        problems = [
-            {"pointer": _pointer("#", name), "detail": "unknown field"} for name in document if name != "instances"
-        ]
-        instances = document["instances"]
-        rows: list[Row] = []
-        if not isinstance(instances, list) or not instances:
-            problems.append({"pointer": "#/instances", "detail": "must be a list of at least one object"})
-        else:
-            rows = [self._read_object(item, f"#/instances/{i}", problems) for i, item in enumerate(instances)]
-        if problems:
-            raise InputError(problems)
-        return rows
-
     def _read_object(self, document: Any, place: str, problems: list[dict[str, str]]) -> Row:
         if not isinstance(document, dict):
             problems.append({"pointer": place, "detail": "must be an object with the model's features"})
             return ()
-        problems.extend(
-            {"pointer": _pointer(place, name), "detail": "unknown field"}
-            for name in document
-            if not self._is_feature(name)
-        )
+        if not document.keys() <= self._names:
+            problems += _unknown(place, (name for name in document if not self._is_feature(name)))
         row = []
         for feature in self._features:
             if feature.name in document:
@@ -160,6 +178,23 @@ class Inputs:
             row.append(value)
             if detail:
                 problems.append({"pointer": _pointer(place, feature.name), "detail": detail})
+                if len(problems) >= PROBLEMS:
+                    break
+        return tuple(row)
+
+    def _read_list(self, values: list[Any], place: str, problems: list[dict[str, str]]) -> Row:
+        if len(values) != len(self._features):
+            needed = f"has {len(values)} values, {len(self._features)} are needed"
+            problems.append({"pointer": place, "detail": needed})
+            return ()
+        row: list[Any] = []
+        for index, (feature, given) in enumerate(zip(self._features, values, strict=True)):
+            value, detail = _from_json(feature, given)
+            row.append(value)
+            if detail:
+                problems.append({"pointer": f"{place}/{index}", "detail": detail})
+                if len(problems) >= PROBLEMS:
+                    break
         return tuple(row)
 
     def _is_feature(self, name: str) -> bool:
@@ -167,22 +202,62 @@ class Inputs:
 
 
 def request_schema(signature: Signature) -> dict[str, Any]:
-    """The JSON schema (draft 4, which API Gateway's models take) of a POST body: one instance or a batch."""
-    inputs = Inputs(signature)
-    references, definitions = msgspec.json.schema_components(
-        [inputs.instance, inputs.batch], ref_template="#/definitions/{name}"
-    )
-    # msgspec writes an empty list for a model whose features may all be left out; draft 4 refuses that.
-    definitions = {
-        name: {key: value for key, value in definition.items() if (key, value) != ("required", [])}
-        for name, definition in definitions.items()
-    }
+    """The JSON schema (draft 4, which API Gateway's models take) of a POST body: an instance, or several."""
+    forms, definitions = body_schemas(signature, "#/definitions/{name}")
     return {
         "$schema": _DRAFT_4,
         "title": "Prediction request",
-        "anyOf": list(references),
-        "definitions": definitions,
+        "anyOf": [_draft_4(form) for form in forms],
+        "definitions": {name: _draft_4(definition) for name, definition in definitions.items()},
     }
+
+
+def body_schemas(signature: Signature, reference: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The forms of a POST body, and what they refer to by `reference`, in today's JSON schema (2020-12, OpenAPI 3.1).
+
+    The forms are one instance, a batch, and a bare list of instances.
+    """
+    inputs = Inputs(signature)
+    (instance, row), definitions = msgspec.json.schema_components(
+        [inputs.instance, inputs.values], ref_template=reference
+    )
+    definitions["Row"] = row
+    # msgspec writes an empty list for a model whose features may all be left out; draft 4 refuses that.
+    definitions["Instance"] = {
+        key: value for key, value in definitions["Instance"].items() if (key, value) != ("required", [])
+    }
+    # As `Inputs.batch` has it, but with the row's schema written once: it is as long as the model has features.
+    items = {"anyOf": [instance, {"$ref": reference.format(name="Row")}]}
+    instances = {"type": "array", "items": items, "minItems": 1}
+    definitions["Batch"] = {
+        "title": "Batch",
+        "type": "object",
+        "properties": {"instances": instances},
+        "required": ["instances"],
+        "additionalProperties": False,
+    }
+    return [instance, {"$ref": reference.format(name="Batch")}, instances], definitions
+
+
+def _draft_4(schema: Any) -> Any:
+    """A schema that msgspec made, in draft 4: there 30.0 is not an integer, and lists have their items elsewhere."""
+    if isinstance(schema, list):
+        return [_draft_4(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    older = {
+        key: {name: _draft_4(each) for name, each in value.items()} if key == "properties" else _draft_4(value)
+        for key, value in schema.items()
+        if key not in {"enum", "const", "default"}
+    }
+    older |= {key: schema[key] for key in ("enum", "default") if key in schema}
+    if "const" in schema:
+        older["enum"] = [schema["const"]]
+    if older.get("type") == "integer":
+        older |= {"type": "number", "multipleOf": 1}
+    if "prefixItems" in older:
+        older |= {"items": older.pop("prefixItems"), "additionalItems": False}
+    return older
 
 
 def has_query_form(signature: Signature) -> bool:
@@ -280,16 +355,30 @@ def _is_category(feature: Feature, value: Any) -> bool:
     return feature.categories is None or feature.nullable or value in feature.categories
 
 
+def _rows(instances: Iterable[Any]) -> list[Row]:
+    return [each if type(each) is tuple else msgspec.structs.astuple(each) for each in instances]
+
+
+def _unknown(place: str, names: Iterable[str]) -> list[dict[str, str]]:
+    return _bounded({"pointer": _pointer(place, name), "detail": "unknown field"} for name in names)
+
+
+def _bounded(problems: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    return list(itertools.islice(problems, PROBLEMS))
+
+
 def _left_out(feature: Feature) -> tuple[None, str | None]:
     """A feature that is not given is a missing value, where the model takes those."""
     return None, None if feature.nullable else "required, but missing"
 
 
 def _from_json(feature: Feature, value: Any) -> tuple[Any, str | None]:
+    if isinstance(value, float) and feature.type == "integer" and value.is_integer():
+        value = int(value)  # 30.0 and 3e1 are 30 in JSON
     try:
         converted = msgspec.convert(value, _type(feature))
     except (msgspec.ValidationError, UnicodeError):  # half a surrogate pair is not a number either
-        return None, f"must be {_noun(feature)}"
+        return None, f"must be {_noun(feature)}{_too_large(feature, value)}"
     if isinstance(converted, float) and not math.isfinite(converted):
         return None, f"must be {_noun(feature)}, and finite"
     if not _is_category(feature, converted):
@@ -301,12 +390,30 @@ def _from_text(feature: Feature, text: str) -> tuple[Any, str | None]:
     try:
         value: Any = text if feature.type == "string" else msgspec.convert(text, _TYPES[feature.type], strict=False)
     except msgspec.ValidationError:
-        return None, f"must be {_NOUNS[feature.type]}, not {text[:40]!r}"
+        more = _too_large(feature, text)
+        return None, f"must be {_NOUNS[feature.type]}{more or f', not {text[:40]!r}'}"
     if not _is_category(feature, value):
         return None, f"must be {_noun(feature)}, not {text[:40]!r}"
     if isinstance(value, float) and not math.isfinite(value):
         return None, f"must be {_NOUNS[feature.type]}, and finite"
     return value, None
+
+
+def _too_large(feature: Feature, value: Any) -> str:
+    """What is wrong with a number of the right kind."""
+    if isinstance(value, bool) or feature.type not in {"number", "integer"}:
+        return ""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf if value > 0 else -math.inf
+    except (TypeError, ValueError):
+        return ""
+    if not math.isfinite(number) and not isinstance(value, int):
+        return ", and finite"
+    if feature.type == "number":
+        return f" from {-LARGEST:.1e} to {LARGEST:.1e}" if abs(number) > LARGEST else ""
+    return " of 64 bits" if number.is_integer() and abs(number) >= _LARGEST_INTEGER else ""
 
 
 def _noun(feature: Feature) -> str:

@@ -6,46 +6,56 @@ in a function obstore finds them itself.
 """
 
 import os
-import re
+import threading
+import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    PermissionDeniedError,
-    PreconditionError,
-    UnauthenticatedError,
-)
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
+from model_runtime.aws import (
+    aws_session,
+    bucket_name,
+    configured_for_s3,
+    environment_endpoint,
+    read_certificates,
+    store_options,
+)
 from model_runtime.errors import (
     AccessDeniedError,
-    BucketNotFoundError,
     ConflictError,
     CredentialsError,
-    InvalidNameError,
+    RegistryError,
     StorageError,
 )
+from model_runtime.storage_errors import REFUSED_CREDENTIALS, explained, is_missing_bucket, is_unanswered
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-# Amazon S3 general purpose bucket naming rules: 3 to 63 characters, lower case letters, digits, dots and hyphens.
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+__all__ = ["PROBES", "REFUSED_CREDENTIALS", "Storage", "Stored", "aws_session", "bucket_name"]
 
-# Amazon S3, list of error codes.
-REFUSED_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
-
-_TOKEN = "writer"  # noqa: S105  # no password
+_TOKEN = "writer"  # noqa: S105  # not a password
 """Name of the user metadata (x-amz-meta-writer) that holds a writer's token."""
 
 _CONTAINER = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+
+PROBES = "models/.probe/"
+"""Where objects lie by which the service is tried; no model has this name."""
+
+_SILENCE = timedelta(seconds=10)
+"""A request that gets no byte for so long has failed. Records are a few kilobytes; a model comes in many reads."""
+_CHUNK = 8 << 20
+_BULK = 1 << 20
+"""Uploads of more than this many bytes may take longer than that to be answered."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -59,26 +69,46 @@ class Stored:
 class Storage:
     """A bucket of immutable objects and of objects replaced by compare-and-swap."""
 
-    def __init__(self, store: "ObjectStore", location: str) -> None:
-        """Use any obstore store; `location` names it in messages."""
+    def __init__(
+        self,
+        store: "ObjectStore",
+        location: str,
+        *,
+        bulk: "ObjectStore | None" = None,
+        endpoint: str | None = None,
+    ) -> None:
+        """Use any obstore store; `location` names it in messages.
+
+        `bulk` is used for large uploads. A service at an `endpoint` that is not Amazon's is tried before the first
+        write: one that ignores conditions on writes is refused.
+        """
         self._store = store
+        self._bulk = bulk or store
+        self._endpoint = endpoint
+        self._untried = endpoint is not None
         self.location = location
 
     @classmethod
     def open(cls, bucket: str, *, profile: str | None = None, region: str | None = None) -> "Storage":
         """Open a bucket (`NAME` or `s3://NAME`) with the credentials that the AWS CLI would use.
 
-        AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL names another S3-compatible service. Raises InvalidNameError for
-        a bad bucket name and CredentialsError where there are no credentials or no region.
+        So are the endpoint of another S3-compatible service and the certificates to trust: from the environment
+        (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_CA_BUNDLE) or the profile. Raises InvalidNameError for a bad
+        bucket name and CredentialsError where there are no credentials or no region.
         """
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, ClientError
         from obstore.auth.boto3 import Boto3CredentialProvider
 
         name = bucket_name(bucket)
         try:
             session = aws_session(profile, region)
             credentials = session.get_credentials()
-        except BotoCoreError as error:
+            endpoint, certificates = configured_for_s3(session)
+        except (
+            BotoCoreError,
+            ClientError,
+            ValueError,
+        ) as error:  # ValueError: a credential_process that prints no JSON
             raise CredentialsError(f"the AWS credentials cannot be used: {error}") from error
         if credentials is None:
             raise CredentialsError(
@@ -87,8 +117,21 @@ class Storage:
         if session.region_name is None:
             raise CredentialsError(f"no AWS region to open s3://{name}: set AWS_REGION, or a region in the profile")
         # A person's upload of a large model may be slow.
-        options = _options(session.region_name, timedelta(seconds=5), timedelta(minutes=15), timedelta(seconds=8))
-        return cls(S3Store(name, **options, credential_provider=Boto3CredentialProvider(session)), f"s3://{name}")
+        options = store_options(
+            session.region_name, endpoint, timedelta(seconds=5), timedelta(minutes=15), timedelta(seconds=8)
+        )
+        options["credential_provider"] = Boto3CredentialProvider(session)
+        if certificates:
+            options["client_options"]["root_certificate"] = read_certificates(certificates)
+        client = options["client_options"]
+        try:
+            store = S3Store(name, **{**options, "client_options": {**client, "read_timeout": _SILENCE}})
+            bulk = S3Store(name, **options)
+        except (BaseError, ValueError) as error:
+            raise StorageError(
+                f"s3://{name} cannot be opened at {endpoint or 'Amazon S3'}: {str(error).partition(chr(10))[0]}"
+            ) from error
+        return cls(store, f"s3://{name}", bulk=bulk, endpoint=endpoint)
 
     @classmethod
     def in_function(cls, bucket: str, *, seconds: float) -> "Storage":
@@ -100,7 +143,7 @@ class Storage:
         the last try may start late.
         """
         budget = timedelta(seconds=seconds)
-        options = _options(os.environ["AWS_REGION"], budget / 8, budget, budget / 2)
+        options = store_options(os.environ["AWS_REGION"], environment_endpoint(), budget / 8, budget, budget / 2)
         options["client_options"]["read_timeout"] = budget / 4
         uri = os.environ.get(_CONTAINER)
         if not uri:
@@ -116,14 +159,34 @@ class Storage:
 
     def read(self, key: str) -> Stored | None:
         """Return the object, or None where there is none."""
+
+        def read() -> Stored:
+            result = obstore.get(self._store, key)
+            return Stored(result.bytes().to_bytes(), result.meta["e_tag"])
+
         with self._errors(f"read {key}"):
             try:
-                result = obstore.get(self._store, key)
-                return Stored(result.bytes().to_bytes(), result.meta["e_tag"])
+                return _interruptible(read)
             except FileNotFoundError as error:
-                if _no_bucket(error):
+                if is_missing_bucket(error):
                     raise
                 return None
+
+    def chunks(self, key: str) -> Iterator[bytes] | None:
+        """An object's bytes piece by piece, so that memory does not grow with it; None where there is none."""
+        with self._errors(f"read {key}"):
+            try:
+                result = _interruptible(lambda: obstore.get(self._store, key))
+            except FileNotFoundError as error:
+                if is_missing_bucket(error):
+                    raise
+                return None
+        return self._streamed(key, iter(result.stream(min_chunk_size=_CHUNK)))
+
+    def _streamed(self, key: str, stream: Iterator[Any]) -> Iterator[bytes]:
+        with self._errors(f"read {key}"):
+            while (chunk := _interruptible(lambda: next(stream, None))) is not None:
+                yield bytes(chunk)
 
     def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
         """Write an object that must not exist yet; ConflictError where it does.
@@ -131,24 +194,30 @@ class Storage:
         `token`, unique to the caller, is kept with the object: a write whose answer was lost is known by it when it
         is tried again, and succeeds instead of being in conflict with itself.
         """
+        self._try_service(key)
         attributes = {_TOKEN: token} if token else None
+        store = self._bulk if len(data) > _BULK else self._store
         with self._errors(f"write {key}"):
             try:
-                obstore.put(self._store, key, data, mode="create", attributes=attributes)
+                _interruptible(lambda: obstore.put(store, key, data, mode="create", attributes=attributes))
             except (BaseError, FileNotFoundError) as error:
-                if token and self._token(key) == token:
+                there = self._token(key) if token else None
+                if there is not None and there == token:
                     return
-                if isinstance(error, AlreadyExistsError):
+                # Some services refuse a large object before they have read it: then the answer does not arrive.
+                refused_unheard = there is not None and is_unanswered(error)
+                if isinstance(error, AlreadyExistsError) or refused_unheard:
                     raise ConflictError(f"{self.location}/{key} exists already, nothing was written") from error
                 raise
 
     def replace(self, key: str, data: bytes, etag: str | None) -> None:
         """Write over the object that has this ETag; ConflictError where it is another by now."""
+        self._try_service(key)
         with self._errors(f"write {key}"):
             try:
-                obstore.put(self._store, key, data, mode={"e_tag": etag})
-            except PreconditionError as error:
-                if _no_bucket(error):
+                _interruptible(lambda: obstore.put(self._store, key, data, mode={"e_tag": etag}))
+            except (PreconditionError, FileNotFoundError) as error:
+                if is_missing_bucket(error):
                     raise
                 raise ConflictError(
                     f"{self.location}/{key} was changed by another writer, nothing was written"
@@ -157,7 +226,7 @@ class Storage:
     def delete(self, key: str) -> None:
         """Delete an object; one that does not exist is deleted already."""
         with self._errors(f"delete {key}"), suppress(FileNotFoundError):
-            obstore.delete(self._store, key)
+            _interruptible(lambda: obstore.delete(self._store, key))
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below a prefix, page by page."""
@@ -166,83 +235,135 @@ class Storage:
     def entries(self, prefix: str) -> Iterator[tuple[str, datetime]]:
         """Every key below a prefix with the time of its last change, page by page."""
         with self._errors(f"list {prefix}"):
-            for page in obstore.list(self._store, prefix):
+            pages = iter(obstore.list(self._store, prefix))
+            while (page := _interruptible(lambda: next(pages, None))) is not None:
                 for entry in page:
                     yield entry["path"], entry["last_modified"]
 
     def folders(self, prefix: str) -> list[str]:
         """The names directly below a prefix that have keys below them, sorted as text."""
         with self._errors(f"list {prefix}"):
-            result = obstore.list_with_delimiter(self._store, prefix)
+            result = _interruptible(lambda: obstore.list_with_delimiter(self._store, prefix))
             return sorted(path.rstrip("/").rpartition("/")[2] for path in result["common_prefixes"])
 
+    def now(self) -> datetime:
+        """The time by the service's clock, from an object that is written and deleted."""
+        key = f"{PROBES}{uuid.uuid4().hex}"
+        with self._errors(f"write {key}"):
+            _interruptible(lambda: obstore.put(self._store, key, b"clock"))
+        # From a listing: as exact as the times that it is compared with.
+        times = [modified for listed, modified in self.entries(PROBES) if listed == key]
+        self.delete(key)
+        if not times:
+            raise StorageError(f"{self.location} does not list {key}, which was just written: a registry needs that")
+        return times[0]
+
+    def holds(self, key: str, data: bytes) -> bool:
+        """Whether an object has these bytes: a write that failed may have been done, its answer lost.
+
+        False also where that cannot be found out: the failure is what is to be reported then.
+        """
+        with suppress(StorageError):
+            stored = self.read(key)
+            return stored is not None and stored.data == data
+        return False
+
+    def require_conditional_writes(self) -> None:
+        """StorageError where the service ignores the conditions of a write: then one writer overwrites another."""
+        key, location = f"{PROBES}{uuid.uuid4().hex}", self.location
+        remedy = "two writers would overwrite one another: keep the registry in a service that honours it"
+        with self._errors(f"write {key}"):
+            try:
+                with suppress(AlreadyExistsError):  # by the same write, whose answer was lost
+                    _interruptible(lambda: obstore.put(self._store, key, b"1", mode="create"))
+                with suppress(AlreadyExistsError, PreconditionError):
+                    _interruptible(lambda: obstore.put(self._store, key, b"2", mode="create"))
+                    raise StorageError(f"{location}: the service ignores `If-None-Match: *` ({remedy})")
+                with suppress(PreconditionError, AlreadyExistsError):
+                    _interruptible(lambda: obstore.put(self._store, key, b"3", mode={"e_tag": '"0"'}))
+                    raise StorageError(f"{location}: the service ignores `If-Match` ({remedy})")
+            finally:
+                with suppress(StorageError):  # what was found out counts
+                    self.delete(key)
+
+    def _try_service(self, key: str) -> None:
+        """Before the first write: look whether the service was tried already, and try it otherwise."""
+        if not self._untried:
+            return
+        done = f"{PROBES}conditional-writes"
+        try:
+            with self._errors(f"write {key}"):
+                try:
+                    _interruptible(lambda: obstore.head(self._store, done))
+                except FileNotFoundError:
+                    self.require_conditional_writes()
+                    _interruptible(lambda: obstore.put(self._store, done, b"honoured\n"))
+        except AccessDeniedError:
+            pass  # credentials for some models only: whether the write itself is allowed shows there
+        self._untried = False
+
     def _token(self, key: str) -> str | None:
+        """The token of an object; empty where it has none, None where there is no object."""
         with suppress(BaseError, FileNotFoundError):
-            return obstore.get(self._store, key, options={"head": True}).attributes.get(_TOKEN)
+            result = _interruptible(lambda: obstore.get(self._store, key, options={"head": True}))
+            return str(result.attributes.get(_TOKEN, ""))
         return None
 
     @contextmanager
     def _errors(self, action: str) -> Iterator[None]:
+        if _forked:
+            raise StorageError(
+                f"{self.location}: cannot {action}: this process was forked from one that had used a registry already, "
+                "and the threads of its storage are gone: start it by `spawn` or `forkserver`, or fork before"
+            )
         try:
             yield
-        except (BaseError, FileNotFoundError) as error:
+        except RegistryError:
+            raise
+        except Exception as error:  # obstore raises what a credential provider raises, too
             raise self._explained(error, action) from error
 
     def _explained(self, error: Exception, action: str) -> StorageError:
-        # S3's own error codes are in the text; obstore has no exceptions for some of them.
-        text = str(error)
-        endpoint = os.environ.get(_CONTAINER)
-        if endpoint and endpoint in text:
-            return CredentialsError(f"{self.location}: {endpoint} gives no credentials: {_first_line(error)}")
-        if isinstance(error, UnauthenticatedError) or any(code in text for code in REFUSED_CREDENTIALS):
-            return CredentialsError(
-                f"{self.location}: the credentials were refused ({action}): refresh them, say by `aws sso login`"
-            )
-        if isinstance(error, PermissionDeniedError) or "403 Forbidden" in text:
-            return AccessDeniedError(
-                f"{self.location}: not allowed to {action}: use credentials that may, or have them granted"
-            )
-        if _no_bucket(error):
-            return BucketNotFoundError(
-                f"{self.location}: there is no such bucket: check the name, account and region, "
-                "or deploy the registry stack first"
-            )
-        return StorageError(f"{self.location}: cannot {action}: {_first_line(error)}")
+        container = os.environ.get(_CONTAINER)
+        if container and container in str(error):
+            first = str(error).partition("\n")[0]
+            return CredentialsError(f"{self.location}: {container} gives no credentials: {first}")
+        return explained(error, self.location, action, endpoint=self._endpoint)
 
 
-def aws_session(profile: str | None = None, region: str | None = None) -> Any:
-    """A boto3 session as the AWS CLI would have it; BotoCoreError where the profile does not exist."""
-    import boto3  # here, as the function must not pay for it
-
-    # boto3 reads AWS_DEFAULT_REGION only; the AWS CLI prefers AWS_REGION.
-    return boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
+_used = False
+_forked = False
 
 
-def bucket_name(text: str) -> str:
-    """Read `NAME` or `s3://NAME`; InvalidNameError where it is no bucket name."""
-    name = text.removeprefix("s3://").rstrip("/")
-    if _BUCKET.fullmatch(name):
-        return name
-    raise InvalidNameError(
-        f"{text!r} is no bucket: write s3://NAME, the name having 3 to 63 lower case letters, digits, dots and hyphens"
-    )
+def _after_fork() -> None:
+    global _forked  # noqa: PLW0603  # a fact about the process
+    _forked = _used
 
 
-def _options(region: str, connect: timedelta, request: timedelta, retries: timedelta) -> dict[str, Any]:
-    """What every store is given: region, endpoint, and how long to try."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    plain = bool(endpoint and endpoint.startswith("http://"))
-    return {
-        "region": region,
-        "client_options": {"connect_timeout": connect, "timeout": request, "allow_http": plain},
-        "retry_config": {"max_retries": 3, "retry_timeout": retries},
-        **({"endpoint": endpoint} if endpoint else {}),
-    }
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
-def _no_bucket(error: Exception) -> bool:
-    return "NoSuchBucket" in str(error)
+def _interruptible(call: Callable[[], _T]) -> _T:
+    """Run a request so that Ctrl-C ends the waiting: the main thread hears of signals only while it runs Python."""
+    global _used  # noqa: PLW0603  # a fact about the process
+    _used = True
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    done = threading.Event()
+    results: list[_T] = []
+    errors: list[BaseException] = []
 
+    def run() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:  # noqa: BLE001  # raised again where it is waited for
+            errors.append(error)
+        finally:
+            done.set()
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    threading.Thread(target=run, name="storage request", daemon=True).start()
+    done.wait()
+    if errors:
+        raise errors[0]
+    return results[0]

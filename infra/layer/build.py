@@ -41,7 +41,6 @@ class Layer:
     path: Path
     key: str
     sha256: str  # of the zip, hex
-    content_sha256: str  # of names and contents: equal across zlib builds
     zip_bytes: int
     unzipped_bytes: int
     packages: tuple[PackageSize, ...]  # largest first
@@ -64,11 +63,10 @@ def build_layer(
     progress: Progress = lambda _line: None,
     *,
     reserve: int = 0,
-    limit: int | None = None,
 ) -> Layer:
     """Give the layer of `spec`, from the cache if it is there and whole.
 
-    `reserve` is what the function's own code takes of `limit` (LIMIT_UNZIPPED by default), both in bytes unzipped.
+    `reserve` is what the function's own code takes of LIMIT_UNZIPPED, both in bytes unzipped.
     Installing comes first, so a missing wheel is known before anything else is done. An interrupted or failed build
     leaves nothing; concurrent builds of one layer are safe, the last one wins.
 
@@ -78,30 +76,28 @@ def build_layer(
 
     """
     cache = (cache or cache_folder("layers")).absolute()
-    limit = LIMIT_UNZIPPED if limit is None else limit
     layer = _load(cache, spec.key)
     if layer is None:
-        layer = _build(spec, cache, progress, limit=limit, reserve=reserve)
+        layer = _build(spec, cache, progress, reserve)
     # A cached layer was built under another reserve, perhaps.
-    check_size(layer.packages, limit=limit, reserve=reserve)
+    check_size(layer.packages, limit=LIMIT_UNZIPPED, reserve=reserve)
     return layer
 
 
-def _build(spec: LayerSpec, cache: Path, progress: Progress, *, limit: int, reserve: int) -> Layer:
+def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int) -> Layer:
     with workspace(cache) as work:
         tree = _install(spec, work / "tree", progress)
         interpreter = _compiler(spec.python)
         files, owner = _files(spec, tree, work / "bytecode", interpreter, progress)
         found = sizes(spec.packages, files, owner)
-        check_size(found, limit=limit, reserve=reserve)
+        check_size(found, limit=LIMIT_UNZIPPED, reserve=reserve)
         total = sum(size.unzipped_bytes for size in found)
         progress(f"writing zip of {megabytes(total)}")
         archive = work / "layer.zip"
-        content = write_zip(archive, files)
+        write_zip(archive, files)
         _import(spec, archive, work / "opt", owner, progress)
         record = {
             "sha256": _sha256(archive),
-            "content_sha256": content,
             "zip_bytes": archive.stat().st_size,
             "unzipped_bytes": total,
             "packages": [asdict(size) for size in found],
@@ -111,10 +107,9 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, *, limit: int, rese
 
 def _install(spec: LayerSpec, tree: Path, progress: Progress) -> Path:
     progress(f"resolving {len(spec.packages)} packages for {spec.runtime} on {spec.architecture}")
-    requirements = [f"{name}=={version}" for name, version in spec.packages]
-    outcome = pip_install(requirements, tree, spec.runtime, spec.architecture, progress=progress)
+    outcome = pip_install(spec.requirements, tree, spec.runtime, spec.architecture, progress=progress)
     if not outcome.ok:
-        raise layer_wheels.explain(spec.packages, spec.runtime, spec.architecture, outcome)
+        raise layer_wheels.explain(spec.pins, spec.runtime, spec.architecture, outcome)
     return tree
 
 

@@ -21,21 +21,30 @@ def compile_tree(
     interpreter: str,
     prefix: str,
     undocumented: Iterable[str] = (),
-    jobs: int | None = None,
 ) -> dict[str, Path]:
     """Compile the modules among `names` with `interpreter` and map each file's name in the layer to its place on disk.
 
     `x.py` becomes `x.pyc` in the same folder (PEP 3147 calls it a legacy .pyc: it is imported without a source).
     Files that are not valid in this Python stay as they are. A package that reads its own source at run time (numba,
-    torch.jit) would not work. `prefix` is the folder of the modules in the function: tracebacks name it. Modules in the
-    folders `undocumented` lose their docstrings.
-    Raises CompileError.
+    torch.jit) would not work.
+
+    Args:
+        names: Files, relative to `tree`.
+        tree: Where they are.
+        output: A new folder for the bytecode.
+        interpreter: The Python whose bytecode it is.
+        prefix: The folder of the modules in the function, which tracebacks name.
+        undocumented: Folders whose modules lose their docstrings.
+
+    Raises:
+        CompileError: the interpreter ended abnormally.
+
     """
     names = list(names)
     modules = [name for name in names if name.endswith(".py")]
     output.mkdir(parents=True)
     program = [interpreter, *_ISOLATED, str(tree), str(output), prefix, *undocumented]
-    _compile(modules, program, output.parent, jobs)
+    _compile(modules, program, output.parent)
     files: dict[str, Path] = {}
     for name in names:
         compiled = output / f"{name}c"
@@ -46,8 +55,8 @@ def compile_tree(
     return files
 
 
-def _compile(modules: list[str], command: list[str], work: Path, jobs: int | None) -> None:
-    jobs = min(jobs or os.cpu_count() or 1, len(modules))
+def _compile(modules: list[str], command: list[str], work: Path) -> None:
+    jobs = min(os.cpu_count() or 1, len(modules))
     variables = {"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1"}
     if "SYSTEMROOT" in os.environ:  # Python does not start on Windows without it
         variables["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
@@ -62,8 +71,8 @@ def _compile(modules: list[str], command: list[str], work: Path, jobs: int | Non
         for process, output in running:
             if process.wait():
                 raise CompileError(
-                    f"{command[0]} could not compile the layer's modules. Check that it is a working Python. It said:\n"
-                    f"{_last_line(output)}"
+                    f"{command[0]} could not compile the layer's modules ({_last_line(output)}): check that it is a "
+                    "working Python"
                 )
     finally:
         for process, output in running:

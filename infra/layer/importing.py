@@ -16,6 +16,8 @@ from model_registry.lambda_packages.errors import LayerImportError
 from model_registry.lambda_packages.platform import Runtime, machine
 
 _SECONDS = 300
+# Some wheels have these at their top by mistake: nobody imports them, and some are programs.
+_BY_MISTAKE = frozenset({"benchmarks", "conftest", "docs", "examples", "setup", "test", "tests"})
 
 
 def why_not_here(runtime: Runtime, architecture: str) -> str | None:
@@ -72,7 +74,7 @@ def import_all(
         raise LayerImportError(
             f"the packages did not import from the layer within {_SECONDS} s: {', '.join(modules)}"
         ) from error
-    failed = json.loads(done.stdout) if done.returncode == 0 else dict.fromkeys(modules, _last_line(done.stderr))
+    failed = json.loads(done.stdout) if done.returncode == 0 else dict.fromkeys(modules, _ending(done))
     if failed:
         told = "; ".join(f"{name} of {modules[name]} ({error})" for name, error in failed.items())
         raise LayerImportError(f"cannot be imported from the layer: {told}; train with another release of it")
@@ -86,10 +88,10 @@ def top_level_modules(files: Mapping[str, str]) -> dict[str, str]:
         module = parts[0] if len(parts) == 2 and parts[1] in {"__init__.py", "__init__.pyc"} else None  # noqa: PLR2004  # folder and file
         if len(parts) == 1 and name.endswith((".py", ".pyc", ".so")):
             module = name.partition(".")[0]
-        if module and module.isidentifier() and not module.startswith("_"):
+        if module and module.isidentifier() and not module.startswith("_") and module not in _BY_MISTAKE:
             found[module] = package
     return found
 
 
-def _last_line(text: str) -> str:
-    return text.strip().rpartition("\n")[2]
+def _ending(process: subprocess.CompletedProcess[str]) -> str:
+    return process.stderr.strip().rpartition("\n")[2] or f"the process ended with {process.returncode}"

@@ -3,28 +3,45 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
-from model_registry.identity import caller_identity
+from model_registry.folder import folder_of, open_storage
+from model_registry.identity import caller_identity, local_identity
+from model_registry.records import Move, Tag
 from model_registry.registry import Registry
 from model_registry.release import Release
 from model_runtime.errors import RegistryError
-from model_runtime.storage import Storage
 
 if TYPE_CHECKING:
     from model_registry.events import EventBridge
     from model_registry.signing import Signer
 
+_UNFOLDED = 100_000
 FOUND_SOMETHING = 3
 """Exit code of `verify` and `doctor` when they found something wrong."""
+
+
+class _Talk(Console):
+    """Speaks to people on stderr. What it is given is text, never rich's markup: names and reasons may look like it."""
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        return super().status(plain(status) if isinstance(status, str) else status, **options)
+
+
+talk = _Talk(stderr=True, markup=False, highlight=False)
+READ, MOVE, WRITE, KEEP = "Look", "Move tags", "Publish", "Housekeeping"
+"""The groups of commands in the help."""
 
 app = typer.Typer(
     name="model_registry",
@@ -32,17 +49,41 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a bug keeps its plain traceback
 )
-talk = Console(stderr=True)
 
-Bucket = Annotated[str, typer.Option("--bucket", "-b", envvar="MODEL_REGISTRY", help="The registry: s3://NAME.")]
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            print(metadata.version("sklearn-on-lambda"))
+        except metadata.PackageNotFoundError:
+            print("a checkout that is not installed")
+        raise typer.Exit
+
+
+Bucket = Annotated[
+    str,
+    typer.Option("--bucket", "-b", envvar="MODEL_REGISTRY", help="The registry: s3://NAME, or a folder as ./models."),
+]
 Profile = Annotated[str | None, typer.Option("--profile", help="AWS profile; default: as the AWS CLI takes it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-By = Annotated[str | None, typer.Option("--by", help="Who does this; default: the caller's identity from STS.")]
+By = Annotated[
+    str | None,
+    typer.Option("--by", envvar="MODEL_REGISTRY_ACTOR", help="Who does this; default: the caller's identity from STS."),
+]
 Reason = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the registry.")]
 NeededReason = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the registry. Needed.")]
 Address = Annotated[str, typer.Argument(help="NAME/VERSION or NAME@TAG, for example iris/3 or iris@prod.")]
 TagAddress = Annotated[str, typer.Argument(help="NAME@TAG, for example iris@prod.")]
 Name = Annotated[str, typer.Argument(help="The model's name.")]
+
+
+@app.callback()
+def _options(
+    version: Annotated[  # its callback does the work
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 @contextmanager
@@ -51,26 +92,53 @@ def known_errors() -> Iterator[None]:
     try:
         yield
     except RegistryError as error:
-        line = " ".join(str(error).split())  # scikit-learn's own messages, which some of ours end with, have several
-        talk.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+        line = plain(
+            " ".join(str(error).split())
+        )  # scikit-learn's own messages, which some of ours end with, have several
+        talk.print(Text("error: ") + line, style="red", soft_wrap=True)
         raise typer.Exit(1) from error
 
 
+@contextmanager
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """Show what is being done; what is called with a line shows that next."""
+    with talk.status(what) as status:
+        yield lambda line: status.update(plain(line))
+
+
+def plain(text: str) -> Text:
+    """Stored text for the terminal: as it is, with control characters made visible."""
+    return Text("".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text))
+
+
 def open_registry(
-    bucket: str, profile: str | None, by: str | None = None, *, signing_key: Path | None = None
+    bucket: str,
+    profile: str | None,
+    by: str | None = None,
+    *,
+    signing_key: Path | None = None,
+    on_move: Callable[[Move], None] | None = None,
 ) -> Registry:
     """The registry in a bucket, written to as `by`, else as whom STS knows.
 
     MODEL_REGISTRY_TRUSTED_KEYS (public keys, separated by commas) has manifests refused that none of them signed;
-    MODEL_REGISTRY_EVENT_BUS names the EventBridge bus that is told of moves.
+    MODEL_REGISTRY_EVENT_BUS names the EventBridge bus that is told of moves; `on_move` hears of each of them before.
     """
     keys, bus = os.environ.get("MODEL_REGISTRY_TRUSTED_KEYS"), os.environ.get("MODEL_REGISTRY_EVENT_BUS")
+    event_bridge = _event_bridge(bus, bucket, profile) if bus else None
+
+    def notify(tag: Tag, move: Move) -> None:
+        if on_move:
+            on_move(move)
+        if event_bridge:
+            event_bridge(tag, move)
+
     return Registry(
-        Storage.open(bucket, profile=profile),
-        actor=by or (lambda: caller_identity(profile)),
+        open_storage(bucket, profile=profile),
+        actor=by or (local_identity if folder_of(bucket) else lambda: caller_identity(profile)),
         signer=_signer(signing_key) if signing_key else None,
         trusted_keys=[keys] if keys else [],
-        notifier=_event_bridge(bus, bucket, profile) if bus else None,
+        notifier=notify,
     )
 
 
@@ -101,10 +169,11 @@ def print_table(rows: list[Mapping[str, str]], *, title: str | None = None) -> N
     """Print rows for a person; columns that are empty everywhere are left out, and a table without rows is, too."""
     if not rows:
         return
-    table = Table(title=title)
+    table = Table(title=plain(title) if title else None)
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     for name in columns:
-        table.add_column(name, overflow="fold")  # a digest that is cut short is of no use
+        table.add_column(plain(name), overflow="fold")  # a digest that is cut short is of no use
     for row in rows:
-        table.add_row(*(row[name] for name in columns))
-    Console().print(table)
+        table.add_row(*(plain(row[name]) for name in columns))
+    # Whatever reads a pipe looks for whole keys and digests: nothing is folded there.
+    Console(width=None if sys.stdout.isatty() else _UNFOLDED, soft_wrap=False).print(table)

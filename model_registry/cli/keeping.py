@@ -9,6 +9,7 @@ from model_registry import reference
 from model_registry.audit import audit
 from model_registry.cli.common import (
     FOUND_SOMETHING,
+    KEEP,
     Address,
     AsJson,
     Bucket,
@@ -22,28 +23,29 @@ from model_registry.cli.common import (
     print_json,
     print_table,
     talk,
+    working,
 )
 from model_registry.doctor import findings
+from model_registry.folder import folder_of, open_storage
 from model_registry.reference import VersionRef
 from model_registry.verification import verify_version
 from model_runtime.errors import IntegrityError, InvalidNameError, VerificationError
-from model_runtime.storage import Storage
 
-OlderThan = Annotated[float, typer.Option("--older-than", help="Hours since which nothing was written; default: 24.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")]
+OlderThan = Annotated[float, typer.Option("--older-than", help="Hours since the last write.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list what would be removed.")]
 
 
-@app.command()
+@app.command(rich_help_panel=KEEP)
 def deprecate(
     bucket: Bucket,
     address: Address,
     reason: Reason = "",
-    undo: Annotated[bool, typer.Option("--undo", help="Take the mark away.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the deprecation.")] = False,
     by: By = None,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Mark a version as one that should not be used any more; it stays, and is served on."""
+    """Mark a version that should no longer be used; it stays, and deployments go on serving it."""
     with known_errors():
         registry = open_registry(bucket, profile, by)
         if undo:
@@ -57,10 +59,10 @@ def deprecate(
             print(f"{reached} is {'no longer ' if undo else ''}deprecated")
 
 
-@app.command()
+@app.command(rich_help_panel=KEEP)
 def delete(
     bucket: Bucket,
-    address: Annotated[str, typer.Argument(help="NAME/VERSION; a tag is no address of what is deleted.")],
+    address: Annotated[str, typer.Argument(help="NAME/VERSION; a tag is not accepted.")],
     reason: NeededReason,
     by: By = None,
     profile: Profile = None,
@@ -80,7 +82,7 @@ def delete(
             print(f"{ref} is deleted")
 
 
-@app.command()
+@app.command(rich_help_panel=KEEP)
 def gc(
     bucket: Bucket,
     older_than: OlderThan = 24,
@@ -88,9 +90,9 @@ def gc(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what publishes left that were cut off."""
+    """Remove what publishes and deletions that were cut off left behind."""
     with known_errors():
-        registry, age = open_registry(bucket, profile), timedelta(hours=older_than)
+        registry, age = open_registry(bucket, profile), _age(older_than)
         found = list(registry.aborted(older_than=age) if dry_run else registry.gc(older_than=age))
         if as_json:
             print_json({"removed": not dry_run, "versions": [str(ref) for ref in found]})
@@ -101,7 +103,7 @@ def gc(
             talk.print("nothing to remove")
 
 
-@app.command()
+@app.command(rich_help_panel=KEEP)
 def verify(
     bucket: Bucket,
     address: Address,
@@ -116,14 +118,14 @@ def verify(
     with known_errors():
         registry = open_registry(bucket, profile)
         release = registry.resolve(address)
-        faults = audit(bucket, address, profile=profile) if "@" in address else []
+        faults = audit(bucket, address, profile=profile) if "@" in address and not folder_of(bucket) else []
         verified = None
-        with talk.status(f"verifying {address}") as status:
+        with working(f"verifying {address}") as progress:
             try:
                 if quick:
                     registry.read_model(release)
                 else:
-                    verified = verify_version(registry, release.manifest.reference, progress=status.update)
+                    verified = verify_version(registry, release.manifest.reference, progress=progress)
             except (IntegrityError, VerificationError) as error:
                 faults.append(str(error))
         if as_json:
@@ -135,7 +137,7 @@ def verify(
             raise typer.Exit(FOUND_SOMETHING)
 
 
-@app.command()
+@app.command(rich_help_panel=KEEP)
 def doctor(
     bucket: Bucket,
     quick: Annotated[bool, typer.Option("--quick", help="Do not download the models to check their digests.")] = False,
@@ -145,7 +147,7 @@ def doctor(
     """Look through the whole registry for what is wrong; exit code 3 where something is. Changes nothing."""
     with known_errors():
         with talk.status("reading the registry"):
-            found = list(findings(Storage.open(bucket, profile=profile), check_bytes=not quick))
+            found = list(findings(open_storage(bucket, profile=profile), check_bytes=not quick))
         if as_json:
             print_json(found)
         else:
@@ -156,11 +158,11 @@ def doctor(
         talk.print("nothing is wrong")
 
 
-@app.command("copy")
+@app.command("copy", rich_help_panel=KEEP)
 def copy_(
     bucket: Bucket,
     address: Address,
-    to: Annotated[str, typer.Option("--to", help="The other registry: s3://NAME.")],
+    to: Annotated[str, typer.Option("--to", help="The other registry: s3://NAME, or a folder.")],
     to_profile: Annotated[str | None, typer.Option("--to-profile", help="AWS profile of the other account.")] = None,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -173,3 +175,13 @@ def copy_(
             print_json({"version": release.manifest.reference, "manifest_sha256": release.manifest_sha256})
         else:
             print(release.manifest.reference)
+
+
+def _age(hours: float) -> timedelta:
+    try:
+        age = timedelta(hours=hours)
+    except (OverflowError, ValueError) as error:
+        raise InvalidNameError(f"--older-than {hours} is not a number of hours: give one, for example 24") from error
+    if age < timedelta(0):
+        raise InvalidNameError(f"--older-than {hours} is in the future: give the age in hours, for example 24")
+    return age

@@ -1,11 +1,12 @@
-"""`tag`, `untag`, `promote`, `rollback`, `policy`."""
+"""`tag`, `untag`, `promote`, `rollback`, `rules`."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
-import msgspec
 import typer
 
 from model_registry.cli.common import (
+    MOVE,
     Address,
     AsJson,
     Bucket,
@@ -20,8 +21,9 @@ from model_registry.cli.common import (
     print_json,
     print_table,
     talk,
+    working,
 )
-from model_registry.records import Gates, Tag
+from model_registry.records import Gates, Move, Tag
 
 Require = Annotated[list[str] | None, typer.Option("--require", help="A bound, as accuracy>=0.95; may be given again.")]
 NotWorseThan = Annotated[
@@ -34,7 +36,7 @@ AllowBreaking = Annotated[bool, typer.Option("--allow-breaking", help="Even if c
 AllowDeprecated = Annotated[bool, typer.Option("--allow-deprecated", help="Even if the version is deprecated.")]
 
 
-@app.command()
+@app.command(rich_help_panel=MOVE)
 def tag(
     bucket: Bucket,
     address: Address,
@@ -46,10 +48,15 @@ def tag(
 ) -> None:
     """Point a tag at a version."""
     with known_errors():
-        _print(open_registry(bucket, profile, by).tag(address, tag, reason=reason), as_json=as_json)
+        committed: list[Move] = []
+        _print(
+            open_registry(bucket, profile, by, on_move=committed.append).tag(address, tag, reason=reason),
+            committed,
+            as_json=as_json,
+        )
 
 
-@app.command()
+@app.command(rich_help_panel=MOVE)
 def untag(
     bucket: Bucket,
     address: TagAddress,
@@ -58,12 +65,17 @@ def untag(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a tag point at nothing; its history stays."""
+    """Unset a tag; its history stays."""
     with known_errors():
-        _print(open_registry(bucket, profile, by).untag(address, reason=reason), as_json=as_json)
+        committed: list[Move] = []
+        _print(
+            open_registry(bucket, profile, by, on_move=committed.append).untag(address, reason=reason),
+            committed,
+            as_json=as_json,
+        )
 
 
-@app.command()
+@app.command(rich_help_panel=MOVE)
 def promote(
     bucket: Bucket,
     name: Name,
@@ -80,27 +92,28 @@ def promote(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Point a tag at a version, or at another tag's, if that passes the gates given and those of the tag's policy."""
+    """Point a tag at a version, or at another tag's, if that passes the gates given and the tag's promotion rules."""
     with known_errors():
         gates = _gates(require, not_worse_than, verify, allow_breaking, allow_deprecated)
-        with talk.status("promoting") as status:
-            moved = open_registry(bucket, profile, by).promote(
+        committed: list[Move] = []
+        with working("promoting") as progress:
+            moved = open_registry(bucket, profile, by, on_move=committed.append).promote(
                 name,
                 to_tag=to,
                 from_tag=from_tag,
                 version=version,
                 gates=gates,
                 reason=reason,
-                progress=status.update,
+                progress=progress,
             )
-        _print(moved, as_json=as_json)
+        _print(moved, committed, as_json=as_json)
 
 
-@app.command()
-def policy(
+@app.command(rich_help_panel=MOVE)
+def rules(
     bucket: Bucket,
     address: TagAddress,
-    clear: Annotated[bool, typer.Option("--clear", help="Set the gates anew to those given, even to none.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Replace all gates by those given, even by none.")] = False,
     require: Require = None,
     not_worse_than: NotWorseThan = None,
     verify: Verify = False,
@@ -111,23 +124,22 @@ def policy(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the gates that every move of a tag meets, or set them: any gate given replaces all that were set."""
+    """Show a tag's promotion rules, the gates that every move must pass, or set them: any gate given replaces all."""
     with known_errors():
         gates = _gates(require, not_worse_than, verify, allow_breaking, allow_deprecated)
         registry = open_registry(bucket, profile, by)
-        found = registry.policy(address)
+        found = registry.rules(address)
         if clear or gates != Gates():
-            found = registry.set_policy(address, gates, reason=reason)
+            found = registry.set_rules(address, gates, reason=reason)
         if as_json:
             print_json(found)
         elif found is None:
-            talk.print(f"{address} has no policy")
+            talk.print(f"{address} has no promotion rules")
         else:
-            values = msgspec.to_builtins(found.gates)
-            print_table([{"gate": gate, "value": str(value)} for gate, value in values.items()])
+            print_table([{"gate": gate, "value": value} for gate, value in _words(found.gates)])
 
 
-@app.command()
+@app.command(rich_help_panel=MOVE)
 def rollback(
     bucket: Bucket,
     address: TagAddress,
@@ -138,7 +150,12 @@ def rollback(
 ) -> None:
     """Point a tag at the version that it pointed at before; again: at the one before that."""
     with known_errors():
-        _print(open_registry(bucket, profile, by).rollback(address, reason=reason), as_json=as_json)
+        committed: list[Move] = []
+        _print(
+            open_registry(bucket, profile, by, on_move=committed.append).rollback(address, reason=reason),
+            committed,
+            as_json=as_json,
+        )
 
 
 def _gates(
@@ -153,9 +170,20 @@ def _gates(
     )
 
 
-def _print(moved: Tag, *, as_json: bool) -> None:
+def _words(gates: Gates) -> Iterator[tuple[str, str]]:
+    yield "require", ", ".join(gates.require) or "nothing"
+    yield "not worse than", gates.not_worse_than or "nothing"
+    yield "verify", "yes" if gates.verify else "no"
+    yield "breaking changes", "allowed" if gates.allow_breaking else "refused"
+    yield "deprecated versions", "allowed" if gates.allow_deprecated else "refused"
+
+
+def _print(tag: Tag, committed: list[Move], *, as_json: bool) -> None:
     if as_json:
-        print_json(moved)
+        print_json(tag)
         return
-    target = "nothing" if moved.version is None else f"{moved.name}/{moved.version}"
-    print(f"{moved.name}@{moved.tag} -> {target}")
+    target = "nothing" if tag.version is None else f"{tag.name}/{tag.version}"
+    print(f"{tag.name}@{tag.tag} -> {target}{'' if committed else ' (was there already)'}")
+    for move in committed:
+        if move.action == "rollback" and move.checks:  # what was skipped
+            talk.print(*move.checks, sep="\n")

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.status import Status
 
 from model_registry.cli.common import (
+    WRITE,
     AsJson,
     Bucket,
     By,
@@ -26,7 +27,7 @@ from model_runtime.errors import PublishError
 from model_runtime.manifest import FeatureType, Manifest, ProofKind
 
 
-@app.command()
+@app.command(rich_help_panel=WRITE)
 def publish(
     bucket: Bucket,
     model: Annotated[Path, typer.Argument(help="A fitted estimator, written by joblib.dump. It is loaded: trust it.")],
@@ -63,6 +64,11 @@ def publish(
         list[str] | None,
         typer.Option("--type", help="A feature's type as NAME=integer, number, string, ...; may be given again."),
     ] = None,
+    code: Annotated[
+        list[Path] | None,
+        typer.Option(help="A module or package folder of your own that goes with the model; default: what it needs."),
+    ] = None,
+    no_code: Annotated[bool, typer.Option("--no-code", help="Take none of your own code.")] = False,
     proof: Annotated[
         str | None,
         typer.Option(
@@ -105,6 +111,7 @@ def publish(
                 nullable=True if "*" in (nullable or ()) else nullable or (),
                 types=dict(map(_type, type_ or ())),
                 proof=_proof(proof),
+                code=code or not no_code,
                 progress=lambda line: _show(line, status, notes),
             )
         if as_json:
@@ -114,7 +121,7 @@ def publish(
             print(release.manifest.reference)
 
 
-@app.command()
+@app.command(rich_help_panel=WRITE)
 def keygen(
     path: Annotated[Path, typer.Argument(help="File for the private key; it must not exist. Keep it secret.")],
     as_json: AsJson = False,

@@ -1,6 +1,7 @@
 """`list`, `show`, `compare`, `resolve`, `which`, `history`, `download`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from model_registry import comparison
 from model_registry.cli.common import (
+    READ,
     Address,
     AsJson,
     Bucket,
@@ -25,40 +27,50 @@ from model_registry.cli.common import (
 )
 from model_registry.comparison import Comparison
 from model_registry.records import Move
-from model_registry.registry import Registry
+from model_registry.reference import VersionRef
+from model_registry.registry import ModelSummary, Registry
 from model_registry.release import Release
-from model_runtime.errors import InvalidNameError
+from model_runtime.errors import InvalidNameError, RegistryError
 from model_runtime.manifest import Artifact
 
+_SHOWN, _AT_ONCE = 10, 16
 
-@app.command("list")
+
+@app.command("list", rich_help_panel=READ)
 def list_(
     bucket: Bucket,
     name: Annotated[str | None, typer.Argument(help="One model only.")] = None,
+    last: Annotated[int, typer.Option("--last", min=1, help="So many versions of one model at most.")] = 20,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the models with their versions and tags."""
+    """List the models with their versions and tags, or one model's versions: when, who, metrics, tags, proof."""
     with known_errors():
         registry = open_registry(bucket, profile)
         summaries = [registry.model(name)] if name else list(registry.models())
+        for summary in summaries:
+            for reason in summary.broken.values():
+                talk.print(f"warning: {reason}", style="yellow", soft_wrap=True)
         if as_json:
             print_json(summaries)
+            return
+        if name:
+            print_table(_versions(registry, summaries[0], last), title=name)
             return
         print_table(
             [
                 {
                     "model": summary.name,
-                    "versions": ", ".join(map(str, summary.versions)),
+                    "versions": _counted(summary.versions),
                     "tags": ", ".join(f"{tag} -> {version}" for tag, version in summary.tags.items()),
-                    "deprecated": ", ".join(map(str, sorted(summary.deprecated))),
+                    "deprecated": _counted(sorted(summary.deprecated)),
                 }
                 for summary in summaries
             ]
         )
 
 
-@app.command()
+@app.command(rich_help_panel=READ)
 def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJson = False) -> None:
     """Show what a version is."""
     with known_errors():
@@ -89,7 +101,7 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
         )
 
 
-@app.command()
+@app.command(rich_help_panel=READ)
 def compare(
     bucket: Bucket,
     one: Address,
@@ -109,7 +121,7 @@ def compare(
             talk.print("nothing differs")
 
 
-@app.command()
+@app.command(rich_help_panel=READ)
 def resolve(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJson = False) -> None:
     """Print the version that an address names, as NAME/VERSION."""
     with known_errors():
@@ -120,7 +132,7 @@ def resolve(bucket: Bucket, address: Address, profile: Profile = None, as_json: 
             print(pin)
 
 
-@app.command()
+@app.command(rich_help_panel=READ)
 def which(
     bucket: Bucket,
     address: TagAddress,
@@ -138,34 +150,75 @@ def which(
             print(found)
 
 
-@app.command()
-def history(bucket: Bucket, address: TagAddress, profile: Profile = None, as_json: AsJson = False) -> None:
+@app.command(rich_help_panel=READ)
+def history(
+    bucket: Bucket,
+    address: Annotated[str, typer.Argument(help="NAME@TAG, for example iris@prod; or NAME for all its tags.")],
+    last: Annotated[int | None, typer.Option("--last", min=1, help="So many moves at most; default: all.")] = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
     """Show who moved a tag, when, why, from where and to where; newest last."""
     with known_errors():
-        tag = open_registry(bucket, profile).tag_of(address)
+        registry = open_registry(bucket, profile)
+        refs = [address] if "@" in address else [f"{address}@{tag}" for tag in registry.model(address).tags]
+        found = [(registry.tag_of(ref), registry.history(ref, last=last)) for ref in refs]
         if as_json:
-            print_json(tag)
+            shown = [{**msgspec.to_builtins(tag), "sealed": 0, "history": moves} for tag, moves in found]
+            print_json(shown[0] if "@" in address else shown)
             return
-        print_table([_row(move) for move in tag.history], title=f"{tag.name}@{tag.tag}")
+        for tag, moves in found:
+            print_table([_row(move) for move in moves], title=f"{tag.name}@{tag.tag}")
 
 
-@app.command()
+@app.command(rich_help_panel=READ)
 def download(
     bucket: Bucket,
     address: Address,
     folder: Annotated[Path, typer.Option("--to", help="The folder to write to; made where missing.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a version's model.joblib, manifest.json and further forms, digests checked, to a folder."""
     with known_errors():
         with talk.status(f"downloading {address}"):
-            paths = open_registry(bucket, profile).download(address, folder)
+            paths = open_registry(bucket, profile).download(address, folder, force=force)
         if as_json:
             further = {path.suffix.removeprefix("."): str(path) for path in paths[2:]}
             print_json({"model": str(paths[0]), "manifest": str(paths[1]), **further})
         else:
             print(*paths, sep="\n")
+
+
+def _counted(versions: Sequence[int]) -> str:
+    if len(versions) <= _SHOWN:
+        return ", ".join(map(str, versions))
+    return f"{len(versions):,}, the last {', '.join(map(str, versions[-3:]))}"
+
+
+def _versions(registry: Registry, summary: ModelSummary, last: int) -> list[Mapping[str, str]]:
+    """A row for each of the last versions; one that cannot be read says so."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda version: _version(registry, summary, version), summary.versions[-last:]))
+
+
+def _version(registry: Registry, summary: ModelSummary, version: int) -> dict[str, str]:
+    tags = ", ".join(tag for tag, at in summary.tags.items() if at == version)
+    row = {"version": str(version), "tags": tags}
+    try:
+        manifest = registry.resolve(VersionRef(summary.name, version)).manifest
+    except RegistryError as error:
+        unread = dict.fromkeys(("published", "by", "metrics", "formats", "proof"), "")
+        return row | unread | {"note": " ".join(str(error).split())}
+    return row | {
+        "published": f"{manifest.created_at.astimezone(UTC):%Y-%m-%d %H:%MZ}",
+        "by": manifest.created_by,
+        "metrics": ", ".join(f"{name} {value:g}" for name, value in manifest.metrics.items()),
+        "formats": ", ".join(manifest.format_names),
+        "proof": manifest.proof.kind,
+        "note": "deprecated" if version in summary.deprecated else "",
+    }
 
 
 def _size(artifact: Artifact) -> str:
@@ -225,4 +278,4 @@ def _instant(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError as error:
-        raise InvalidNameError(f"{text!r} is no instant: write it as in 2026-11-23T14:03:00+01:00") from error
+        raise InvalidNameError(f"{text!r} is not a valid timestamp: write it like 2026-11-23T14:03:00+01:00") from error

@@ -1,11 +1,10 @@
 """How much of Lambda's limit the packages of a model will take, known before a version is written."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_registry.lambda_packages import wheels
 from model_registry.lambda_packages.docstrings import undocumented
 from model_registry.lambda_packages.install import pip_install
 from model_registry.lambda_packages.installed import owners
@@ -13,6 +12,7 @@ from model_registry.lambda_packages.linking import supplements
 from model_registry.lambda_packages.pruning import kept
 from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, lines, megabytes, too_large
 from model_registry.lambda_packages.spec import LayerSpec
+from model_registry.lambda_packages.wheels import explain
 from model_registry.shipping import function_files
 from model_registry.uv import Progress
 
@@ -50,6 +50,7 @@ def layer_size(
     python: str,
     architecture: str = "x86_64",
     *,
+    wheels: Sequence[Path] = (),
     reserve: int | None = None,
     progress: Progress = lambda _line: None,
 ) -> LayerSize:
@@ -62,6 +63,7 @@ def layer_size(
         packages: Exact version of each distribution by name, complete: `shipping.layer_packages` adds the handler's.
         python: Minor version of the runtime, such as `3.12`.
         architecture: `x86_64` or `arm64`.
+        wheels: Files of packages that are on no index.
         reserve: Bytes of the limit that the function's own code takes, by default those of its files now.
         progress: Gets a line for each large download.
 
@@ -73,13 +75,12 @@ def layer_size(
     """
     if reserve is None:
         reserve = sum(path.stat().st_size for path in function_files().values())
-    spec = LayerSpec(python, architecture, tuple(packages.items()))
+    spec = LayerSpec(python, architecture, tuple(packages.items()), tuple(wheels))
     with tempfile.TemporaryDirectory(prefix="layer-size-") as folder:
         tree = Path(folder, "tree")
-        requirements = [f"{name}=={version}" for name, version in spec.packages]
-        outcome = pip_install(requirements, tree, spec.runtime, architecture, progress=progress)
+        outcome = pip_install(spec.requirements, tree, spec.runtime, architecture, progress=progress)
         if not outcome.ok:
-            raise wheels.explain(spec.packages, spec.runtime, architecture, outcome)
+            raise explain(spec.pins, spec.runtime, architecture, outcome)
         owner = owners(tree, spec.packages)
         files = {name: tree / name for name in kept(tree, owner)}
         supplements(files, spec.runtime, owner)

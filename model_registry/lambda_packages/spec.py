@@ -3,9 +3,12 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from packaging.utils import InvalidName, canonicalize_name
+from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from model_registry.lambda_packages.errors import SpecError
@@ -23,10 +26,11 @@ class LayerSpec:
     """What a layer is made of. The packages are complete: dependencies are not resolved.
 
     Names and versions are normalised (PEP 503, PEP 440) and sorted, so equal environments are equal specs. Packages of
-    GPU libraries (`nvidia-*`) are left out.
+    GPU libraries (`nvidia-*`) are left out. What comes as a wheel file counts among the packages, and instead of what
+    they may say of the same distribution.
 
     Raises:
-        SpecError: the packages are not names with one exact version each.
+        SpecError: the packages are not names with one exact version each, or a file is not a wheel.
         UnsupportedPythonError: Lambda has no runtime for this Python.
         UnsupportedArchitectureError: Lambda has no such architecture.
 
@@ -35,11 +39,30 @@ class LayerSpec:
     python: str  # "3.12"
     architecture: str  # "x86_64" or "arm64", Lambda's names
     packages: tuple[tuple[str, str], ...]  # (distribution, exact version)
+    wheels: tuple[Path, ...] = ()  # of packages that are on no index
 
     def __post_init__(self) -> None:
         runtime_for(self.python)
         check_architecture(self.architecture)
-        object.__setattr__(self, "packages", _normalized(self.packages))
+        own = self._own
+        pins = [(name, version) for name, version in self.packages if canonicalize_name(name) not in own]
+        object.__setattr__(self, "packages", _normalized([*pins, *((name, own[name][0]) for name in own)]))
+
+    @property
+    def requirements(self) -> list[str]:
+        """What `uv pip install` is asked for."""
+        own = self._own
+        return [str(own[name][1]) if name in own else f"{name}=={version}" for name, version in self.packages]
+
+    @property
+    def pins(self) -> tuple[tuple[str, str], ...]:
+        """The packages that come from an index."""
+        own = self._own
+        return tuple(pin for pin in self.packages if pin[0] not in own)
+
+    @property
+    def _own(self) -> dict[str, tuple[str, Path]]:
+        return {name: (version, path) for path in self.wheels for name, version in [_of_wheel(path)]}
 
     @property
     def runtime(self) -> Runtime:
@@ -49,12 +72,14 @@ class LayerSpec:
     @property
     def key(self) -> str:
         """The content address: sha256 of all that decides what is in the layer."""
-        inputs = {
+        inputs: dict[str, Any] = {
             "recipe": RECIPE,
             "python": self.python,
             "platform": self.runtime.platform(self.architecture),
             "packages": self.packages,
         }
+        if self.wheels:
+            inputs["wheels"] = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in self.wheels)
         return hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -63,7 +88,15 @@ def is_left_out(name: str) -> bool:
     return name.startswith(_LEFT_OUT)
 
 
-def _normalized(packages: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+def _of_wheel(path: Path) -> tuple[str, str]:
+    try:
+        name, version, *_ = parse_wheel_filename(path.name)
+    except InvalidWheelFilename as error:
+        raise SpecError(f"{path} is not a wheel ({error}): name a .whl file") from error
+    return name, str(version)
+
+
+def _normalized(packages: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     if not packages:
         raise SpecError("the layer has no packages: a model's manifest must list those that it needs")
     try:

@@ -50,7 +50,7 @@ def explain(packages: Iterable[Package], runtime: Runtime, architecture: str, fa
     missing = [package for package, outcome in bad.items() if _says(outcome, _NO_WHEEL)]
     if missing and len(missing) == len(bad):
         return _no_wheel(packages, missing, runtime, architecture)
-    return InstallError(f"uv could not install the layer's packages for {runtime}. It said:\n{failed.tail}")
+    return InstallError(f"uv could not install the layer's packages for {runtime} and says:\n{failed.tail}")
 
 
 def _says(outcome: Outcome, phrases: Iterable[str]) -> bool:
@@ -60,8 +60,8 @@ def _says(outcome: Outcome, phrases: Iterable[str]) -> bool:
 
 def _unreachable(outcome: Outcome) -> InstallError:
     return IndexUnreachableError(
-        "Could not reach the package index. Check the network, or name your own index with UV_DEFAULT_INDEX. "
-        f"uv said:\n{outcome.tail}"
+        "the package index does not answer: check the network, or name your own index with UV_DEFAULT_INDEX; "
+        f"uv says:\n{outcome.tail}"
     )
 
 
@@ -73,8 +73,8 @@ def _not_found(unknown: list[Package], bad: dict[Package, Outcome]) -> InstallEr
         for name, version in unknown
     ]
     return PackageNotFoundError(
-        f"The package index does not have what the model was trained with: {'; '.join(facts)}. Train with published "
-        f"packages, or name the index that has them with UV_INDEX. uv said:\n{bad[unknown[0]].tail}"
+        f"the package index does not have what the model was trained with: {', '.join(facts)}: train with published "
+        f"packages, or name the index that has them with UV_INDEX; uv says:\n{bad[unknown[0]].tail}"
     )
 
 
@@ -91,7 +91,7 @@ def _no_wheel(
     remedy = ", or ".join(remedies) if remedies else "use packages that publish wheels for Linux"
     return WheelNotFoundError(
         f"{names} {verb} no wheel for Lambda's {runtime.name} on {architecture} ({runtime.image.system}, glibc "
-        f"{runtime.image.glibc}). {remedy[0].upper()}{remedy[1:]}."
+        f"{runtime.image.glibc}): {remedy}"
     )
 
 

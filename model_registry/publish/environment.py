@@ -4,8 +4,6 @@
 running one when it is loaded.
 """
 
-import io
-import pickle
 import platform
 import re
 import shlex
@@ -13,7 +11,6 @@ import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
@@ -32,12 +29,12 @@ _COMMENT = re.compile(r"(^|\s+)#.*")
 _OPTIONS = re.compile(r"\s+--[a-z].*")
 
 
-def environment_of(estimator: Any, signature: Signature, *, lock: Path | None = None) -> Environment:
-    """Everything that unpickling an estimator needs, in the versions installed or, with `lock`, in those of that file.
+def environment_of(distributions: Iterable[str], signature: Signature, *, lock: Path | None = None) -> Environment:
+    """These distributions and all that they require, in the versions installed or, with `lock`, in those of that file.
 
-    Raises PublishError for what cannot be pickled, or imported elsewhere, and for a lock file that does not fit.
+    Raises PublishError for a distribution that is not installed, and for a lock file that does not fit.
     """
-    roots = {*_ALWAYS_NEEDED, *_distributions(_modules(estimator))}
+    roots = {*_ALWAYS_NEEDED, *distributions}
     if signature.container == "dataframe":
         roots.add("pandas")
     return Environment(
@@ -96,14 +93,8 @@ def with_packages(environment: Environment, names: Iterable[str], *, lock: Path 
     )
 
 
-def with_distributions_of(environment: Environment, modules: Iterable[str], *, lock: Path | None = None) -> Environment:
-    """The environment with the distributions that provide these modules, and with what they require.
-
-    A module that no installed distribution provides adds nothing. PublishError as for `environment_of`.
-    """
-    by_module = metadata.packages_distributions()
-    tops = {module.partition(".")[0] for module in modules}
-    roots = {str(canonicalize_name(name)) for top in tops for name in by_module.get(top, ())[:1]}
+def with_roots(environment: Environment, roots: Iterable[str], *, lock: Path | None = None) -> Environment:
+    """The environment with further distributions, and with what they require; PublishError as for `environment_of`."""
     needed = {*environment.packages, *roots}
     packages = _closure(needed) if lock is None else from_lock(lock, needed)
     return msgspec.structs.replace(environment, packages=packages)
@@ -187,48 +178,6 @@ def _pin(line: str) -> tuple[str, str] | None:
     if not is_exact or not needed_in_lambda(requirement, _running_python()):
         return None
     return str(canonicalize_name(requirement.name)), specifiers[0].version
-
-
-class _Recorder(pickle.Unpickler):
-    """Unpickles, and notes which modules that took."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(io.BytesIO(data))
-        self.names: set[tuple[str, str]] = set()
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name)
-        # Some Cython modules are also known by a short name (`_loss` for `sklearn._loss._loss`).
-        self.names.add((sys.modules[module].__name__, name))
-        return found
-
-
-def _modules(estimator: Any) -> set[tuple[str, str]]:
-    try:
-        recorder = _Recorder(pickle.dumps(estimator))
-        recorder.load()
-    except Exception as error:
-        raise PublishError(
-            f"this {type(estimator).__name__} cannot be pickled ({type(error).__name__}: {error}): "
-            "replace lambdas and local functions in it by functions of an installed package"
-        ) from error
-    return recorder.names
-
-
-def _distributions(names: Iterable[tuple[str, str]]) -> set[str]:
-    by_module = metadata.packages_distributions()
-    found = set()
-    for module, name in names:
-        top = module.partition(".")[0]
-        if top in sys.stdlib_module_names and top != "__main__":
-            continue
-        if top not in by_module:
-            raise PublishError(
-                f"the model needs {module}.{name}, which no installed package provides: the function could not import "
-                "it. Move it into a package on the index and install that"
-            )
-        found.add(str(canonicalize_name(by_module[top][0])))
-    return found
 
 
 def _closure(roots: Iterable[str]) -> dict[str, str]:

@@ -3,21 +3,21 @@
 Nothing here talks to the bucket. Only publishing needs this module, so it may import scikit-learn.
 """
 
-import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import msgspec
 import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from model_registry.publish.answers import OwnAnswers
+from model_registry.publish.code import Code, collect, distribution_of, is_own
 from model_registry.publish.environment import environment_of
 from model_registry.publish.outputs import check_has_output, outputs_of
+from model_registry.publish.pickles import Pickled, pickled
 from model_registry.publish.signature import Declared, check_types, signature_of
 from model_registry.publish.tables import Table, read_table
 from model_runtime.errors import PublishError
@@ -38,7 +38,8 @@ class Description:
     """Everything that a manifest says of an estimator, and what the proof compares with.
 
     `rows` are those of X_example and of the training data, in that order, with the estimator's `own` answers to each
-    table of them; `notes` say how the signature was found.
+    table of them; `stored` is the model's file and `code` the owner's own that it needs; `notes` say how the signature
+    was found.
     """
 
     estimator: str
@@ -48,6 +49,8 @@ class Description:
     examples: tuple[Example, ...]
     rows: tuple[list[Row], ...]
     own: tuple[OwnAnswers, ...]
+    stored: Pickled
+    code: Code
     notes: tuple[str, ...] = ()
 
 
@@ -62,6 +65,8 @@ def describe(
     nullable: Collection[str] | bool = (),
     types: Mapping[str, FeatureType] | None = None,
     lock: Path | None = None,
+    model_bytes: bytes | None = None,
+    code: Sequence[Path] | bool = True,
 ) -> Description:
     """Describe a fitted estimator with the help of example inputs.
 
@@ -76,6 +81,8 @@ def describe(
         nullable: names of the features that may be missing, or True for all.
         types: the types of some features, where they are not those found.
         lock: a file that pins the packages, instead of what is installed.
+        model_bytes: the joblib file of this estimator, where there is one already.
+        code: paths of own code that is taken whole; True for what is found, False for none.
 
     Raises:
         PublishError: the object is not a fitted estimator, cannot be loaded elsewhere, or answers otherwise when its
@@ -87,24 +94,58 @@ def describe(
     if X_train is not None:
         tables.append(_same_columns(tables[0], read_table(estimator, _sample(X_train), feature_names, what="X_train")))
     check_types(tables[0])
+    stored = pickled(estimator, model_bytes)
+    own_code = own_code_of(stored.modules, code)
     served = outputs_of(estimator, tables[0], class_names=class_names, outputs=outputs)
     found = signature_of(estimator, tables, served, Declared(nullable, types or {}))
     signature = found.signature
-    rows = tables[0].rows[:EXAMPLES]
-    predictions = Predictor(estimator, signature).predict(rows)
     return Description(
         estimator=f"{type(estimator).__module__}.{type(estimator).__qualname__}",
         parameters=_parameters(estimator),
         signature=signature,
-        environment=environment_of(estimator, signature, lock=lock),
-        examples=tuple(
-            Example(input=json_row(signature, row), output=output)
-            for row, output in zip(rows, predictions, strict=True)
-        ),
+        environment=environment_of(_distributions(stored, own_code), signature, lock=lock),
+        examples=_examples(estimator, signature, tables[0].rows[:EXAMPLES]),
         rows=tuple(table.rows for table in tables),
         own=found.own,
-        notes=found.notes,
+        stored=stored,
+        code=own_code,
+        notes=(*_notes_of_code(stored, own_code), *found.notes),
     )
+
+
+def _examples(estimator: Any, signature: Signature, rows: Sequence[Row]) -> tuple[Example, ...]:
+    predictions = Predictor(estimator, signature).predict(rows)
+    return tuple(
+        Example(input=json_row(signature, row), output=one) for row, one in zip(rows, predictions, strict=True)
+    )
+
+
+def own_code_of(modules: Collection[str], code: Sequence[Path] | bool) -> Code:  # noqa: FBT001  # as `publish` has it
+    """The owner's own code among these modules, or at the paths that are given.
+
+    PublishError where there is some and it may not be taken, and as `code.collect`.
+    """
+    own = sorted(module for module in modules if is_own(module))
+    if code is False:
+        if own:
+            raise PublishError(
+                f"the model needs {', '.join(own)}, own code that is not to be taken: allow it, or "
+                "install it from an index"
+            )
+        return Code()
+    return collect(own, () if code is True else code)
+
+
+def _distributions(stored: Pickled, code: Code) -> set[str]:
+    return {*code.distributions, *filter(None, map(distribution_of, stored.modules))}
+
+
+def _notes_of_code(stored: Pickled, code: Code) -> Iterator[str]:
+    if code.files:
+        size = sum(path.stat().st_size for path in code.files.values())
+        yield f"own code goes with the model ({size:,} bytes): {', '.join(code.files)}"
+    if stored.by_value:
+        yield "what is defined in __main__, and lambdas, are stored in the model's file itself"
 
 
 def json_row(signature: Signature, row: Row) -> dict[str, Any]:
@@ -152,13 +193,6 @@ def check_estimator(estimator: Any) -> None:
         check_is_fitted(estimator)
     except NotFittedError as error:
         raise PublishError(f"this {kind} is not fitted: call fit before publishing it") from error
-
-
-def dump(estimator: Any) -> bytes:
-    """Write the estimator as joblib does in a file."""
-    buffer = io.BytesIO()
-    joblib.dump(estimator, buffer)
-    return buffer.getvalue()
 
 
 def load_file(path: Path) -> tuple[Any, bytes]:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,10 @@ _SECONDS = 1800
 _SHOWN = 3
 _TAIL = 12
 _BUCKET = "proof"
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from handler.proof import main; main(sys.argv[2:])"
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from handler.proof import main; "
+    f"sys.path.insert(0, sys.argv[1] + '/{shipping.OWN_CODE}'); main(sys.argv[2:])"
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Case:
     files: Mapping[str, bytes]
     rows: Sequence[Mapping[str, Any]]
     own: Sequence[OwnAnswers]
+    code: Mapping[str, Path] = field(default_factory=dict)
+    """Own code, by its path in `code.zip`."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,8 @@ def _folders(cases: Sequence[Case]) -> Iterator[tuple[Path, list[Path]]]:
     """The function's code, and a folder for each version, until they were answered."""
     with tempfile.TemporaryDirectory(prefix="sklearn-on-lambda-proof-") as base:
         code = Path(base) / "code"
-        for name, path in shipping.function_files().items():
+        own = {f"{shipping.OWN_CODE}/{name}": path for case in cases for name, path in case.code.items()}
+        for name, path in {**shipping.function_files(), **own}.items():
             (code / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, code / name)
         folders = [Path(base) / str(number) for number in range(len(cases))]

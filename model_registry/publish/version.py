@@ -9,19 +9,21 @@ from typing import Any, get_args
 
 import msgspec
 
-from model_registry.publish.environment import with_distributions_of
-from model_registry.publish.estimator import Description, describe, dump, json_row, rows_of
+from model_registry.publish.code import Code, distribution_of
+from model_registry.publish.environment import with_roots
+from model_registry.publish.estimator import Description, describe, json_row, own_code_of, rows_of
 from model_registry.publish.formats import Form, further_forms
 from model_registry.publish.proof import Case, MissingModules, prove
 from model_runtime.errors import ProofError, PublishError
 from model_runtime.manifest import (
+    CODE_FILE,
     FORMAT_FILES,
     MODEL_FILE,
     Artifact,
-    Environment,
     FeatureType,
     Label,
     Manifest,
+    OwnCode,
     Proof,
     ProofKind,
     check_slug,
@@ -63,6 +65,7 @@ class Given:
     lock: Path | None = None
     formats: Sequence[str] = ("joblib",)
     proof: str = "full"
+    code: Sequence[Path] | bool = True
 
 
 def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: None) -> Prepared:
@@ -88,16 +91,20 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
         nullable=given.nullable,
         types=given.types,
         lock=given.lock,
+        model_bytes=given.model_bytes,
+        code=given.code,
     )
-    data = dump(estimator) if given.model_bytes is None else given.model_bytes
     forms = further_forms(
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
-    draft = _draft(given, described, metrics, data, forms)
+    draft = _draft(given, described, metrics, forms)
+    code = described.code
     if kind != "none":
-        draft = _proven(draft, described, data, kind, lock=given.lock, progress=progress)
+        draft, code = _proven(draft, described, kind, given, progress)
     further = {form.model_format.artifact.file: form.data for form in forms}
-    return Prepared(draft, data, further, described.notes)
+    if code.files:
+        further[CODE_FILE] = code.zipped()
+    return Prepared(draft, described.stored.data, further, described.notes)
 
 
 def _check_formats(names: Sequence[str]) -> None:
@@ -135,9 +142,8 @@ def _rows(estimator: Any, given: Given, described: Description) -> list[Row]:
     ]
 
 
-def _draft(
-    given: Given, described: Description, metrics: dict[str, float], data: bytes, forms: Sequence[Form]
-) -> Manifest:
+def _draft(given: Given, described: Description, metrics: dict[str, float], forms: Sequence[Form]) -> Manifest:
+    data = described.stored.data
     return Manifest(
         name=given.name,
         version=1,  # until the registry gives it its own
@@ -146,37 +152,57 @@ def _draft(
         description=given.description,
         estimator=described.estimator,
         parameters=described.parameters,
-        artifact=Artifact(file=MODEL_FILE, sha256=digest(data), size=len(data)),
+        artifact=_artifact(MODEL_FILE, data),
         environment=described.environment,
         signature=described.signature,
         metrics=metrics,
         examples=described.examples,
         formats={form.name: form.model_format for form in forms},
         proof=Proof(kind="none"),
+        code=_own_code(described.code, by_value=described.stored.by_value),
     )
 
 
+def _artifact(file: str, data: bytes) -> Artifact:
+    return Artifact(file=file, sha256=digest(data), size=len(data))
+
+
+def _own_code(code: Code, *, by_value: bool) -> OwnCode | None:
+    if not (code.files or by_value):
+        return None
+    artifact = _artifact(CODE_FILE, code.zipped()) if code.files else None
+    return OwnCode(artifact=artifact, modules=code.modules, by_value=by_value)
+
+
 def _proven(
-    draft: Manifest, described: Description, data: bytes, kind: ProofKind, *, lock: Path | None, progress: Progress
-) -> Manifest:
-    """The draft with its proof, and with the packages that it took to predict and that no pickle names."""
+    draft: Manifest, described: Description, kind: ProofKind, given: Given, progress: Progress
+) -> tuple[Manifest, Code]:
+    """The draft with its proof, and with the packages and own code that no pickle names and predicting took."""
     rows = [json_row(draft.signature, row) for table in described.rows for row in table]
+    code = described.code
     while True:
-        found = prove(Case(draft, {MODEL_FILE: data}, rows, described.own), kind, progress=progress)
+        files = {MODEL_FILE: described.stored.data, **({CODE_FILE: code.zipped()} if code.files else {})}
+        found = prove(Case(draft, files, rows, described.own, code.files), kind, progress=progress)
         if isinstance(found, Proof):
-            return msgspec.structs.replace(draft, proof=found)
-        # Ends, as each try has more packages than the one before.
-        environment = _with_missing(draft, found, lock, progress)
-        draft = msgspec.structs.replace(draft, environment=environment)
+            return msgspec.structs.replace(draft, proof=found), code
+        # Ends, as each try has more than the one before.
+        draft, code = _with_missing(draft, code, found, given, progress)
 
 
-def _with_missing(draft: Manifest, missing: MissingModules, lock: Path | None, progress: Progress) -> Environment:
-    environment = with_distributions_of(draft.environment, missing.modules, lock=lock)
+def _with_missing(
+    draft: Manifest, code: Code, missing: MissingModules, given: Given, progress: Progress
+) -> tuple[Manifest, Code]:
+    """The draft with the packages and the own code that the missing modules are of; ProofError where there are none."""
+    more = own_code_of({*code.modules, *missing.modules}, given.code) if given.code is True else code
+    roots = {*more.distributions, *filter(None, map(distribution_of, missing.modules))}
+    environment = with_roots(draft.environment, roots, lock=given.lock)
     added = [name for name in environment.packages if name not in draft.environment.packages]
+    added += [module for module in more.modules if module not in code.modules]
     if not added:
         raise ProofError(
-            f"{draft.name} does not answer as a function ({missing.said}): no installed package provides "
-            f"{', '.join(missing.modules)} beside those that the version has"
+            f"{draft.name} does not answer as a function ({missing.said}): nothing that is installed here provides "
+            f"{', '.join(missing.modules)} beside what the version has"
         )
     progress(f"it needs {', '.join(added)} to predict: trying with that")
-    return environment
+    by_value = draft.code is not None and draft.code.by_value
+    return msgspec.structs.replace(draft, environment=environment, code=_own_code(more, by_value=by_value)), more

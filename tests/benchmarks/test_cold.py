@@ -13,7 +13,7 @@ from training.train_iris import GUIDE_EVENT
 def test_the_first_answer_comes_from_code_and_layer_alone(iris: ColdStart) -> None:
     first = iris.run()
     assert (first.answer["statusCode"], json.loads(first.answer["body"])["label"]) == (200, "virginica")
-    assert [line["event"] for line in first.log] == ["model_loaded"]
+    assert [line["event"] for line in first.log] == ["model_loaded", "requests"]
     assert first.seconds > 0.01
     assert 50e6 < first.peak_bytes < 250e6
     assert {"handler", "sklearn", "numpy", "obstore"} <= set(first.modules)

@@ -60,7 +60,6 @@ def layer(key: str = "a" * 64) -> Layer:
         path=Path(__file__),
         key=key,
         sha256="b" * 64,
-        content_sha256="c" * 64,
         zip_bytes=55_000_000,
         unzipped_bytes=185_000_000,
         packages=(),

@@ -106,6 +106,19 @@ def test_a_given_port_is_used_and_a_second_start_is_refused(tmp_path: Path) -> N
         assert running(tmp_path) == aws
 
 
+def test_a_free_port_that_another_process_takes_first_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ports are chosen before they are used: two test runs at the same time may choose the same."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = iter([taken.getsockname()[1], ministack._free_port()])
+        monkeypatch.setattr(ministack, "_free_port", lambda: next(ports))
+        with local_aws(tmp_path) as aws:
+            assert aws.port != taken.getsockname()[1]
+            assert running(tmp_path) == aws
+    assert next(ports, None) is None
+
+
 def test_stop_leaves_no_process_and_no_temporary_file(tmp_path: Path) -> None:
     """Its workers end with it; only the log stays to be read."""
     aws = start(tmp_path)

@@ -110,7 +110,7 @@ def test_without_by_the_caller_s_identity_is_recorded() -> None:
     assert data("show", "iris/1")["created_by"].startswith("arn:aws:")
 
 
-SUMMARY = {"name": "iris", "versions": [1], "tags": {"dev": 1}, "deprecated": []}
+SUMMARY = {"name": "iris", "versions": [1], "tags": {"dev": 1}, "deprecated": [], "broken": {}}
 
 
 @pytest.mark.usefixtures("published")
@@ -163,10 +163,10 @@ BAD: dict[str, tuple[list[str], str]] = {
     "unknown tag": (["download", "iris@prod"], "the tag iris@prod is not set (tags of iris: dev)"),
     "unknown version tagged": (["tag", "iris/9", "prod"], "there is no version iris/9"),
     "unknown tag promoted": (["promote", "iris", "--from-tag", "test", "--to", "prod"], "the tag iris@test is not set"),
-    "bad address": (["show", "iris"], "'iris' addresses no version"),
+    "bad address": (["show", "iris"], "'iris' is not a version reference"),
     "bad model name": (["publish", "-n", "Iris!", "model.joblib", "-x", "rows.json"], "model name 'Iris!' is not"),
     "bad tag": (["tag", "iris/1", "Prod/1"], "tag 'Prod/1' is not usable"),
-    "bad bucket name": (["list", "-b", "s3://a_b"], "'s3://a_b' is no bucket"),
+    "bad bucket name": (["list", "-b", "s3://a_b"], "'s3://a_b' is not a bucket name"),
     "missing bucket": (["list", "-b", "there-is-none"], "there is no such bucket"),
     "missing bucket published to": (
         [*PUBLISH, "model.joblib", "-x", "rows.json", "-b", "there-is-none"],
@@ -230,7 +230,7 @@ EVERY = [
     (["gc"]),
     (["doctor"]),
     (["verify", "iris@dev", "--quick"]),
-    (["policy", "iris@dev"]),
+    (["rules", "iris@dev"]),
     (["compare", "iris/1", "iris@dev"]),
     (["copy", "iris/1", "--to", "s3://another-registry"]),
 ]

@@ -85,7 +85,12 @@ FAULTS: dict[str, tuple[Callable[[Storage], object], tuple[str, str, str, str]]]
     ),
     "damaged policy": (
         lambda s: s.create("models/iris/policies/prod.json", b"{"),
-        ("error", "models/iris/policies/prod.json", "the gates of iris@prod: the policy cannot", "restore the object"),
+        (
+            "error",
+            "models/iris/policies/prod.json",
+            "the promotion rules of iris@prod: the record",
+            "restore the object",
+        ),
     ),
     "damaged tag": (
         lambda s: overwrite(s, tag_key("iris", "prod"), b"[]"),
@@ -134,7 +139,7 @@ FAULTS: dict[str, tuple[Callable[[Storage], object], tuple[str, str, str, str]]]
     ),
     "further form that no manifest names": (
         lambda s: s.create(file(5, "model.skops"), b"s"),
-        ("note", file(5, "model.skops"), "is no object of the registry", "keep it in another bucket"),
+        ("note", file(5, "model.skops"), "is not an object of the registry", "keep it in another bucket"),
     ),
     "cut-off publish": (
         lambda s: s.create(file(12, "model.joblib"), b"1"),
@@ -168,19 +173,19 @@ FAULTS: dict[str, tuple[Callable[[Storage], object], tuple[str, str, str, str]]]
     ),
     "foreign file of a version": (
         lambda s: s.create(file(5, "notes.txt"), b""),
-        ("note", file(5, "notes.txt"), "is no object of the registry", "keep it in another bucket"),
+        ("note", file(5, "notes.txt"), "is not an object of the registry", "keep it in another bucket"),
     ),
     "foreign file between the tags and the versions": (
         lambda s: s.create("models/iris/tags/zzz", b""),
-        ("note", "models/iris/tags/zzz", "is no object of the registry", "keep it"),
+        ("note", "models/iris/tags/zzz", "is not an object of the registry", "keep it"),
     ),
     "foreign folder of a model": (
         lambda s: s.create("models/iris/zzz/1/model.joblib", b""),
-        ("note", "models/iris/zzz/1/model.joblib", "is no object of the registry", "keep it"),
+        ("note", "models/iris/zzz/1/model.joblib", "is not an object of the registry", "keep it"),
     ),
     "foreign file in the bucket": (
         lambda s: s.create("README", b""),
-        ("note", "README", "is no object of the registry", "keep it"),
+        ("note", "README", "is not an object of the registry", "keep it"),
     ),
 }
 
@@ -219,7 +224,7 @@ def test_many_faults_are_all_found_and_streamed(storage: Storage) -> None:
     storage.create("a", b"")
     stream = findings(storage)
     assert next(stream) == Finding(
-        "note", "a", "is no object of the registry, which does not look at it", "keep it in another bucket"
+        "note", "a", "is not an object of the registry, which ignores it", "keep it in another bucket"
     )
     assert len(list(stream)) == 4
 

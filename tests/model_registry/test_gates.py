@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_registry.gates import Gates, Rules, check_gates, evaluate, is_lower_better, parse, rules
+from model_registry.gates import Gates, JointGates, check_gates, evaluate, is_lower_better, joined, parse
 from model_registry.records import Mark
 from model_runtime.errors import GateError, InvalidGateError, InvalidNameError
 from model_runtime.manifest import Feature, Manifest, Signature
@@ -15,7 +15,7 @@ from tests.model_registry.made import made
 
 PROD = made(3, metrics={"accuracy": 0.96, "log_loss": 0.2})
 CHANGES = "feature 'x' was removed, feature 'y' was added, it cannot be left out"
-ALLOW = "allow breaking changes if it is meant, in the tag's policy too where it has one"
+ALLOW = "allow breaking changes if it is meant, also in the tag's promotion rules if it has any"
 OTHER_SIGNATURE = Signature(features=(Feature(name="y", type="number"),))
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -29,14 +29,14 @@ gates = st.builds(
 )
 
 
-def judged(call: Gates, candidate: Manifest, policy: Gates | None = None, **more: Any) -> tuple[str, ...]:
+def judged(call: Gates, candidate: Manifest, standing: Gates | None = None, **more: Any) -> tuple[str, ...]:
     state = {"target": "iris@prod", "current": PROD, "baselines": {"prod": PROD}, "deprecated": None, **more}
-    return evaluate(rules(policy, call), candidate, **state)
+    return evaluate(joined(standing, call), candidate, **state)
 
 
-def failures(call: Gates, candidate: Manifest, policy: Gates | None = None, **more: Any) -> list[str]:
+def failures(call: Gates, candidate: Manifest, standing: Gates | None = None, **more: Any) -> list[str]:
     with pytest.raises(GateError) as raised:
-        judged(call, candidate, policy, **more)
+        judged(call, candidate, standing, **more)
     assert str(raised.value) == "iris@prod was not moved: " + "; ".join(raised.value.failures)
     return raised.value.failures
 
@@ -158,12 +158,12 @@ def test_a_deprecated_version_needs_leave() -> None:
     )
 
 
-def demands(found: Rules) -> set[Any]:
+def demands(found: JointGates) -> set[Any]:
     flags = {"verify": found.verify, "callers": not found.allow_breaking, "deprecated": not found.allow_deprecated}
     return {*found.require, *found.not_worse_than, *(name for name, demanded in flags.items() if demanded)}
 
 
 @given(gates, gates)
-def test_a_call_never_weakens_a_policy_nor_a_policy_a_call(policy: Gates, call: Gates) -> None:
-    assert demands(rules(policy, call)) == demands(rules(None, policy)) | demands(rules(None, call))
-    assert rules(policy, policy) == rules(None, policy)
+def test_a_call_never_weakens_the_rules_nor_the_rules_a_call(standing: Gates, call: Gates) -> None:
+    assert demands(joined(standing, call)) == demands(joined(None, standing)) | demands(joined(None, call))
+    assert joined(standing, standing) == joined(None, standing)

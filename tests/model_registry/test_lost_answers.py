@@ -19,12 +19,12 @@ X = np.arange(12.0).reshape(6, 2)
 ESTIMATOR = GaussianNB().fit(X, [0, 0, 0, 1, 1, 1])
 
 VERBS: dict[str, tuple[int, Callable[[Registry, Registry], object]]] = {
-    "publish": (2, lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X)),
+    "publish": (3, lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X)),
     "publish with skops": (
-        3,
+        4,
         lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X, formats=["joblib", "skops"]),
     ),
-    "tag, new": (1, lambda registry, _: registry.tag("iris/2", "new")),
+    "tag, new": (2, lambda registry, _: registry.tag("iris/2", "new")),
     "tag, moved": (1, lambda registry, _: registry.tag("iris/2", "prod")),
     "rollback": (1, lambda registry, _: registry.rollback("iris@dev")),
     "untag": (1, lambda registry, _: registry.untag("iris@prod")),
@@ -62,6 +62,8 @@ class Case:
     def __init__(self, aws: LocalAws, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
         self.aws, self.proxy = aws, proxy
         self.buckets = (new_bucket(aws), new_bucket(aws))
+        for bucket in self.buckets:  # the service is tried before the first write to a bucket
+            Storage.open(bucket).create("models/.probe/first", b"")
         self.storage = Storage.open(self.buckets[0])
         self.registry = Registry(self.storage, actor=ACTOR)
         add(self.storage, "iris", b"1")
@@ -128,7 +130,8 @@ def test_a_write_whose_answer_is_lost_succeeds_once(case: Case, verb: str, write
     case.run(verb)
     once = case.written() - case.before
     assert sum(once.values()) == VERBS[verb][0]
-    assert set(once.values()) == {1}, "each object was written once"
+    most = 2 if verb == "tag, new" else 1  # it is created before it is moved
+    assert set(once.values()) == {most}, "each write was done once"
     before = facts(case)
     if verb not in {"publish", "publish with skops", "rollback", "deprecate"}:
         case.run(verb)
@@ -142,7 +145,7 @@ def test_a_write_after_which_the_service_is_gone_is_an_error_and_not_done_twice_
     case.lose(write, then_down=True)
     with pytest.raises(StorageError, match=r"s3://models-\w+: cannot write models/iris/") as caught:
         case.run(verb)
-    is_move = verb in {"tag, new", "tag, moved", "rollback", "untag"}
+    is_move = verb in {"tag, new", "tag, moved", "rollback", "untag"} and (verb, write) != ("tag, new", 1)
     assert ("was moved is not known: look at `history iris@" in str(caught.value)) is is_move
     case.proxy.down = False
     case.proxy.loses = lambda _method, _path: False
@@ -153,13 +156,17 @@ def test_a_write_after_which_the_service_is_gone_is_an_error_and_not_done_twice_
         committed = write == VERBS[verb][0]
         assert case.registry.model("iris").versions == ((1, 2, 3, 4) if committed else (1, 2, 4))
     elif verb == "deprecate":
-        with pytest.raises(ConflictError, match="exists already"):
+        with pytest.raises(ConflictError, match="was deprecated already by the tests"):
             case.run(verb)
     elif verb == "rollback":
         assert len(case.registry.tag_of("iris@dev").history) == 3
     else:
         case.run(verb)
-        assert case.written() - case.before == done + Counter(
-            {key: 1 for key in case.written() if key not in case.before and key not in done}
-        )
-    assert max((case.written() - case.before).values()) == 1
+        once = {key: 1 for key in case.written() if key not in case.before and key not in done}
+        if (verb, write) == ("tag, new", 1):  # it was created, and is moved now
+            once = dict.fromkeys(done, 1)
+        assert case.written() - case.before == done + Counter(once)
+    written = case.written() - case.before
+    most = {"tags/new.json": 2, "counter.json": 2}  # created and moved; a number for each time that it was tried
+    for key, times in written.items():
+        assert times <= most.get(key.partition("/models/iris/")[2], 1), key

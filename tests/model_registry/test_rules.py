@@ -1,4 +1,4 @@
-"""Gates where a tag is moved, and the policies that hold them."""
+"""Gates where a tag is moved, and the promotion rules that hold them."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from model_registry import Registry, Storage
 from model_registry.gates import Gates
-from model_registry.records import Policy, Tag, decode_policy, policies_prefix, policy_key
+from model_registry.records import PromotionRules, Tag, decode_rules, rules_key, rules_prefix
 from model_registry.reference import VersionRef
 from model_registry.signing import Signer, generate_key
 from model_registry.versions import Versions
@@ -166,18 +166,18 @@ def test_a_promotion_whose_verification_fails_changes_nothing(three: Registry, s
     assert three.tag_of("iris@prod").version == 1
 
 
-# -- policies ------------------------------------------------------------------------------------------------
+# -- promotion rules ------------------------------------------------------------------------------------------------
 
 
-def test_a_policy_is_an_object_that_says_who_set_it_when_and_why(three: Registry, storage: Storage) -> None:
-    assert three.policy("iris@prod") is None
-    policy = three.set_policy("iris@prod", STRICT, reason="after the incident")
-    assert three.policy("iris@prod") == policy
+def test_rules_is_an_object_that_says_who_set_it_when_and_why(three: Registry, storage: Storage) -> None:
+    assert three.rules("iris@prod") is None
+    policy = three.set_rules("iris@prod", STRICT, reason="after the incident")
+    assert three.rules("iris@prod") == policy
     assert (policy.gates, policy.set_by, policy.reason) == (STRICT, ACTOR, "after the incident")
-    assert list(storage.keys(policies_prefix("iris"))) == ["models/iris/policies/prod.json"]
-    stored = storage.read(policy_key("iris", "prod"))
+    assert list(storage.keys(rules_prefix("iris"))) == ["models/iris/policies/prod.json"]
+    stored = storage.read(rules_key("iris", "prod"))
     assert stored is not None
-    assert decode_policy(stored.data) == policy
+    assert decode_rules(stored.data) == policy
     assert json.loads(stored.data)["gates"]["require"] == ["accuracy>=0.95"]
 
 
@@ -192,7 +192,7 @@ MOVES: dict[str, Callable[[Registry], Tag]] = {
 
 @pytest.mark.parametrize("move", MOVES)
 def test_every_move_of_a_tag_meets_its_policy_and_a_call_cannot_weaken_it(three: Registry, move: str) -> None:
-    three.set_policy("iris@prod", STRICT, reason="")
+    three.set_rules("iris@prod", STRICT, reason="")
     with pytest.raises(GateError) as raised:
         MOVES[move](three)
     assert [failure.partition(" (")[0] for failure in raised.value.failures] == [
@@ -205,7 +205,7 @@ def test_every_move_of_a_tag_meets_its_policy_and_a_call_cannot_weaken_it(three:
 
 
 def test_gates_of_a_call_are_added_to_those_of_the_policy(three: Registry) -> None:
-    three.set_policy("iris@prod", Gates(require=("accuracy>=0.95",)), reason="")
+    three.set_rules("iris@prod", Gates(require=("accuracy>=0.95",)), reason="")
     with pytest.raises(GateError, match=r"accuracy of iris/2 is 0\.98, >= 0\.99 is required"):
         three.tag("iris/2", "prod", gates=Gates(require=("accuracy>=0.99",)))
     assert checks(three.tag("iris/2", "prod", gates=Gates(require=("accuracy>=0.97",)))) == (
@@ -214,8 +214,8 @@ def test_gates_of_a_call_are_added_to_those_of_the_policy(three: Registry) -> No
     )
 
 
-def test_a_policy_that_permits_breaking_changes_leaves_it_to_the_call(three: Registry) -> None:
-    three.set_policy("iris@prod", Gates(allow_breaking=True), reason="")
+def test_rules_that_permits_breaking_changes_leaves_it_to_the_call(three: Registry) -> None:
+    three.set_rules("iris@prod", Gates(allow_breaking=True), reason="")
     with pytest.raises(GateError, match="breaks callers"):
         three.promote("iris", version=3, to_tag="prod")
     assert three.promote("iris", version=3, to_tag="prod", gates=Gates(allow_breaking=True)).version == 3
@@ -225,41 +225,43 @@ def test_a_rollback_and_an_untag_ask_no_policy(three: Registry) -> None:
     """What gets a team out of trouble must not be in its way."""
     three.tag("iris/3", "prod")
     three.tag("iris/2", "prod")
-    three.set_policy("iris@prod", STRICT, reason="")
+    three.set_rules("iris@prod", STRICT, reason="")
     assert three.rollback("iris@prod").version == 3
     assert three.untag("iris@prod").version is None
 
 
 def test_the_first_move_of_a_tag_is_possible_under_its_policy(three: Registry) -> None:
-    three.set_policy("iris@new", Gates(not_worse_than="new"), reason="")
+    three.set_rules("iris@new", Gates(not_worse_than="new"), reason="")
     assert checks(three.tag("iris/1", "new")) == ("iris@new points at no version, there is nothing to compare with",)
 
 
-def test_a_policy_is_replaced_as_a_whole(three: Registry) -> None:
-    three.set_policy("iris@prod", STRICT, reason="")
-    three.set_policy("iris@prod", Gates(), reason="too strict")
-    policy = three.policy("iris@prod")
+def test_rules_is_replaced_as_a_whole(three: Registry) -> None:
+    three.set_rules("iris@prod", STRICT, reason="")
+    three.set_rules("iris@prod", Gates(), reason="too strict")
+    policy = three.rules("iris@prod")
     assert policy is not None
     assert (policy.gates, policy.reason) == (Gates(), "too strict")
 
 
-def test_of_two_who_set_a_policy_at_once_one_is_told_that_it_did_not(three: Registry, bucket: str) -> None:
+def test_of_two_who_set_rules_at_once_one_is_told_that_it_did_not(three: Registry, bucket: str) -> None:
     class Overtaken(Storage):
         def read(self, key: str) -> Any:
             found = super().read(key)
             if not overtaken:
-                overtaken.append(three.set_policy("iris@prod", STRICT, reason="first"))
+                overtaken.append(three.set_rules("iris@prod", STRICT, reason="first"))
             return found
 
     for _ in ("a new policy", "one that is replaced"):
-        overtaken: list[Policy] = []
+        overtaken: list[PromotionRules] = []
         late = Registry(Overtaken.open(bucket), actor=ACTOR)
-        with pytest.raises(ConflictError, match="the policy of iris@prod was set by another writer meanwhile"):
-            late.set_policy("iris@prod", Gates(), reason="second")
-        assert [three.policy("iris@prod")] == overtaken
+        with pytest.raises(
+            ConflictError, match="the promotion rules of iris@prod were set by another writer meanwhile"
+        ):
+            late.set_rules("iris@prod", Gates(), reason="second")
+        assert [three.rules("iris@prod")] == overtaken
 
 
-def test_a_write_of_a_policy_whose_answer_was_lost_is_known_to_have_happened(three: Registry, bucket: str) -> None:
+def test_a_write_of_rules_whose_answer_was_lost_is_known_to_have_happened(three: Registry, bucket: str) -> None:
     class Lossy(Storage):
         def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
             super().create(key, data, token=token)
@@ -271,25 +273,23 @@ def test_a_write_of_a_policy_whose_answer_was_lost_is_known_to_have_happened(thr
 
     lossy = Registry(Lossy.open(bucket), actor=ACTOR)
     for gates in (STRICT, Gates()):
-        assert lossy.set_policy("iris@prod", gates, reason="") == three.policy("iris@prod")
+        assert lossy.set_rules("iris@prod", gates, reason="") == three.rules("iris@prod")
 
 
 @pytest.mark.parametrize(
     ("gates", "error"),
     [(Gates(require=("accuracy",)), InvalidGateError), (Gates(not_worse_than="-"), InvalidNameError)],
 )
-def test_a_policy_that_nothing_could_meet_is_not_set(three: Registry, gates: Gates, error: type[Exception]) -> None:
+def test_rules_that_nothing_could_meet_is_not_set(three: Registry, gates: Gates, error: type[Exception]) -> None:
     with pytest.raises(error):
-        three.set_policy("iris@prod", gates, reason="")
-    assert three.policy("iris@prod") is None
+        three.set_rules("iris@prod", gates, reason="")
+    assert three.rules("iris@prod") is None
 
 
-def test_under_a_policy_that_cannot_be_read_nothing_moves_until_it_is_set_again(
-    three: Registry, storage: Storage
-) -> None:
-    storage.create(policy_key("iris", "prod"), b'{"format": 2, "more": "gates"}')
-    with pytest.raises(RecordError, match="the policy has format 2, this release reads 1"):
+def test_under_rules_that_cannot_be_read_nothing_moves_until_it_is_set_again(three: Registry, storage: Storage) -> None:
+    storage.create(rules_key("iris", "prod"), b'{"format": 2, "more": "gates"}')
+    with pytest.raises(RecordError, match="the record of promotion rules has format 2, this release reads 1"):
         three.tag("iris/2", "prod")
     assert three.tag_of("iris@prod").version == 1
-    three.set_policy("iris@prod", Gates(), reason="mended")
+    three.set_rules("iris@prod", Gates(), reason="mended")
     assert three.tag("iris/2", "prod").version == 2

@@ -103,13 +103,14 @@ def own_fields(tag: Tag) -> Iterator[tuple[str, Document]]:
         "version": [1, 2, 3, None, "4", 0],
         "name": ["wine", "", None],
         "tag": ["dev", "", None],
-        "format": [2, 0, None, "1"],
+        "format": [3, 0, None, "1"],
         "history": [None, {}, "x"],
+        "sealed": [1, 64, -1, None],
     }
     for field, others in values.items():
         for other in others:
             yield f"{field} is {other!r}", document(tag) | {field: other}
-        if field != "format":
+        if field not in {"format", "sealed"}:  # these have defaults
             yield f"no {field}", {name: value for name, value in document(tag).items() if name != field}
 
 

@@ -19,6 +19,7 @@ from model_registry import Registry, Storage, uv
 from model_registry.environments import RUNNING, environment_for
 from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.reference import VersionRef
+from model_registry.shipping import layer_packages
 from model_registry.verification import verify_version
 from model_registry.versions import Versions
 from model_runtime.errors import EnvironmentBuildError
@@ -27,6 +28,7 @@ from tests.package_index import installed_wheel, make_wheel, serving
 from training.train_iris import Trained, publish
 
 ONLY_HERE = "served-on-loopback"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +63,7 @@ def test_an_index_that_only_pip_names_builds_a_layer_verifies_and_serves_the_loc
         manifest, version=2, environment=msgspec.structs.replace(manifest.environment, packages=packages)
     )
     Versions(storage).put(VersionRef("iris", 2), registry.read_model(registry.resolve("iris/1")), encode(changed))
-    rest = [installed_wheel(tmp_path, name) for name in {*manifest.environment.packages, "msgspec"}]
+    rest = [installed_wheel(tmp_path, name) for name in layer_packages(manifest.environment.packages)]
     lock = tmp_path / "requirements.lock"
     lock.write_text(f"{ONLY_HERE}==1.0 --hash=sha256:{_sha256(wheel)}\n", encoding="utf-8")
     with serving(tmp_path / "index", [wheel, *rest]) as url:
@@ -86,6 +88,24 @@ def test_an_index_is_used_wherever_uv_or_pip_lets_users_name_it(
         path.write_text(f'[[index]]\nname = "ours"\nurl = "{index}"\ndefault = true\n', encoding="utf-8")
     monkeypatch.setenv(named, str(tmp_path / "other.toml") if named == "UV_CONFIG_FILE" else index)
     assert environment_for({ONLY_HERE: "1.0"}, RUNNING).exists()
+
+
+def test_a_private_package_is_never_taken_from_the_public_index(
+    index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first index that has a package is the only one that is asked for it, even for a version that it lacks."""
+    (tmp_path / "foreign").mkdir()
+    foreign = [
+        make_wheel(tmp_path / "foreign", ONLY_HERE, version, {"served.py": "ANSWER = 'foreign'\n"})
+        for version in ("1.0", "2.0")
+    ]
+    with serving(tmp_path / "public", foreign) as public:
+        monkeypatch.setenv("PIP_INDEX_URL", public)
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index)
+        python = environment_for({ONLY_HERE: "1.0"}, RUNNING)
+        with pytest.raises(EnvironmentBuildError, match=rf"(?s){ONLY_HERE}==2\.0"):
+            environment_for({ONLY_HERE: "2.0"}, RUNNING)
+    assert subprocess.check_output([python, "-I", "-c", "import served; print(served.ANSWER)"], text=True) == "42\n"
 
 
 @pytest.mark.parametrize("by", ["PIP_FIND_LINKS", "UV_FIND_LINKS"])
@@ -207,6 +227,13 @@ def test_an_interruption_ends_uv_too(tmp_path: Path, index: str, wheel: Path, mo
     if sys.platform == "linux":
         names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid in children.read_text().split()]
         assert "uv" not in names
+
+
+def test_nothing_else_starts_uv() -> None:
+    folders = ["handler", "infra", "local", "model_registry", "model_runtime", "training", "benchmarks"]
+    sources = {path for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    found = {path.relative_to(ROOT).as_posix() for path in sources if "uv_bin" in path.read_text(encoding="utf-8")}
+    assert found == {"model_registry/uv.py"}
 
 
 def _sha256(path: Path) -> str:

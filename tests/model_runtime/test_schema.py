@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from model_runtime.errors import InputError
 from model_runtime.manifest import Feature, FeatureType, Signature
-from model_runtime.schema import Inputs, answer_schema, has_query_form, label_names, request_schema
+from model_runtime.schema import (
+    LARGEST,
+    PROBLEMS,
+    Inputs,
+    answer_schema,
+    body_schemas,
+    has_query_form,
+    label_names,
+    request_schema,
+)
 
 # Some characters are no part of a request field's name; test_estimator.py shows that publishing refuses them.
 names = st.text(st.characters(exclude_characters='"\\', exclude_categories=["Cs", "Cc"]), max_size=8)
@@ -50,14 +59,27 @@ def requests(draw: st.DrawFn) -> tuple[Signature, Any]:
             fitting[name if damage == "value" else draw(names)] = draw(leaves)
         return draw(documents) if damage == "anything" else fitting
 
+    def listed() -> Any:
+        """The values of an instance in the order of the features, where it is one."""
+        made = instance()
+        is_list = isinstance(made, dict) and draw(st.booleans())
+        return list(made.values()) if is_list else made
+
     if draw(st.booleans()):
         return signature, instance()
-    return signature, {"instances": [instance() for _ in range(draw(st.integers(0, 3)))]}
+    instances = [listed() for _ in range(draw(st.integers(0, 3)))]
+    return signature, instances if draw(st.booleans()) else {"instances": instances}
 
 
 def held(feature: Feature, value: Any) -> Any:
     """A number is held as a float, which rounds integers beyond 2**53."""
     return float(value) if feature.type == "number" and value is not None else value
+
+
+def row_of(signature: Signature, item: Any) -> tuple[Any, ...]:
+    """The row of an instance that fits."""
+    values = item if isinstance(item, list) else [item.get(feature.name) for feature in signature.features]
+    return tuple(held(feature, value) for feature, value in zip(signature.features, values, strict=True))
 
 
 def problems(inputs: Inputs, body: bytes | str) -> list[dict[str, str]]:
@@ -76,15 +98,26 @@ def look_up(document: Any, pointer: str) -> Any:
 
 @given(requests())
 @example((Signature(features=(Feature(name="a", type="number"),)), {"a": 2**53 + 1}))
-def test_the_function_accepts_exactly_what_the_gateway_s_schema_accepts(request_: tuple[Signature, Any]) -> None:
+@example((Signature(features=(Feature(name="a", type="number"),)), {"a": LARGEST}))
+@example((Signature(features=(Feature(name="a", type="number"),)), {"a": -1e39}))
+@example((Signature(features=(Feature(name="a", type="integer"),)), {"a": 30.0}))
+@example((Signature(features=(Feature(name="a", type="integer"),)), {"instances": [[1e2], {"a": -3.0}]}))
+@example((Signature(features=(Feature(name="a", type="integer"),)), [{"a": 2**63 - 1}, {"a": -(2**63)}]))
+@example((Signature(features=(Feature(name="a", type="integer"),)), [{"a": 2**63}]))
+@example((Signature(features=(Feature(name="prefixItems", type="integer"),)), [[1], {"prefixItems": 1.5}]))
+def test_function_gateway_and_document_accept_the_same(request_: tuple[Signature, Any]) -> None:
+    """The gateway has draft 4 of JSON schema, OpenAPI 3.1 today's: 30.0 is an integer in each, and in the function."""
     signature, document = request_
     inputs, body = Inputs(signature), json.dumps(document)
-    if jsonschema.Draft4Validator(request_schema(signature)).is_valid(document):
+    is_valid = jsonschema.Draft4Validator(request_schema(signature)).is_valid(document)
+    forms, definitions = body_schemas(signature, "#/$defs/{name}")
+    today = jsonschema.Draft202012Validator({"anyOf": forms, "$defs": definitions})
+    assert today.is_valid(document) == is_valid
+    if is_valid:
         rows, is_batch = inputs.read_body(body)
-        instances = document["instances"] if is_batch else [document]
-        assert rows == [
-            tuple(held(feature, item.get(feature.name)) for feature in signature.features) for item in instances
-        ]
+        given_ = document.get("instances", document) if isinstance(document, dict) else document
+        instances = given_ if is_batch else [document]
+        assert rows == [row_of(signature, item) for item in instances]
     else:
         assert problems(inputs, body)
 
@@ -168,11 +201,67 @@ def test_a_parsed_nan_is_refused_by_name() -> None:
         inputs_of(a="number").read_document({"a": math.nan})
 
 
-@pytest.mark.parametrize("number", ["3.0", "3.5", "1e3"])
-def test_an_integer_is_written_as_one(number: str) -> None:
-    """Draft 4, unlike later drafts, has 3.0 as no integer, and the gateway validates by it."""
+@pytest.mark.parametrize("number", ["30", "30.0", "3e1", "0.3e2"])
+def test_a_whole_number_is_an_integer_however_it_is_written(number: str) -> None:
+    (row,), _ = inputs_of(a="integer").read_body(f'{{"a": {number}}}')
+    assert row == (30,)
+    assert type(row[0]) is int
+    assert inputs_of(a="integer").read_query({"a": [number]}) == [row]
+
+
+@pytest.mark.parametrize("number", ["3.5", "1e-3"])
+def test_a_fraction_is_not_an_integer(number: str) -> None:
     assert problems(inputs_of(a="integer"), f'{{"a": {number}}}') == [
         {"pointer": "#/a", "detail": "must be an integer"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "detail"),
+    [
+        ("number", "1e39", "must be a number from -3.4e+38 to 3.4e+38"),
+        ("number", "1" * 60, "must be a number from -3.4e+38 to 3.4e+38"),
+        ("integer", "9223372036854775808", "must be an integer of 64 bits"),
+        ("integer", "1e30", "must be an integer of 64 bits"),
+    ],
+)
+def test_a_number_that_is_too_large_is_refused_as_that(kind: FeatureType, number: str, detail: str) -> None:
+    assert problems(inputs_of(a=kind), f'{{"a": {number}}}') == [{"pointer": "#/a", "detail": detail}]
+    with pytest.raises(InputError) as caught:
+        inputs_of(a=kind).read_query({"a": [number]})
+    assert caught.value.problems == [{"parameter": "a", "detail": detail}]
+
+
+@pytest.mark.parametrize("count", [20_000, 200_000])
+def test_what_is_said_of_a_request_is_not_larger_than_it(count: int) -> None:
+    inputs = inputs_of(a="number", b="string")
+    body = '{"instances": [' + ", ".join(["{}"] * count) + "]}"
+    found = problems(inputs, body)
+    assert len(found) == PROBLEMS + 1
+    assert found[-1] == {"pointer": "#/instances", "detail": f"and {count - 10} more instances, which were not read"}
+    unknown = json.dumps({f"n{index}": 1 for index in range(count)})
+    assert len(problems(inputs, unknown)) <= PROBLEMS + 2
+    with pytest.raises(InputError) as caught:
+        inputs.read_query({f"n{index}": ["1"] for index in range(count)})
+    assert len(caught.value.problems) <= PROBLEMS + 2
+
+
+def test_a_wide_instance_has_no_more_problems_than_others() -> None:
+    kinds: dict[str, FeatureType] = {f"f{index}": "number" for index in range(1000)}
+    inputs = inputs_of(**kinds)
+    assert len(problems(inputs, "{}")) == PROBLEMS
+    assert len(problems(inputs, json.dumps([["x"] * 1000]))) == PROBLEMS
+
+
+def test_instances_may_be_lists_in_the_order_of_the_features() -> None:
+    inputs = inputs_of(b="number", a="string")
+    expected = ([(1.5, "x"), (2.0, "y")], True)
+    for body in ('[[1.5, "x"], [2, "y"]]', '{"instances": [[1.5, "x"], {"a": "y", "b": 2}]}'):
+        assert inputs.read_body(body) == expected == inputs.read_document(json.loads(body))
+    assert problems(inputs, '[[1.5, "x"], [1], ["x", 1]]') == [
+        {"pointer": "#/1", "detail": "has 1 values, 2 are needed"},
+        {"pointer": "#/2/0", "detail": "must be a number"},
+        {"pointer": "#/2/1", "detail": "must be a string"},
     ]
 
 
@@ -207,7 +296,7 @@ def test_a_body_that_is_no_such_document_is_refused_and_never_crashes(body: byte
 @pytest.mark.parametrize("instances", ["[]", "{}", "null", "1"])
 def test_a_batch_holds_at_least_one_instance(instances: str) -> None:
     assert problems(inputs_of(a="number"), f'{{"instances": {instances}}}') == [
-        {"pointer": "#/instances", "detail": "must be a list of at least one object"}
+        {"pointer": "#/instances", "detail": "must be a list of at least one instance"}
     ]
 
 

@@ -168,7 +168,7 @@ def test_a_bucket_may_be_given_as_name_or_as_url(text: str) -> None:
     "text", ["", "ab", "s3://", "s3://models/iris", "Models", "mo_dels", "-models", "a" * 64, "https://models"]
 )
 def test_what_is_no_bucket_is_refused(text: str) -> None:
-    with pytest.raises(InvalidNameError, match="is no bucket: write s3://NAME"):
+    with pytest.raises(InvalidNameError, match="is not a bucket name: write s3://NAME"):
         bucket_name(text)
 
 

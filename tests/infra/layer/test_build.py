@@ -27,6 +27,7 @@ from model_registry.lambda_packages.install import pip_install
 from model_registry.lambda_packages.size import LIMIT_UNZIPPED
 from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.errors import InterpreterNotFoundError, UvNotFoundError
+from tests.package_index import make_wheel
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ROOT = Path(__file__).parents[3]
@@ -126,20 +127,35 @@ def test_a_damaged_cache_is_rebuilt(tmp_path: Path, damage: str) -> None:
     assert built.path.read_bytes() == data
 
 
+def test_a_wheel_file_is_installed_and_what_is_in_it_addresses_the_layer(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "on-no-index", "1.0", {"ours.py": "ANSWER = 1\n"})
+    given = LayerSpec(PYTHON, "x86_64", (SMALL[0], ("On.No.Index", "0.9")), (wheel,))
+    assert given.packages == (("on-no-index", "1.0"), SMALL[0])
+    layer = build_layer(given, tmp_path / "layers")
+    with zipfile.ZipFile(layer.path) as archive:
+        assert {name.rpartition("/")[2] for name in archive.namelist()} >= {"ours.pyc", "six.pyc"}
+    key = given.key
+    wheel.unlink()
+    make_wheel(tmp_path, "on-no-index", "1.0", {"ours.py": "ANSWER = 2\n"})
+    assert given.key != key
+    with pytest.raises(SpecError, match=r"six\.zip is not a wheel"):
+        LayerSpec(PYTHON, "x86_64", (SMALL[0],), (tmp_path / "six.zip",))
+
+
 def test_a_missing_wheel_names_package_system_and_remedies_that_work(tmp_path: Path) -> None:
     wanted = spec(("scikit-learn", "1.9.1"), ("six", "1.17.0"), python="3.11")
     with pytest.raises(WheelNotFoundError) as caught:
         build_layer(wanted, tmp_path)
     message = str(caught.value)
     assert message.startswith(
-        "scikit-learn 1.9.1 has no wheel for Lambda's python3.11 on x86_64 (Amazon Linux 2, glibc 2.26). "
-        "Train with Python 3.12, 3.13 or 3.14, or train with earlier versions that have one (scikit-learn 1.7."
+        "scikit-learn 1.9.1 has no wheel for Lambda's python3.11 on x86_64 (Amazon Linux 2, glibc 2.26): "
+        "train with Python 3.12, 3.13 or 3.14, or train with earlier versions that have one (scikit-learn 1.7."
     )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_package_without_any_wheel_has_another_remedy(tmp_path: Path) -> None:
-    with pytest.raises(WheelNotFoundError, match=r"docopt 0\.6\.2 has no wheel.*Use packages that publish wheels"):
+    with pytest.raises(WheelNotFoundError, match=r"docopt 0\.6\.2 has no wheel.*use packages that publish wheels"):
         build_layer(spec(("docopt", "0.6.2")), tmp_path)
 
 
@@ -155,7 +171,7 @@ def test_an_index_that_does_not_answer_is_no_missing_wheel(tmp_path: Path, monke
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")  # the discard port: nothing listens
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    with pytest.raises(IndexUnreachableError, match="Could not reach the package index"):
+    with pytest.raises(IndexUnreachableError, match="the package index does not answer"):
         build_layer(spec(SMALL[0]), tmp_path / "layers")
 
 
@@ -179,9 +195,12 @@ def test_a_python_that_is_not_here_is_named_with_the_command_that_brings_it(
     assert list((tmp_path / "layers").iterdir()) == []
 
 
-def test_a_layer_over_the_limit_lists_the_largest_packages_and_is_not_kept(tmp_path: Path) -> None:
+def test_a_layer_over_the_limit_lists_the_largest_packages_and_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layer_build, "LIMIT_UNZIPPED", 500_000)
     with pytest.raises(LayerTooLargeError) as caught:
-        build_layer(spec(), tmp_path, limit=500_000)
+        build_layer(spec(), tmp_path)
     lines = str(caught.value).splitlines()
     assert "500,000" in lines[0]
     assert [line.split()[2] for line in lines[1:]] == ["msgspec", "typing-extensions", "six"]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import marshal
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -78,25 +79,33 @@ def test_docstrings_stay_in_releases_that_were_not_tried() -> None:
     assert undocumented(pins) == ["pandas", "sklearn"]
 
 
-def test_bytecode_does_not_depend_on_the_process_that_compiles_it(tmp_path: Path) -> None:
+def test_bytecode_does_not_depend_on_the_process_that_compiles_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither on the order of the files, nor on their partition, nor on what else the process has imported."""
     library = Path(sklearn.__file__).parent
     names = sorted(path.relative_to(library).as_posix() for path in library.rglob("*.py"))[::3]
     names += ["pipeline.py", "compose/_column_transformer.py"]  # sets of strings, which compilers copy or share
-    one = compile_tree(names, library, tmp_path / "a" / "o", interpreter=sys.executable, prefix="/p", jobs=1)
-    two = compile_tree(names[::-1], library, tmp_path / "b" / "o", interpreter=sys.executable, prefix="/p", jobs=4)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    one = compile_tree(names, library, tmp_path / "a" / "o", interpreter=sys.executable, prefix="/p")
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    two = compile_tree(names[::-1], library, tmp_path / "b" / "o", interpreter=sys.executable, prefix="/p")
     known = [compile((library / name).read_bytes(), name, "exec") for name in names]  # their names are interned now
     here = {f"{name}c": layer_compile.compile_source((library / name).read_bytes(), f"/p/{name}") for name in names}
     assert known
     assert contents(one) == contents(two) == here
 
 
-def test_bytecode_without_docstrings_does_not_depend_on_the_process_either(tmp_path: Path) -> None:
+def test_bytecode_without_docstrings_does_not_depend_on_the_process_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     library = Path(sklearn.__file__).parent.parent
     names = sorted(path.relative_to(library).as_posix() for path in (library / "sklearn").rglob("*.py"))[::5]
     same: dict[str, Any] = {"interpreter": sys.executable, "prefix": "/p", "undocumented": ["sklearn"]}
-    one = compile_tree(names, library, tmp_path / "a" / "o", **same, jobs=1)
-    two = compile_tree(names[::-1], library, tmp_path / "b" / "o", **same, jobs=4)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    one = compile_tree(names, library, tmp_path / "a" / "o", **same)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    two = compile_tree(names[::-1], library, tmp_path / "b" / "o", **same)
     sources = {name: (library / name).read_bytes() for name in names}
     here = {f"{n}c": layer_compile.compile_source(source, f"/p/{n}", docstrings=False) for n, source in sources.items()}
     assert contents(one) == contents(two) == here

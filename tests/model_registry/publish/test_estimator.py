@@ -3,6 +3,7 @@ import pickle
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import joblib
@@ -21,11 +22,12 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from model_registry.publish import values
-from model_registry.publish.estimator import describe, dump, load_file
+from model_registry.publish.estimator import describe, load_file
+from model_registry.publish.pickles import pickled
 from model_runtime.errors import PublishError
 from model_runtime.prediction import Predictor
 from model_runtime.schema import label_names
@@ -90,7 +92,7 @@ def test_the_golden_examples_are_what_the_estimator_itself_predicts(case: tuple[
 def test_the_file_answers_the_examples_as_recorded(case: tuple[Any, Any]) -> None:
     estimator, example = case
     described = describe(estimator, example)
-    predictor = Predictor(joblib.load(io.BytesIO(dump(estimator))), described.signature)
+    predictor = Predictor(joblib.load(io.BytesIO(described.stored.data)), described.signature)
     rows = [tuple(item.input[f.name] for f in described.signature.features) for item in described.examples]
     assert predictor.predict(rows) == [item.output for item in described.examples]
 
@@ -177,6 +179,10 @@ def test_class_names_replace_the_classes_in_their_order() -> None:
 class OwnClassifier(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no types
     """A class that no installed package provides."""
 
+    def holding(self, lock: Any) -> "OwnClassifier":
+        self.lock_ = lock
+        return self
+
 
 REFUSED: dict[str, tuple[Callable[[], Any], Any, dict[str, Any], str]] = {
     "a dictionary": (dict, X, {}, "a dict is not a scikit-learn estimator"),
@@ -186,13 +192,18 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, dict[str, Any], str]] = {
     "unfitted": (LogisticRegression, X, {}, "this LogisticRegression is not fitted: call fit"),
     "unfitted pipeline": (lambda: make_pipeline(StandardScaler(), SVC()), X, {}, "this Pipeline is not fitted"),
     "unfitted search": (lambda: GridSearchCV(SVC(), {"C": [1]}), X, {}, "this GridSearchCV is not fitted"),
-    "lambda": (
-        lambda: make_pipeline(FunctionTransformer(lambda rows: rows), SVC()).fit(X, y),
+    "a lock": (
+        lambda: OwnClassifier(C=1.0).fit(X, y).holding(Lock()),
         X,
         {},
-        "this Pipeline cannot be pickled .*: replace lambdas",
+        "cannot be pickled .*: leave out what holds",
     ),
-    "own class": (lambda: OwnClassifier().fit(X, y), X, {}, "OwnClassifier, which no installed package provides"),
+    "own class that is not to be taken": (
+        lambda: OwnClassifier().fit(X, y),
+        X,
+        {"code": False},
+        "test_estimator, own code that is not to be taken: allow it, or install it from an index",
+    ),
     "one row": (lambda: GaussianNB().fit(X, y), X[0], {}, r"X_example has shape \(3,\): give rows and columns"),
     "no rows": (lambda: GaussianNB().fit(X, y), X[:0], {}, "X_example has no rows"),
     "empty frame": (lambda: GaussianNB().fit(X, y), frame[:0], {}, "X_example has no rows"),
@@ -280,7 +291,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_another_scikit_learn_is_refused_with_both_versions(tmp_path: Path) -> None:
     installed = metadata.version("scikit-learn").encode()
-    data = dump(GaussianNB().fit(X, y))
+    data = pickled(GaussianNB().fit(X, y)).data
     assert data.count(installed) == 1
     (tmp_path / "model.joblib").write_bytes(data.replace(installed, b"0" * (len(installed) - 2) + b".1"))
     with pytest.raises(PublishError, match=rf"was written with scikit-learn 0+\.1, installed is {installed.decode()}"):

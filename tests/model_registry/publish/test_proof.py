@@ -215,7 +215,7 @@ def test_neighbours_are_distances_and_indices(memory: Registry) -> None:
 
 
 def test_datetimes_and_categories_travel_as_texts(memory: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model_registry.publish.environment._distributions", lambda _names: {"scikit-learn"})
+    monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
     times = pd.date_range("2026-01-01", periods=40, freq="7h", tz="Europe/Berlin")
     X = pd.DataFrame({"at": times, "kind": pd.Categorical(["a", "b"] * 20, categories=["b", "a", "c"])})
     hours = ColumnTransformer([("k", OrdinalEncoder(categories=[["b", "a", "c"]]), ["kind"]), ("t", HourOf(), ["at"])])
@@ -262,7 +262,7 @@ class Forgetful(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit
 def test_a_difference_refuses_the_publish_with_the_row_and_both_answers(
     memory: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_registry.publish.environment._distributions", lambda _names: {"scikit-learn"})
+    monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
     X = np.arange(6.0).reshape(3, 2)
     message = r"made answers 3 of 3 rows otherwise .* row 0, \{\"x0\": 0.0, \"x1\": 1.0\}: label is 0, and .* owner 1"
     with pytest.raises(ProofError, match=message):
@@ -283,7 +283,7 @@ class Fragile(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no 
 def test_a_model_that_does_not_answer_is_refused_with_what_it_said(
     memory: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_registry.publish.environment._distributions", lambda _names: {"scikit-learn"})
+    monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
     X = np.arange(6.0).reshape(3, 2)
     with pytest.raises(PublishError, match="one row is none"):
         memory.publish(Fragile().fit(X, [0, 1, 1]), name="made", X_example=X, proof="process")

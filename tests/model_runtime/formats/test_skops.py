@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from model_registry import Registry, Storage
+from model_registry.publish.pickles import Pickled
 from model_registry.verification import verify_version
 from model_runtime.errors import (
     EnvironmentMismatchError,
@@ -226,10 +227,10 @@ class Empty(Forgetful):
 def test_a_model_that_answers_otherwise_as_skops_reads_it_is_not_published(
     registry: Registry, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_registry.publish.environment._modules", lambda _estimator: set())
+    monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
     with pytest.raises(PublishError, match=r"the Forgetful that skops has read again answers .* leave out `--skops`"):
         registry.publish(Forgetful().fit(X, Y), name="made", X_example=X, formats=BOTH)
-    monkeypatch.setattr("model_registry.publish.version.dump", lambda _estimator: b"")
+    monkeypatch.setattr("model_registry.publish.estimator.pickled", lambda _estimator, _data: Pickled(b"", frozenset()))
     with pytest.raises(PublishError, match=r"skops cannot write this Stateless \(RuntimeError: no state\): leave out"):
         registry.publish(Stateless().fit(X, Y), name="made", X_example=X, formats=BOTH)
     with pytest.raises(PublishError, match=r"skops cannot read this Empty again \(AttributeError: .*: leave out"):

@@ -1,0 +1,117 @@
+"""Moves of tags: what is looked at before one is written, and in which order (`model_registry.removal` says why)."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from model_registry import history
+from model_registry.promotion import Judge
+from model_registry.records import Move, Tag
+from model_registry.reference import TagRef, VersionRef
+from model_registry.release import Release
+from model_registry.tags import Tags
+from model_registry.versions import Versions
+from model_runtime.errors import IntegrityError, NotFoundError
+
+_LOG = logging.getLogger("model_registry.registry")
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Writes the moves of tags. `notifier` is told of each one once it is committed."""
+
+    versions: Versions
+    tags: Tags
+    who: Callable[[], str]
+    notifier: Callable[[Tag, Move], None] | None
+
+    def move(self, ref: TagRef, target: Release, *, action: str, reason: str, judge: Judge) -> Tag:
+        """Point a tag at a version that passes the gates.
+
+        They are judged also where it points there already; nothing is written then.
+        """
+        current, etag = self.tags.to_move(ref)
+        # Judged on the state whose ETag the write needs: another state is a conflict.
+        checks = judge.checks(current)
+        self._require_same_as_ever(target)
+        if current.version == target.manifest.version:
+            return current
+        return self._write(current, etag, target, action=action, reason=reason, checks=checks)
+
+    def rollback(self, ref: TagRef, *, reason: str, read: Callable[[VersionRef], Release]) -> Tag:
+        """Point a tag at the version that it pointed at before and that is still there; what is skipped is recorded."""
+        current, etag = self.tags.to_move(ref)
+        skipped: dict[int, None] = {}
+        for steps, move in history.earlier(self.tags.newest_first(current)):
+            version = move.to_version
+            if version is None or version == current.version or version in skipped:
+                continue
+            try:
+                target = read(VersionRef(ref.name, version))
+            except NotFoundError:
+                skipped[version] = None
+                continue
+            if target.manifest_sha256 != move.manifest_sha256:
+                raise _forged(target, ref.tag, move.manifest_sha256)
+            checks = tuple(f"{ref.name}/{one} was skipped: it was deleted" for one in skipped)
+            return self._write(current, etag, target, action="rollback", reason=reason, checks=checks, steps=steps)
+        gone = f" (deleted: {', '.join(f'{ref.name}/{one}' for one in skipped)})" if skipped else ""
+        raise NotFoundError(f"{ref} has nothing to roll back to: there is no earlier version in its history{gone}")
+
+    def untag(self, ref: TagRef, *, reason: str) -> Tag:
+        """Unset a tag; its history stays."""
+        current, etag = self.tags.to_move(ref)
+        if current.version is None:
+            return current
+        return self._write(current, etag, None, action="untag", reason=reason)
+
+    def _write(
+        self,
+        current: Tag,
+        etag: str | None,
+        target: Release | None,
+        *,
+        action: str,
+        reason: str,
+        checks: tuple[str, ...] = (),
+        steps: int = 1,
+    ) -> Tag:
+        moved = history.moved(
+            current,
+            target.manifest.version if target else None,
+            action=action,
+            by=self.who(),
+            at=datetime.now(UTC),
+            reason=reason,
+            manifest_sha256=target.manifest_sha256 if target else None,
+            checks=checks,
+            steps=steps,
+        )
+        if target:  # after the tag was read, and before it is written
+            self.versions.require_not_removed(VersionRef(target.manifest.name, target.manifest.version))
+        written = self.tags.write(moved, etag)
+        self._notify(written)
+        return written
+
+    def _require_same_as_ever(self, target: Release) -> None:
+        """IntegrityError where a tag of the model was pointed at this version when it had another manifest."""
+        manifest = target.manifest
+        for tag, sha256 in self.tags.other_digests(manifest.name, manifest.version, target.manifest_sha256):
+            raise _forged(target, tag, sha256)
+
+    def _notify(self, moved: Tag) -> None:
+        if self.notifier is None:
+            return
+        try:
+            self.notifier(moved, moved.history[-1])
+        except Exception as error:  # noqa: BLE001  # whatever a notifier does, the move is made already
+            _LOG.warning("%s@%s was moved, but its notice failed: %s", moved.name, moved.tag, error)
+
+
+def _forged(target: Release, tag: str, recorded: str | None) -> IntegrityError:
+    manifest = target.manifest
+    return IntegrityError(
+        f"the manifest of {manifest.reference} is not the one that {manifest.name}@{tag} was pointed at "
+        f"(SHA-256 {target.manifest_sha256}, recorded is {recorded}): restore it from the bucket's versions"
+    )

@@ -1,0 +1,240 @@
+"""Own code: what a model needs and no index has, found by the files that its classes and functions come from.
+
+Sources go into `code.zip` of the version, whose paths are those below `own/` in the function. What a pickle names is
+the beginning; what that imports follows, read from the sources without running them.
+"""
+
+import ast
+import importlib.util
+import io
+import re
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from model_runtime.errors import PublishError
+
+MOST_BYTES = 10_000_000
+"""More is taken only where the owner names the paths: own code is small, and what is larger came in by accident."""
+
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can have
+_COMPILED = (".so", ".pyd", ".dylib")
+_LEFT_OUT = re.compile(r"\..*|__pycache__|tests?|.*\.(ipynb|pyc|pyo)|.*~")
+_SECRET_NAME = re.compile(
+    r"(?i)(id_(rsa|dsa|ecdsa|ed25519)|credentials?(\..*)?|secrets?(\..*)?|.*\.(pem|key|p12|pfx|keystore))"
+)
+_SECRET_TEXT = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(AKIA|ASIA)[0-9A-Z]{16}\b")
+
+
+@dataclass(frozen=True)
+class Code:
+    """Own code: its files by their path in `code.zip`, its modules, and the distributions that it imports."""
+
+    files: Mapping[str, Path] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+    distributions: frozenset[str] = frozenset()
+
+    def zipped(self) -> bytes:
+        """The bytes of `code.zip`: they depend on nothing but the files' names and contents."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name in sorted(self.files):
+                entry = zipfile.ZipInfo(name, _DATE)
+                entry.create_system, entry.external_attr = 3, 0o100644 << 16
+                archive.writestr(entry, self.files[name].read_bytes(), zipfile.ZIP_DEFLATED, 6)
+        return buffer.getvalue()
+
+
+def collect(modules: Iterable[str], paths: Sequence[Path] = ()) -> Code:
+    """Own code that these modules are or import; with `paths`, modules and package folders that are taken whole.
+
+    Raises:
+        PublishError: a module cannot be found or parsed, is compiled, looks like a secret, or there is too much.
+
+    """
+    found = _Found()
+    for path in paths:
+        found.add_path(path)
+    for module in sorted(set(modules)):
+        found.add_module(module)
+    files = dict(sorted(found.files.items()))
+    _check(files, limited=not paths)
+    return Code(files, tuple(sorted(found.modules)), frozenset(found.distributions))
+
+
+def is_own(module: str) -> bool:
+    """Whether a module is the owner's: neither of Python nor of a distribution that an index has."""
+    return module != "__main__" and not _is_of_python(module) and distribution_of(module) is None
+
+
+def distribution_of(module: str) -> str | None:
+    """The normalised name of the distribution whose file the module is, if it can be had from an index; else None."""
+    path = _file_of(module)
+    if path is None:
+        parent = module.rpartition(".")[0]
+        return distribution_of(parent) if parent else None
+    if not any(path.is_relative_to(folder) for folder in _site_packages()):
+        return None
+    candidates = [str(canonicalize_name(name)) for name in _by_module().get(module.partition(".")[0], ())]
+    owners = list(dict.fromkeys(candidates))
+    if len(owners) > 1:  # distributions that share a namespace package
+        owners = [name for name in owners if _has_file(name, path)] or owners
+    owner = owners[0] if owners else None
+    return None if owner is None or _is_from_elsewhere(owner) else owner
+
+
+def _is_of_python(module: str) -> bool:
+    top = module.partition(".")[0]
+    return top in sys.stdlib_module_names or top in sys.builtin_module_names
+
+
+@cache
+def _by_module() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+@cache
+def _site_packages() -> tuple[Path, ...]:
+    return tuple({Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")})
+
+
+@cache
+def _has_file(distribution: str, path: Path) -> bool:
+    files = metadata.distribution(distribution).files or ()
+    return any(Path(str(file.locate())).resolve() == path for file in files if file.name == path.name)
+
+
+@cache
+def _is_from_elsewhere(distribution: str) -> bool:
+    """Whether it was installed from a folder, a file or a repository: an index does not have these bytes (PEP 610)."""
+    return metadata.distribution(distribution).read_text("direct_url.json") is not None
+
+
+def _file_of(module: str) -> Path | None:
+    """The file of a module as it was imported, or as it would be; None for a namespace package and what has none."""
+    loaded = sys.modules.get(module)
+    origin = getattr(loaded, "__file__", None)
+    if loaded is None:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, AttributeError, ValueError):
+            return None
+        origin = None if spec is None or not spec.has_location else spec.origin
+    return None if origin is None else Path(origin).resolve()
+
+
+class _Found:
+    """What was found so far."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, Path] = {}
+        self.modules: set[str] = set()
+        self.distributions: set[str] = set()
+        self._seen: set[str] = set()
+
+    def add_path(self, path: Path) -> None:
+        """Take a module or a package folder whole."""
+        if not path.exists():
+            raise PublishError(f"there is no {path}: name a Python file or a package folder as own code")
+        files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+        for file in files:
+            inside = file.relative_to(path.parent)
+            if any(_LEFT_OUT.fullmatch(part) for part in inside.parts):
+                continue
+            self.files[inside.as_posix()] = file
+            if file.suffix == ".py":
+                module = ".".join(inside.with_suffix("").parts).removesuffix(".__init__")
+                self._add_source(module, file)
+
+    def add_module(self, module: str) -> None:
+        """Take a module with the packages that it is in and all that these import, where it is own code."""
+        parts = module.split(".")
+        for count in range(1, len(parts) + 1):
+            self._add_one(".".join(parts[:count]))
+
+    def _add_one(self, module: str) -> None:
+        if module in self._seen or module == "__main__" or _is_of_python(module):
+            return
+        self._seen.add(module)
+        distribution = distribution_of(module)
+        if distribution is not None:
+            self.distributions.add(distribution)
+            return
+        file = _file_of(module)
+        if file is None:
+            return  # a namespace package, or an import that is tried and may fail: the proof finds what is missing
+        if file.suffix in _COMPILED:
+            raise PublishError(
+                f"the model needs {module}, a compiled module of your own ({file.name}): publish it as a package with "
+                "wheels for Linux on an index"
+            )
+        self._add_file(module, file)
+
+    def _add_file(self, module: str, file: Path) -> None:
+        package = file.name == "__init__.py"
+        inside = Path(*module.split("."))
+        self.files[(inside / "__init__.py" if package else inside.with_suffix(".py")).as_posix()] = file
+        if package:
+            for data in sorted(file.parent.iterdir()):
+                if data.is_file() and data.suffix != ".py" and not _LEFT_OUT.fullmatch(data.name):
+                    self.files[(inside / data.name).as_posix()] = data
+        self._add_source(module, file)
+
+    def _add_source(self, module: str, file: Path) -> None:
+        self.modules.add(module)
+        for imported in _imports(module, file):
+            self.add_module(imported)
+
+
+def _imports(module: str, file: Path) -> Iterator[str]:
+    """The modules that a source imports, anywhere in it."""
+    try:
+        tree = ast.parse(file.read_bytes(), filename=str(file))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PublishError(
+            f"the model needs {module}, and {file.name} cannot be read as Python ({error}): mend it"
+        ) from error
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, package)
+            if base:
+                yield base
+                # A name may be a module of the package.
+                yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")
+    base = parts[: len(parts) - node.level + 1]
+    return ".".join([*base, *(node.module or "").split(".")]).strip(".")
+
+
+def _check(files: Mapping[str, Path], *, limited: bool) -> None:
+    size = 0
+    for name, path in files.items():
+        if path.suffix in _COMPILED:
+            raise PublishError(
+                f"own code has the compiled file {name}: publish it as a package with wheels for Linux on an index"
+            )
+        data = path.read_bytes()
+        if _SECRET_NAME.fullmatch(path.name) or _SECRET_TEXT.search(data):
+            raise PublishError(f"own code has {name}, which looks like a credential: move it out of the package")
+        size += len(data)
+    if limited and size > MOST_BYTES:
+        largest = sorted(files, key=lambda name: -files[name].stat().st_size)[:3]
+        raise PublishError(
+            f"own code has {size:,} bytes, more than {MOST_BYTES:,} (the largest: {', '.join(largest)}): name the "
+            "paths that are meant with code=, or --code"
+        )

@@ -1,0 +1,205 @@
+"""Own code goes with the model, in every form in which people have it."""
+
+import io
+import subprocess
+import sys
+import textwrap
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from obstore.store import MemoryStore
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from model_registry import Registry, Storage, own_code
+from model_registry.publish import code
+from model_registry.verification import verify_version
+from model_runtime.errors import IntegrityError, NotFoundError, PublishError
+from model_runtime.manifest import CODE_FILE, digest, version_key
+from tests import own
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def memory() -> Registry:
+    """A registry in this process's memory, whose publishes are proven in full."""
+    return Registry(Storage(MemoryStore(), "memory"), actor="the tests", proof="full")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    with own.written(tmp_path) as written:
+        yield written
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_the_model_needs_is_taken_and_nothing_else(memory: Registry) -> None:
+    said: list[str] = []
+    release = memory.publish(own.fitted(), name="mine", X_example=own.X[:5], progress=said.append)
+    found = release.manifest.code
+    assert found is not None
+    assert found.artifact is not None
+    assert found.modules == ("own_features", "own_features._limits", "own_features.ratios", "own_steps")
+    data = memory._versions.file_bytes(release, found.artifact)
+    names = ["own_features/__init__.py", "own_features/_limits.py", "own_features/offsets.json"]
+    assert zipfile.ZipFile(io.BytesIO(data)).namelist() == [*names, "own_features/ratios.py", "own_steps.py"]
+    assert any("own code goes with the model" in line and "own_steps.py" in line for line in said)
+    assert release.manifest.proof.kind == "full"
+    assert str(verify_version(memory, "mine/1")).startswith("mine/1 answers 3 golden examples")
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_same_code_gives_the_same_bytes() -> None:
+    step = own.fitted().steps[0][1].func.__module__
+    one, other = (code.collect([step]).zipped() for _ in range(2))
+    assert digest(one) == digest(other)
+
+
+def test_a_model_is_loaded_where_its_own_code_is_not(memory: Registry, tmp_path: Path) -> None:
+    with own.written(tmp_path):
+        estimator = own.fitted()
+        memory.publish(estimator, name="mine", X_example=own.X[:5], proof="none")
+        expected = estimator.predict(own.X).tolist()
+    assert "own_steps" not in sys.modules
+    assert memory.load("mine/1").predict(own.X).tolist() == expected
+
+
+def test_lambdas_and_closures_go_by_value(memory: Registry) -> None:
+    shift = 3.0
+    model = make_pipeline(FunctionTransformer(lambda X: np.log1p(np.abs(X)) + shift), LogisticRegression())
+    release = memory.publish(model.fit(own.X, own.Y), name="closure", X_example=own.X[:5])
+    assert release.manifest.code is not None
+    assert (release.manifest.code.by_value, release.manifest.code.artifact) == (True, None)
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {project!r})
+import numpy as np
+from obstore.store import MemoryStore
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from model_registry import Registry, Storage
+
+class Squares(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+    def transform(self, X):
+        return np.column_stack([X, helper(X)])
+
+def helper(X):
+    return X ** 2
+
+X = np.arange(20.0).reshape(10, 2)
+model = make_pipeline(Squares(), LogisticRegression()).fit(X, [0, 1] * 5)
+registry = Registry(Storage(MemoryStore(), "memory"), actor="me", proof="full")
+manifest = registry.publish(model, name="script", X_example=X[:3]).manifest
+print(manifest.code.by_value, manifest.proof.kind, manifest.proof.rows)
+"""
+
+
+def test_what_a_script_defines_itself_goes_by_value(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT.format(project=str(PROJECT)))
+    done = subprocess.run([sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "True full 3\n"), done.stderr
+
+
+def test_a_module_that_only_predicting_imports_is_found(memory: Registry, tmp_path: Path) -> None:
+    """By reading the source; and by the proof, where only running it tells."""
+    (tmp_path / "own_late.py").write_text("SHIFT = 2.0\n")
+    (tmp_path / "own_hidden.py").write_text("SHIFT = 2.0\n")
+    source = """
+        import importlib
+
+        def shifted(X):
+            from own_late import SHIFT
+            return X + SHIFT + importlib.import_module("own_" + "hidden").SHIFT
+    """
+    (tmp_path / "own_steps.py").write_text(textwrap.dedent(source))
+    with own.written(tmp_path / "other"):
+        sys.path.insert(0, str(tmp_path))
+        sys.modules.pop("own_steps", None)
+        import own_steps  # type: ignore[import-not-found]  # made above
+
+        model = make_pipeline(FunctionTransformer(own_steps.shifted), LogisticRegression()).fit(own.X, own.Y)
+        release = memory.publish(model, name="late", X_example=own.X[:3])
+        sys.path.remove(str(tmp_path))
+    assert release.manifest.code is not None
+    assert release.manifest.code.modules == ("own_hidden", "own_late", "own_steps")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("own_features/_limits.py", "LARGEST = (\n", "own_features._limits, and _limits.py cannot be read as Python"),
+        ("own_features/server.pem", "", "own_features/server.pem, which looks like a credential: move it out"),
+        ("own_features/_limits.py", "LARGEST = 3.0\nKEY = 'AKIAABCDEFGHIJKLMNOP'\n", "looks like a credential"),
+        ("own_features/table.bin", "x" * 10_000_001, r"10,\d+,\d+ bytes, more than 10,000,000 \(the largest: own_feat"),
+    ],
+)
+def test_code_that_cannot_go_is_refused_in_one_line(
+    memory: Registry, folder: Path, name: str, content: str, message: str
+) -> None:
+    model = own.fitted()
+    (folder / name).write_text(content)
+    with pytest.raises(PublishError, match=message) as caught:
+        memory.publish(model, name="mine", X_example=own.X[:5], proof="none")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(NotFoundError):
+        memory.model("mine")
+
+
+def test_paths_are_taken_whole_and_without_a_limit(memory: Registry, folder: Path) -> None:
+    (folder / "own_features" / "table.bin").write_bytes(b"x" * 10_000_001)
+    paths = [folder / "own_features", folder / "own_steps.py"]
+    release = memory.publish(own.fitted(), name="mine", X_example=own.X[:5], proof="none", code=paths)
+    names = list(memory.own_code(release))
+    assert "own_features/table.bin" in names
+    assert not any("tests" in name or ".env" in name or "ipynb" in name for name in names)
+
+
+def test_a_path_that_is_not_there_is_named(memory: Registry, folder: Path) -> None:
+    with pytest.raises(PublishError, match=r"there is no .*nowhere: name a Python file or a package folder"):
+        memory.publish(own.fitted(), name="mine", X_example=own.X[:5], proof="none", code=[folder / "nowhere"])
+
+
+def zip_of(**files: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("__", "/"), content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", ["../evil.py", "/evil.py", "a/../../evil.py", "a\\evil.py"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, "")
+    with pytest.raises(IntegrityError, match="mine/1 has a file outside its folder"):
+        own_code.unpack(buffer.getvalue(), what="mine/1", cache=tmp_path)
+    assert list(tmp_path.rglob("evil.py")) == []
+
+
+def test_bytes_that_are_not_a_zip_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(IntegrityError, match="the own code of mine/1 is not a zip"):
+        own_code.unpack(b"PK", what="mine/1", cache=tmp_path)
+
+
+@pytest.mark.usefixtures("folder")
+def test_changed_code_is_not_loaded(memory: Registry) -> None:
+    memory.publish(own.fitted(), name="mine", X_example=own.X[:5], proof="none")
+    storage: Any = memory._versions._storage
+    key = version_key("mine", 1, CODE_FILE)
+    storage.delete(key)
+    storage.create(key, zip_of(own_steps="raise SystemExit"))
+    with pytest.raises(IntegrityError, match=r"code\.zip of mine/1 has SHA-256"):
+        memory.load("mine/1")
