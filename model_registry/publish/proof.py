@@ -76,20 +76,26 @@ def prove(case: Case, kind: ProofKind, *, progress: Progress = lambda _line: Non
         EnvironmentBuildError, UvNotFoundError: the environment cannot be made.
 
     """
-    return prove_all([case], kind, progress=progress)[0]
+    (found,) = prove_all([case], kind, progress=progress)
+    if isinstance(found, ProofError):
+        raise found
+    return found
 
 
 def prove_all(
     cases: Sequence[Case], kind: ProofKind, *, progress: Progress = lambda _line: None
-) -> list[Proof | MissingModules]:
-    """Prove several versions of the same packages in one process; as `prove`, for the first that fails."""
+) -> list[Proof | MissingModules | ProofError]:
+    """Prove several versions of the same packages in one process; the error of each that is not proven in its place.
+
+    Raises ProofError where the process ends before all have answered, and what else `prove` raises.
+    """
     python = _interpreter(cases[0].manifest, kind, progress)
     rows = sum(len(case.rows) for case in cases)
     progress(f"asking the function {rows} rows")
     with _folders(cases) as (code, folders):
         _run(python, code, folders, kind, cases[0].manifest.name)
         answered = [json.loads((folder / "answers.json").read_text(encoding="utf-8")) for folder in folders]
-    return [_judged(case, found, kind) for case, found in zip(cases, answered, strict=True)]
+    return [_judged_or_refused(case, found, kind) for case, found in zip(cases, answered, strict=True)]
 
 
 def _interpreter(manifest: Manifest, kind: ProofKind, progress: Progress) -> Path:
@@ -163,6 +169,13 @@ def _environment(home: Path, kind: ProofKind) -> dict[str, str]:
     if kind == "process":
         given["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     return given | shipping.ONE_THREAD
+
+
+def _judged_or_refused(case: Case, found: Mapping[str, Any], kind: ProofKind) -> Proof | MissingModules | ProofError:
+    try:
+        return _judged(case, found, kind)
+    except ProofError as error:
+        return error
 
 
 def _judged(case: Case, found: Mapping[str, Any], kind: ProofKind) -> Proof | MissingModules:

@@ -14,27 +14,15 @@ from tests.model_registry.fleet.outcomes import Outcome
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-LOCKS = {name: HERE / f"{name}.lock" for name in ("pandas-2", "pandas-3")}
+LOCKS = ("pandas-2", "pandas-3")
+"""Those with all other packages."""
 OWN = "the project's own"
-SHOWN = ("scikit-learn", "pandas", "numpy")
 _SECONDS = 3600
 
 
-def packages(lock: str, only: str = "") -> dict[str, str]:
-    """The pins of a lock file; `only` one of the packages that the fleet is made of, beside what all need."""
-    pins = read_lock(LOCKS[lock])
-    left_out = _LIBRARIES - {only} if only else frozenset()
-    return {name: version for name, version in pins.items() if name not in left_out}
-
-
-_LIBRARIES = frozenset(
-    {"lightgbm", "xgboost-cpu", "catboost", "imbalanced-learn", "category-encoders", "feature-engine"}
-)
-
-
-def run(lock: str, group: str = "", *, only: str = "") -> list[Outcome]:
-    """Run a group of the fleet, by default all other packages, in the environment of a lock file."""
-    return _run(environment_for(packages(lock, only), RUNNING), group)
+def run(lock: str, group: str = "") -> list[Outcome]:
+    """Run a group of the fleet, by default all other packages, in the environment that a lock file here pins."""
+    return _run(environment_for(read_lock(HERE / f"{lock}.lock"), RUNNING), group)
 
 
 def _run(python: Path, group: str) -> list[Outcome]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import is_regressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -34,10 +35,11 @@ def attempts(*, only: str = "") -> Iterator[Attempt]:
 def _fitted(make: Callable[[], Any], form: str) -> Fitted:
     rows = categories(whole="whole" in form) if _CATEGORIES in form else rows_of(form)  # type: ignore[arg-type]  # the rest are forms
     estimator = make()
+    y = rows.numbers if is_regressor(estimator) else rows.classes
+    if type(estimator).__name__ == "XGBClassifier":  # which wants classes from 0
+        y = np.unique(y, return_inverse=True)[1]
     if form == "pipeline" and not hasattr(estimator, "steps"):
         estimator = make_pipeline(usual_columns(), estimator)
-    is_regressor = getattr(estimator, "_estimator_type", None) == "regressor" or "Regressor" in type(estimator).__name__
-    y = rows.numbers if is_regressor else rows.classes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

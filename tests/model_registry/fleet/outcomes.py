@@ -3,10 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 from typing import Any, Literal
-from unittest.mock import patch
 
 from threadpoolctl import threadpool_limits
 
@@ -58,9 +55,7 @@ class Outcome:
 
 def outcomes(attempts: Iterable[Attempt]) -> list[Outcome]:
     """Fit, describe, prove and ask each, in the order of the attempts; a mistake is an outcome and does not raise."""
-    # Tiny tables: threads would only wait for each other, and asking what is installed would take the most time.
-    once = patch.object(metadata, "packages_distributions", cache(metadata.packages_distributions))
-    with threadpool_limits(1), once:
+    with threadpool_limits(1):  # tiny tables: threads would only wait for each other
         return _outcomes(attempts)
 
 
@@ -103,22 +98,13 @@ def _tried(attempt: Attempt) -> tuple[Outcome, Trial | None]:
 
 
 def _prove(waiting: Sequence[tuple[int, Trial]], found: list[Outcome]) -> None:
-    """Prove those in one process; where that fails, each half by itself, until the one is found that fails."""
+    """Prove those in one process, and put the error of each that fails into its outcome."""
     if not waiting:
         return
-    try:
-        proofs = prove_all([trial.case for _, trial in waiting], "process")
-    except ProofError as error:
-        if len(waiting) == 1:
-            index = waiting[0][0]
-            old = found[index]
-            found[index] = Outcome(old.group, old.name, old.form, "refused", str(error))
-            return
-        half = len(waiting) // 2
-        _prove(waiting[:half], found)
-        _prove(waiting[half:], found)
-        return
+    proofs = prove_all([trial.case for _, trial in waiting], "process")
     for (index, _), proof in zip(waiting, proofs, strict=True):
-        if not isinstance(proof, Proof):  # it needs a package that nothing pickled names: not in the running one
-            old = found[index]
+        old = found[index]
+        if isinstance(proof, ProofError):
+            found[index] = Outcome(old.group, old.name, old.form, "refused", str(proof))
+        elif not isinstance(proof, Proof):  # it lacks a package, in the very environment that trained it
             found[index] = Outcome(old.group, old.name, old.form, "wrong", proof.said)

@@ -9,9 +9,9 @@ import pandas as pd
 Form = Literal["array", "frame", "array with gaps", "frame with gaps", "pipeline"]
 FORMS: tuple[Form, ...] = ("array", "frame", "array with gaps", "frame with gaps", "pipeline")
 
-_ROWS = 48
-_EXAMPLES = 6
-_HELD_OUT = 12
+_ROWS = 36
+_EXAMPLES = 4
+_HELD_OUT = 7
 _NAMES = ("area", "rooms", "build year", "rent")
 
 
@@ -29,7 +29,7 @@ class Rows:
 
     @property
     def training(self) -> Any:
-        return self.X[:-_HELD_OUT]
+        return self.X[_EXAMPLES:-_HELD_OUT]
 
     @property
     def later(self) -> Any:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from handler.app import App
 from model_registry.publish.answers import own_answers
-from model_registry.publish.estimator import Description, describe, dump, json_row
+from model_registry.publish.estimator import Description, describe, json_row
 from model_registry.publish.proof import Case
 from model_registry.publish.tables import read_table
 from model_runtime.errors import PublishError
@@ -58,10 +58,11 @@ def try_publishing(estimator: Any, rows: Rows, **given: Any) -> Trial:
             if _NAMED not in str(error):
                 raise
             described = _described(estimator, rows, [name for name in outputs if name != "predict_proba"], given)
-        data = dump(estimator)
+        data = described.stored.data
         later = read_table(estimator, rows.later)
-        own = (*described.own, own_answers(estimator, later, described.signature))
-    sent = [json_row(described.signature, row) for table in (*described.rows, later.rows) for row in table]
+        # The rows of the training were compared in this process; each takes two requests more.
+        own = (described.own[0], own_answers(estimator, later, described.signature))
+    sent = [json_row(described.signature, row) for table in (described.rows[0], later.rows) for row in table]
     return Trial(estimator, described, Case(_manifest(described, data), {MODEL_FILE: data}, sent, own))
 
 
@@ -156,6 +157,7 @@ def _differences(trial: Trial, name: str, X: Any, answers: Sequence[Mapping[str,
     if name == "predict":
         served: Any = [answer.get("label", answer.get("value")) for answer in answers]
         if trial.described.signature.output == "label" and trial.described.signature.labels is not None:
+            own = own.squeeze(1) if own.ndim > 1 and own.shape[1] == 1 else own  # CatBoost gives a column
             return [] if served == own.tolist() else [f"labels {served}, own {own.tolist()}"]
     elif name == "predict_proba":
         served = _tables([answer["probabilities"] for answer in answers])
