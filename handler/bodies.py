@@ -6,6 +6,7 @@ in the Amazon SageMaker developer guide.
 """
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -158,6 +159,8 @@ def _listed(content: Any, start: str, names: Sequence[str]) -> Table:
 def _split(content: Any) -> Table:
     if not isinstance(content, Mapping) or content.keys() - {"columns", "data", "index"}:
         raise InputError([{"pointer": "#/dataframe_split", "detail": "must have columns and data, and may have index"}])
+    if not isinstance(content.get("index", []), list):
+        raise InputError([{"pointer": "#/dataframe_split/index", "detail": "must be a list"}])
     columns: Any = content.get("columns")
     data: Any = content.get("data")
     if not _is_names(columns) or len(set(columns)) != len(columns):
@@ -210,16 +213,24 @@ def _unspoken() -> Problem:
     )
 
 
+_NUMBER = re.compile(r"[+-]?[0-9]+|[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""A number as programs write it into CSV: also with a leading zero or plus, which JSON does not have."""
+_LONGEST_NUMBER = 400
+
+
 def _from_text(feature: Feature, field: str) -> Any:
     """A field of CSV as the value that JSON would have: an empty one is a missing value, but in texts."""
     if feature.type in {"string", "datetime"}:
         return None if field == "" and feature.nullable else field
-    if field.strip() == "":
+    word = field.strip()
+    if not word:
         return None
-    try:
-        return msgspec.json.decode(field.strip().lower() if feature.type == "boolean" else field.strip())
-    except UNREADABLE:
+    if feature.type == "boolean":
+        return {"true": True, "false": False}.get(word.lower(), field)
+    found = _NUMBER.fullmatch(word) if len(word) <= _LONGEST_NUMBER else None
+    if found is None:
         return field  # which is refused with its place
+    return int(word) if found.group(1) is None else float(word)
 
 
 def _text(value: Any) -> str:

@@ -33,7 +33,7 @@ def answer_direct(model: ServedModel, answering: Answering, event: Any) -> tuple
         if RAISE in event and RAISE not in features:
             event = {name: value for name, value in event.items() if name != RAISE}
     rows, is_batch = checked(lambda: model.inputs.read_document(event))
-    predictions = answering(rows, batch_place if is_batch else single_place)
+    predictions = answering(rows, batch_place(model, lambda: event) if is_batch else single_place)
     if is_batch:
         return fitting(_ok(several(model, predictions)), FEWER), len(rows)
     return fitting(_ok(outcome(predictions[0]))), 1

@@ -1,5 +1,6 @@
 """The OpenAPI document of one model, made from its manifest: enough to generate a client from."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -127,11 +128,13 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
         "Answer": _object({**prediction["properties"], **origin}, [*prediction["required"], *origin]),
         "Answers": _object({"predictions": {"type": "array", "items": _ref("Prediction")}, **origin}),
         "Instances": instances,
+        "SplitFrame": _split_frame(manifest),
+        **{_name_of(form): _only(form, schema) for form, schema in _forms(manifest).items()},
         "Invocation": {
-            "anyOf": [*(_only(name, schema) for name, schema in _forms(manifest).items()), _ref("Instances")],
+            "anyOf": [*(_ref(_name_of(form)) for form in FORMS), _values(manifest)],
             "description": "One of MLflow's forms, or a list of instances",
         },
-        "Invoked": _object({"predictions": {"type": "array"}}),
+        "Invoked": _object({"predictions": {"type": "array", "items": {}}}),
         "Health": _object({"status": {"const": "ok"}, **origin}),
         "Index": _object({**origin, "routes": {"type": "object"}}),
         "Model": _object(
@@ -142,7 +145,7 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
                 "estimator": {"type": "string"},
                 "signature": {"type": "object"},
                 "metrics": {"type": "object"},
-                "examples": {"type": "array"},
+                "examples": {"type": "array", "items": {"type": "object"}},
             }
         ),
         "Document": {"type": "object"},
@@ -151,25 +154,51 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
 
 
 def _forms(manifest: Manifest) -> dict[str, Any]:
-    """MLflow's forms, by the member that holds each; columns may also stand in another order, and `inputs` by name."""
-    records = {"type": "array", "items": _ref("Instance"), "minItems": 1}
+    """MLflow's forms, by the member that holds each; `inputs` may also have a list for each feature, by its name."""
+    values = _values(manifest)
+    return dict(zip(FORMS, (_ref("SplitFrame"), values, values, values), strict=True))
+
+
+def _name_of(form: str) -> str:
+    """The schema of a form: `SentDataframeSplit`."""
+    return "Sent" + "".join(part.capitalize() for part in form.split("_"))
+
+
+def _split_frame(manifest: Manifest) -> dict[str, Any]:
+    """A frame as pandas splits it; its columns may also stand in another order, as the values in each row do then."""
     columns = [{"const": feature.name} for feature in manifest.signature.features]
     split = {
         "columns": {"type": "array", "prefixItems": columns, "minItems": len(columns), "maxItems": len(columns)},
         "data": {"type": "array", "items": _ref("Row"), "minItems": 1},
-        "index": {"type": "array"},
+        "index": {"type": "array", "items": {}},
     }
-    frame = _object(split, ["columns", "data"], {"additionalProperties": False})
-    return dict(zip(FORMS, (frame, records, _ref("Instances"), _ref("Instances")), strict=True))
+    return _object(split, ["columns", "data"], {"additionalProperties": False})
 
 
-def _csv(manifest: Manifest) -> dict[str, Any]:
-    """CSV as simple as it can be written: numbers and truth values between commas, without a header."""
+def _values(manifest: Manifest) -> dict[str, Any]:
+    """Instances; those of a model with one feature may stand there as its bare value."""
     features = manifest.signature.features
+    if len(features) > 1:
+        return _ref("Instances")
+    items = [_ref("Instance"), _ref("Row"), feature_schema(features[0])]
+    return {"type": "array", "items": {"anyOf": items}, "minItems": 1}
+
+
+def _csv(manifest: Manifest) -> dict[str, Any] | None:
+    """CSV as simple as it can be written, without a header; None where whatever is sent would be a text in it."""
+    features = manifest.signature.features
+    if all(feature.type == "string" for feature in features):
+        return None
     if len(features) > _PATTERN_FEATURES:
         return {"type": "string"}
-    line = ",".join(f"({_FIELDS[feature.type]})" + ("?" if feature.nullable else "") for feature in features)
+    line = ",".join(f"({_field(feature)})" + ("?" if feature.nullable else "") for feature in features)
     return {"type": "string", "pattern": f"^{line}(\\n{line})*\\n?$"}
+
+
+def _field(feature: Feature) -> str:
+    if feature.categories is None:
+        return _FIELDS[feature.type]
+    return "|".join(re.escape(str(value)) for value in feature.categories)
 
 
 def _only(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
 from handler.prediction import Answering
 from handler.requests import CSV, JSON, Place, Request, escaped
 from handler.responses import Problem, Response, answer, outcome, shortened
@@ -57,7 +59,8 @@ def predict_body(call: Call) -> Response:
     call.request.media_type([JSON])
     body = call.request.body()
     rows, is_batch = checked(lambda: call.model.inputs.read_body(body))
-    predictions = call.predict(rows, batch_place if is_batch else single_place)
+    place = batch_place(call.model, lambda: msgspec.json.decode(body)) if is_batch else single_place
+    predictions = call.predict(rows, place)
     found = several(call.model, predictions) if is_batch else one(call.model, predictions[0])
     return answer(found, call.headers, remedy=FEWER if is_batch else "")
 
@@ -159,9 +162,19 @@ def single_place(_: int, name: str | None) -> str:
     return "#" if name is None else f"#/{escaped(name)}"
 
 
-def batch_place(index: int, name: str | None) -> str:
-    """The place of a value in a body with instances."""
-    return f"#/instances/{index}" + ("" if name is None else f"/{escaped(name)}")
+def batch_place(model: ServedModel, parse: Callable[[], Any]) -> Place:
+    """The place of a value in a batch, which `parse` returns parsed: it is looked at where something is wrong only."""
+
+    def place(index: int, name: str | None) -> str:
+        document = parse()
+        start, instances = ("#", document) if isinstance(document, list) else ("#/instances", document["instances"])
+        at = f"{start}/{index}"
+        if name is None:
+            return at
+        names = [feature.name for feature in model.manifest.signature.features]
+        return f"{at}/{names.index(name)}" if isinstance(instances[index], list) else f"{at}/{escaped(name)}"
+
+    return place
 
 
 def one(model: ServedModel, prediction: Prediction) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Alarms of a model's function and API."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -8,7 +9,12 @@ import pulumi_aws as aws
 from infra.settings import Settings
 
 PERIOD = 300  # seconds
+REFUSED_PERCENT = 50
+FEW_REQUESTS = 20
+"""Below so many requests a period, their share says nothing."""
 _FUNCTION, _API = "AWS/Lambda", "AWS/ApiGateway"
+_OWN = "SklearnOnLambda"
+"""The namespace of the function's own metrics; a test compares it with `handler.metrics`."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,12 @@ class Alarm:
     metric: str
     threshold: int
     statistic: str = "Sum"
+
+
+OWN_ALARMS = (
+    Alarm("load-failures", "The function could not load its model (docs/runbook.md)", _OWN, "ModelLoadFailure", 0),
+    Alarm("server-faults", "The function answered with 500 or 503 (docs/runbook.md)", _OWN, "ServerFaults", 0),
+)
 
 
 def alarms(duration_ms: int) -> tuple[Alarm, ...]:
@@ -66,14 +78,63 @@ class ModelAlarms(pulumi.ComponentResource):
                 dimensions=dimensions[alarm.namespace],
                 statistic=None if percentile else alarm.statistic,
                 extended_statistic=alarm.statistic if percentile else None,
-                comparison_operator="GreaterThanThreshold",
                 threshold=alarm.threshold,
                 period=PERIOD,
-                evaluation_periods=1,
-                treat_missing_data="notBreaching",  # no calls are no failure
-                alarm_actions=[settings.alarm_topic_arn],
-                ok_actions=[settings.alarm_topic_arn],
-                tags=settings.resource_tags,
+                **_notice(settings),
                 opts=pulumi.ResourceOptions(parent=self),
             )
+        self._watch_own_metrics(name, settings, function_name)
         self.register_outputs({})
+
+    def _watch_own_metrics(self, name: str, settings: Settings, function_name: pulumi.Input[str]) -> None:
+        """Alarms of what the function itself counts, in its log (docs/start.md)."""
+        dimensions = {"FunctionName": function_name, "Model": settings.model}
+        for alarm in OWN_ALARMS:
+            aws.cloudwatch.MetricAlarm(
+                f"{name}-{alarm.role}",
+                alarm_description=alarm.description,
+                namespace=alarm.namespace,
+                metric_name=alarm.metric,
+                dimensions=dimensions,
+                statistic=alarm.statistic,
+                threshold=alarm.threshold,
+                period=PERIOD,
+                **_notice(settings),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        share = aws.cloudwatch.MetricAlarmMetricQueryArgs(
+            id="share",
+            expression=f"IF(requests >= {FEW_REQUESTS}, 100 * refusals / requests, 0)",
+            label="Refused requests in percent",
+            return_data=True,
+        )
+        counts = [
+            aws.cloudwatch.MetricAlarmMetricQueryArgs(
+                id=metric.lower(),
+                return_data=False,  # an alarm watches one query, which is the share
+                metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
+                    namespace=_OWN, metric_name=metric, dimensions=dimensions, period=PERIOD, stat="Sum"
+                ),
+            )
+            for metric in ("Requests", "Refusals")
+        ]
+        aws.cloudwatch.MetricAlarm(
+            f"{name}-refusals",
+            alarm_description=f"More than {REFUSED_PERCENT} % of the requests were refused: did the signature change?",
+            metric_queries=[share, *counts],
+            threshold=REFUSED_PERCENT,
+            **_notice(settings),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _notice(settings: Settings) -> dict[str, Any]:
+    """When an alarm rises, and who hears of it."""
+    return {
+        "comparison_operator": "GreaterThanThreshold",
+        "evaluation_periods": 1,
+        "treat_missing_data": "notBreaching",  # no calls are no failure
+        "alarm_actions": [settings.alarm_topic_arn],
+        "ok_actions": [settings.alarm_topic_arn],
+        "tags": settings.resource_tags,
+    }

@@ -21,6 +21,7 @@ class Download:
     def __init__(self, folder: Path, names: Sequence[str], *, force: bool) -> None:
         self._folder = folder
         self._written: dict[str, Path] = {}
+        self._made = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -60,6 +61,9 @@ class Download:
             for path in self._written.values():
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
+            if kind is not None and self._made:
+                with suppress(OSError):  # it has something by now
+                    self._folder.rmdir()
 
     def _failed(self, error: OSError) -> FileError:
         return FileError(f"cannot write to {self._folder} ({error.strerror}): give another folder")

@@ -84,6 +84,11 @@ class FolderStorage(Storage):
                 raise ConflictError(f"{self.location}/{key} was changed by another writer, nothing was written")
             self._put(self._path(key), data)
 
+    def overwrite(self, key: str, data: bytes) -> None:
+        """Write an object whatever there is."""
+        with self._failing(f"write {key}"), self._locked():
+            self._put(self._path(key), data)
+
     def delete(self, key: str) -> None:
         """Delete an object; one that does not exist is deleted already."""
         with self._failing(f"delete {key}"), self._locked():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from model_registry.comparison import breaking_changes
 from model_registry.records import Gates, Mark
 from model_runtime.errors import GateError, InvalidGateError
-from model_runtime.manifest import Manifest, check_slug
+from model_runtime.manifest import Manifest, ProofKind, check_slug
 
 __all__ = [
     "NO_GATES",
@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 NO_GATES = Gates()
+
+_PROOFS: tuple[ProofKind, ...] = ("none", "process", "full")
+"""The weakest first."""
 
 _OPERATORS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq}
 _REQUIREMENT = re.compile(r"\s*([^<>=]+?)\s*(>=|<=|==|>|<)\s*([^<>=\s]+)\s*")
@@ -58,6 +61,7 @@ class JointGates:
     require: tuple[Requirement, ...]
     not_worse_than: tuple[str, ...]
     verify: bool
+    proof: ProofKind
     allow_breaking: bool
     allow_deprecated: bool
 
@@ -94,6 +98,7 @@ def joined(standing: Gates | None, call: Gates) -> JointGates:
         require=tuple(parse(text) for text in dict.fromkeys(text for gates in both for text in gates.require)),
         not_worse_than=tuple(dict.fromkeys(check_slug(tag, "tag") for tag in baselines)),
         verify=any(gates.verify for gates in both),
+        proof=max((gates.proof for gates in both), key=_PROOFS.index),
         allow_breaking=all(gates.allow_breaking for gates in both),
         allow_deprecated=all(gates.allow_deprecated for gates in both),
     )
@@ -118,6 +123,7 @@ def evaluate(
         *_baselines(gates, candidate, target, baselines),
         *_signature(gates, candidate, current),
         *_deprecation(gates, candidate, deprecated),
+        *_proof(gates, candidate),
     ]
     failures = [sentence for passed, sentence in judged if not passed]
     if failures:
@@ -190,6 +196,16 @@ def _deprecation(gates: JointGates, candidate: Manifest, deprecated: Mark | None
     if deprecated is not None:
         sentence = f"{candidate.reference} is deprecated by {deprecated.by} ({deprecated.reason or 'no reason given'})"
         yield gates.allow_deprecated, f"{sentence}, which was allowed" if gates.allow_deprecated else sentence
+
+
+def _proof(gates: JointGates, candidate: Manifest) -> Iterator[_Judgement]:
+    kind = candidate.proof.kind
+    if gates.proof == "none":
+        return
+    if _PROOFS.index(kind) >= _PROOFS.index(gates.proof):
+        yield True, f"proof {kind}"
+    else:
+        yield False, f"{candidate.reference} was published with the proof {kind!r}, {gates.proof!r} is required"
 
 
 def _names(manifest: Manifest) -> str:

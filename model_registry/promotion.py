@@ -15,6 +15,19 @@ from model_runtime.manifest import Manifest
 Progress = Callable[[str], None]
 
 
+class _Silence:
+    """Progress that nobody is told of; `help` shows it by its name, and not by an address."""
+
+    def __call__(self, line: str, /) -> None:
+        """Say nothing."""
+
+    def __repr__(self) -> str:
+        return "SILENCE"
+
+
+SILENCE: Progress = _Silence()
+
+
 @dataclass(frozen=True)
 class Judge:
     """Decides whether a tag may be moved to a version.

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from model_runtime.manifest import Instant, decode_record
+from model_runtime.manifest import Instant, ProofKind, decode_record
 
 FORMAT = 1
 """The format of marks, rules, segments and counters, the only one so far."""
@@ -97,13 +97,15 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
     """What a version must show before a tag is moved to it; `model_registry.gates` says how it is judged.
 
     `require`: metrics with bounds, as `accuracy>=0.95`. `not_worse_than`: a tag of the same model. `verify`: rebuild
-    the environment and replay the golden examples. `allow_breaking` and `allow_deprecated` permit what is refused
+    the environment and replay the golden examples. `proof`: how the version must have been proven when it was
+    published, or better. `allow_breaking` and `allow_deprecated` permit what is refused
     otherwise: a signature that breaks callers of the version that is replaced, and a deprecated version.
     """
 
     require: tuple[str, ...] = ()
     not_worse_than: str | None = None
     verify: bool = False
+    proof: ProofKind = "none"
     allow_breaking: bool = False
     allow_deprecated: bool = False
 

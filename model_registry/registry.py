@@ -21,7 +21,7 @@ from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.history import version_at
 from model_registry.moves import Moves
 from model_registry.own_code import make_importable, unpack
-from model_registry.promotion import Judge, Progress, joint_gates
+from model_registry.promotion import SILENCE, Judge, Progress, joint_gates
 from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
@@ -45,7 +45,7 @@ from model_runtime.manifest import (
     check_slug,
 )
 from model_runtime.pin import Pin
-from model_runtime.signing import parse_public_keys
+from model_runtime.signing import SIGNING_FILE, parse_public_keys
 from model_runtime.storage import Storage
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Registry:
         types: Mapping[str, FeatureType] | None = None,
         proof: ProofKind | None = None,
         code: Sequence[Path] | bool = True,
-        progress: Progress = lambda _line: None,
+        progress: Progress = SILENCE,
     ) -> Release:
         """Prove a fitted estimator, and publish it as the next version of a model.
 
@@ -203,16 +203,8 @@ class Registry:
         there = versions.manifest_bytes(ref)
         if there is None:
             versions.require_free(ref)
-            model, *beside = files_of(release.manifest)
-            further = {artifact.file: self._versions.file_bytes(release, artifact) for artifact in beside}
             try:
-                versions.put(
-                    ref,
-                    self._versions.file_bytes(release, model),
-                    release.manifest_bytes,
-                    further=further,
-                    signature=self._versions.signature_bytes(ref),
-                )
+                versions.put(ref, self._files(release), release.manifest_bytes)
             except ConflictError:
                 there = versions.manifest_bytes(ref)
                 if there is None:
@@ -220,6 +212,14 @@ class Registry:
         if there not in {None, release.manifest_bytes}:
             raise ConflictError(f"{ref} is another model in {target.location}: publish there under another name")
         return release
+
+    def _files(self, release: Release) -> Iterator[tuple[str, bytes]]:
+        """A version's files one by one, so that memory holds one of them: the model first, the signing last."""
+        for artifact in files_of(release.manifest):
+            yield artifact.file, self._versions.file_bytes(release, artifact)
+        signature = self._versions.signature_bytes(VersionRef(release.manifest.name, release.manifest.version))
+        if signature is not None:
+            yield SIGNING_FILE, signature
 
     # -- read ------------------------------------------------------------------------------------------------
 
@@ -383,7 +383,7 @@ class Registry:
         *,
         gates: Gates | None = None,
         reason: str = "",
-        progress: Progress = lambda _line: None,
+        progress: Progress = SILENCE,
     ) -> Tag:
         """Point a tag at the version that an address names, and return the tag with its new history.
 
@@ -406,7 +406,7 @@ class Registry:
         version: int | None = None,
         gates: Gates = NO_GATES,
         reason: str = "",
-        progress: Progress = lambda _line: None,
+        progress: Progress = SILENCE,
     ) -> Tag:
         """Point `to_tag` at a version, or at the one that `from_tag` points at, if that passes the gates.
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from model_registry.records import (
@@ -100,23 +100,15 @@ class Versions:
             "run `gc` with a longer `--older-than`, then publish again"
         )
 
-    def put(
-        self,
-        ref: VersionRef,
-        data: bytes,
-        manifest_bytes: bytes,
-        *,
-        further: Mapping[str, bytes] | None = None,
-        signature: bytes | None = None,
-    ) -> None:
-        """Write a version under a given number, as a copy does; ConflictError where that number is taken.
+    def put(self, ref: VersionRef, files: Iterable[tuple[str, bytes]], manifest_bytes: bytes) -> None:
+        """Write a version's files as they come, `model.joblib` first, under a given number, as a copy does.
 
-        A copy of the same version that was cut off is finished: what it wrote has the same token.
+        ConflictError where that number is taken. A copy of the same version that was cut off is finished: what it
+        wrote has the same token.
         """
         token = f"copy-{digest(manifest_bytes)}"
         self.require_free(ref)
-        files = {MODEL_FILE: data, **(further or {}), **({} if signature is None else {SIGNING_FILE: signature})}
-        for file, content in files.items():
+        for file, content in files:
             self._storage.create(version_key(ref.name, ref.version, file), content, token=token)
         self._storage.create(version_key(ref.name, ref.version, MANIFEST_FILE), manifest_bytes, token=token)
         self.require_free(ref)
@@ -228,8 +220,9 @@ class Versions:
             self._storage.create(key, data, token=uuid.uuid4().hex)
         except ConflictError as error:
             there = self.deprecation(ref)
-            if there is None:
-                raise
+            if there is None:  # some services refuse to create what was deleted: here, by undoing a deprecation
+                self._storage.overwrite(key, data)
+                return
             why = f": {there.reason}" if there.reason else ""
             raise ConflictError(
                 f"{ref} was deprecated already by {there.by} ({there.at:%Y-%m-%d}{why}): "

@@ -221,6 +221,7 @@ def body_schemas(signature: Signature, reference: str) -> tuple[list[dict[str, A
     (instance, row), definitions = msgspec.json.schema_components(
         [inputs.instance, inputs.values], ref_template=reference
     )
+    del row["items"]  # false, which says what `maxItems` says, and which generators of clients cannot read
     definitions["Row"] = row
     # msgspec writes an empty list for a model whose features may all be left out; draft 4 refuses that.
     definitions["Instance"] = {
@@ -256,7 +257,7 @@ def _draft_4(schema: Any) -> Any:
     if older.get("type") == "integer":
         older |= {"type": "number", "multipleOf": 1}
     if "prefixItems" in older:
-        older |= {"items": older.pop("prefixItems"), "additionalItems": False}
+        older["items"] = older.pop("prefixItems")
     return older
 
 
@@ -331,7 +332,11 @@ def _probabilities(labels: Sequence[Label], number: dict[str, Any]) -> dict[str,
 
 
 def _fixed_list(items: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
+    """A list of one item for each output. Where they are alike, as most programs understand it."""
+    count = {"minItems": len(items), "maxItems": len(items)}
+    if all(item == items[0] for item in items):
+        return {"type": "array", "items": items[0], **count}
+    return {"type": "array", "prefixItems": items, **count}
 
 
 def label_names(labels: Sequence[Label]) -> list[str]:

@@ -55,7 +55,9 @@ def public_key_bytes(text: str) -> bytes:
     if raw is None or len(raw) != _KEY_BYTES:
         # A private key that was given by mistake must not be repeated in a log.
         shown = repr(text[:16] + "...") if len(text) > 16 else repr(text)  # noqa: PLR2004  # enough to recognise it
-        raise SigningError(f"{shown} is no public key: write {_PREFIX}BASE64, as `keygen` printed it (docs/signing.md)")
+        raise SigningError(
+            f"{shown} is not a public key: write {_PREFIX}BASE64, as `keygen` printed it (docs/signing.md)"
+        )
     return raw
 
 
@@ -72,7 +74,7 @@ def verify(manifest_bytes: bytes, signature: bytes | None, trusted_keys: Sequenc
     record = _decode(signature, what)
     value = _base64(record.signature)
     if value is None:
-        raise SigningError(f"the signature of {what} is no base64: {_DISTRUST}")
+        raise SigningError(f"the signature of {what} is not base64: {_DISTRUST}")
     # The key that the record names is only its word: each trusted one is tried.
     if not any(_fits(public_key_bytes(key), value, message(manifest_bytes)) for key in trusted_keys):
         trusted = ", ".join(trusted_keys) or "none"

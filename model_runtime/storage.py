@@ -223,6 +223,12 @@ class Storage:
                     f"{self.location}/{key} was changed by another writer, nothing was written"
                 ) from error
 
+    def overwrite(self, key: str, data: bytes) -> None:
+        """Write an object whatever there is; for what does not matter if two writers meet."""
+        self._try_service(key)
+        with self._errors(f"write {key}"):
+            _interruptible(lambda: obstore.put(self._store, key, data))
+
     def delete(self, key: str) -> None:
         """Delete an object; one that does not exist is deleted already."""
         with self._errors(f"delete {key}"), suppress(FileNotFoundError):

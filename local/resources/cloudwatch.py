@@ -5,6 +5,26 @@ from collections.abc import Mapping
 from local.ministack import REGION, LocalAws
 from local.resources.base import Field, Properties, ResourceType, account, request, tag_list
 
+_METRIC: Mapping[str, Field] = {
+    "dimensions": ("Dimensions", lambda value: [{"Name": key, "Value": value[key]} for key in sorted(value)]),
+    "metricName": "MetricName",
+    "namespace": "Namespace",
+}
+_STATISTIC: Mapping[str, Field] = {"period": "Period", "stat": "Stat"}
+_QUERY: Mapping[str, Field] = {
+    "expression": "Expression",
+    "id": "Id",
+    "label": "Label",
+    "metric": (
+        "MetricStat",
+        lambda metric: {
+            "Metric": request(_METRIC, {name: metric[name] for name in _METRIC}),
+            **request(_STATISTIC, {name: metric[name] for name in _STATISTIC}),
+        },
+    ),
+    "returnData": "ReturnData",
+}
+
 _ALARM: Mapping[str, Field] = {
     "name": "AlarmName",
     "actionsEnabled": "ActionsEnabled",
@@ -18,6 +38,7 @@ _ALARM: Mapping[str, Field] = {
     "extendedStatistic": "ExtendedStatistic",
     "insufficientDataActions": "InsufficientDataActions",
     "metricName": "MetricName",
+    "metricQueries": ("Metrics", lambda queries: [request(_QUERY, query) for query in queries]),
     "namespace": "Namespace",
     "okActions": "OKActions",
     "period": "Period",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import msgspec
 import typer
@@ -21,7 +21,8 @@ from model_registry.identity import caller_identity, local_identity
 from model_registry.records import Move, Tag
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_runtime.errors import RegistryError
+from model_runtime.errors import PublishError, RegistryError
+from model_runtime.manifest import ProofKind
 
 if TYPE_CHECKING:
     from model_registry.events import EventBridge
@@ -177,3 +178,14 @@ def print_table(rows: list[Mapping[str, str]], *, title: str | None = None) -> N
         table.add_row(*(plain(row[name]) for name in columns))
     # Whatever reads a pipe looks for whole keys and digests: nothing is folded there.
     Console(width=None if sys.stdout.isatty() else _UNFOLDED, soft_wrap=False).print(table)
+
+
+def proof_kind(text: str | None) -> ProofKind | None:
+    """Read `--proof`."""
+    kinds: tuple[ProofKind, ...] = get_args(ProofKind)
+    if text is None:
+        return None
+    for kind in kinds:
+        if text == kind:
+            return kind
+    raise PublishError(f"--proof is {text!r}: take one of {', '.join(kinds)}")

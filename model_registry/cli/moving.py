@@ -20,6 +20,7 @@ from model_registry.cli.common import (
     open_registry,
     print_json,
     print_table,
+    proof_kind,
     talk,
     working,
 )
@@ -31,6 +32,9 @@ NotWorseThan = Annotated[
 ]
 Verify = Annotated[
     bool, typer.Option("--verify", help="Rebuild the model's environment and replay its golden examples first.")
+]
+MinimumProof = Annotated[
+    str | None, typer.Option("--proof", help="How the version must have been proven when it was published: full.")
 ]
 AllowBreaking = Annotated[bool, typer.Option("--allow-breaking", help="Even if callers of the version there break.")]
 AllowDeprecated = Annotated[bool, typer.Option("--allow-deprecated", help="Even if the version is deprecated.")]
@@ -85,6 +89,7 @@ def promote(
     require: Require = None,
     not_worse_than: NotWorseThan = None,
     verify: Verify = False,
+    proof: MinimumProof = None,
     allow_breaking: AllowBreaking = False,
     allow_deprecated: AllowDeprecated = False,
     reason: Reason = "",
@@ -94,7 +99,7 @@ def promote(
 ) -> None:
     """Point a tag at a version, or at another tag's, if that passes the gates given and the tag's promotion rules."""
     with known_errors():
-        gates = _gates(require, not_worse_than, verify, allow_breaking, allow_deprecated)
+        gates = _gates(require, not_worse_than, verify, proof, allow_breaking, allow_deprecated)
         committed: list[Move] = []
         with working("promoting") as progress:
             moved = open_registry(bucket, profile, by, on_move=committed.append).promote(
@@ -117,6 +122,7 @@ def rules(
     require: Require = None,
     not_worse_than: NotWorseThan = None,
     verify: Verify = False,
+    proof: MinimumProof = None,
     allow_breaking: AllowBreaking = False,
     allow_deprecated: AllowDeprecated = False,
     reason: Reason = "",
@@ -126,7 +132,7 @@ def rules(
 ) -> None:
     """Show a tag's promotion rules, the gates that every move must pass, or set them: any gate given replaces all."""
     with known_errors():
-        gates = _gates(require, not_worse_than, verify, allow_breaking, allow_deprecated)
+        gates = _gates(require, not_worse_than, verify, proof, allow_breaking, allow_deprecated)
         registry = open_registry(bucket, profile, by)
         found = registry.rules(address)
         if clear or gates != Gates():
@@ -159,12 +165,18 @@ def rollback(
 
 
 def _gates(
-    require: list[str] | None, not_worse_than: str | None, verify: bool, allow_breaking: bool, allow_deprecated: bool
+    require: list[str] | None,
+    not_worse_than: str | None,
+    verify: bool,
+    proof: str | None,
+    allow_breaking: bool,
+    allow_deprecated: bool,
 ) -> Gates:
     return Gates(
         require=tuple(require or ()),
         not_worse_than=not_worse_than,
         verify=verify,
+        proof=proof_kind(proof) or "none",
         allow_breaking=allow_breaking,
         allow_deprecated=allow_deprecated,
     )
@@ -174,6 +186,7 @@ def _words(gates: Gates) -> Iterator[tuple[str, str]]:
     yield "require", ", ".join(gates.require) or "nothing"
     yield "not worse than", gates.not_worse_than or "nothing"
     yield "verify", "yes" if gates.verify else "no"
+    yield "proof", gates.proof
     yield "breaking changes", "allowed" if gates.allow_breaking else "refused"
     yield "deprecated versions", "allowed" if gates.allow_deprecated else "refused"
 

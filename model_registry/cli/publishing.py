@@ -19,12 +19,13 @@ from model_registry.cli.common import (
     known_errors,
     open_registry,
     print_json,
+    proof_kind,
     release_data,
     talk,
 )
 from model_registry.registry import NOTE, PROOF_VARIABLE
 from model_runtime.errors import PublishError
-from model_runtime.manifest import FeatureType, Manifest, ProofKind
+from model_runtime.manifest import FeatureType, Manifest
 
 
 @app.command(rich_help_panel=WRITE)
@@ -110,7 +111,7 @@ def publish(
                 outputs=output,
                 nullable=True if "*" in (nullable or ()) else nullable or (),
                 types=dict(map(_type, type_ or ())),
-                proof=_proof(proof),
+                proof=proof_kind(proof),
                 code=code or not no_code,
                 progress=lambda line: _show(line, status, notes),
             )
@@ -157,16 +158,6 @@ def _print_found(manifest: Manifest, notes: Sequence[str]) -> None:
         if feature.categories is not None:
             facts.append(f"{len(feature.categories)} categories")
         talk.print(f"  {feature.name}: {', '.join(facts)}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _proof(text: str | None) -> ProofKind | None:
-    kinds: tuple[ProofKind, ...] = get_args(ProofKind)
-    if text is None:
-        return None
-    for kind in kinds:
-        if text == kind:
-            return kind
-    raise PublishError(f"--proof is {text!r}: take one of {', '.join(kinds)}")
 
 
 def _type(text: str) -> tuple[str, FeatureType]:

@@ -31,7 +31,7 @@ from model_registry.reference import VersionRef
 from model_registry.registry import ModelSummary, Registry
 from model_registry.release import Release
 from model_runtime.errors import InvalidNameError, RegistryError
-from model_runtime.manifest import Artifact
+from model_runtime.manifest import Artifact, Manifest
 
 _SHOWN, _AT_ONCE = 10, 16
 
@@ -94,11 +94,29 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
             "packages": ", ".join(f"{name} {version}" for name, version in manifest.environment.packages.items()),
             "model.joblib": _size(manifest.artifact),
             **_formats(registry, release),
+            "own code": _own_code(manifest),
+            "proof": _proof(manifest),
             "manifest.json": f"sha256 {release.manifest_sha256}",
         }
         print_table(
             [{"field": field, "value": value} for field, value in rows.items() if value], title=manifest.reference
         )
+
+
+def _own_code(manifest: Manifest) -> str:
+    code = manifest.code
+    if code is None:
+        return ""
+    by_value = ["some by value, in the model's file"] if code.by_value else []
+    return ", ".join([*code.modules, *by_value])
+
+
+def _proof(manifest: Manifest) -> str:
+    proof = manifest.proof
+    if proof.kind == "none":
+        return "none"
+    ties = f", {proof.ties} ties" if proof.ties else ""
+    return f"{proof.kind}: {proof.rows:,} rows by {proof.requests:,} requests, at most {proof.difference:.2g} off{ties}"
 
 
 @app.command(rich_help_panel=READ)

@@ -17,6 +17,8 @@ RELATIVE = 1e-9
 """How far a float64 may be off in proportion to its size: BLAS sums one row in another order than a batch."""
 RELATIVE_FLOAT32 = 1e-5
 """The same for estimators that answer in float32, which has 7 digits."""
+RELATIVE_CONVERTED = 1e-6
+"""The same for a converted model, whose own comparison says what may be off besides."""
 
 
 @dataclass(frozen=True)

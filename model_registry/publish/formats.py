@@ -14,7 +14,16 @@ from model_registry.publish.environment import with_packages
 from model_registry.publish.estimator import Description
 from model_runtime.errors import PublishError
 from model_runtime.formats import skops as skops_format
-from model_runtime.manifest import ONNX_FILE, SKOPS_FILE, Artifact, FormatName, ModelFormat, Prediction, digest
+from model_runtime.manifest import (
+    ONNX_FILE,
+    SKOPS_FILE,
+    Artifact,
+    FormatName,
+    ModelFormat,
+    Prediction,
+    Signature,
+    digest,
+)
 from model_runtime.prediction import Predictor, same_prediction
 from model_runtime.schema import Row
 
@@ -25,7 +34,7 @@ _ONNX_PYTHON = "3.12"
 
 @dataclass(frozen=True)
 class Form:
-    """An format's file, and what the manifest says of it."""
+    """A format's file, and what the manifest says of it."""
 
     name: FormatName
     model_format: ModelFormat
@@ -50,6 +59,7 @@ def further_forms(
 def _onnx(estimator: Any, described: Description, given: Sequence[Row], lock: Path | None) -> Form:
     from model_registry.publish.onnx import convert
 
+    _check_convertible(estimator, described.signature)
     converted = convert(estimator, described.signature, given)
     # Nothing is unpickled: neither the packages nor the Python of the training are needed.
     bare = msgspec.structs.replace(
@@ -61,6 +71,19 @@ def _onnx(estimator: Any, described: Description, given: Sequence[Row], lock: Pa
         replay=converted.replay,
     )
     return Form("onnx", model_format, converted.data)
+
+
+def _check_convertible(estimator: Any, signature: Signature) -> None:
+    """PublishError for what the ONNX format cannot serve, whatever the estimator."""
+    unserved = [f"the output {method}" for method in signature.methods]
+    unserved += ["a model without predict"] if signature.output is None else []
+    unserved += ["answers that are not finite"] if signature.null_outputs else []
+    unserved += [f"the time {feature.name}" for feature in signature.features if feature.type == "datetime"]
+    unserved += [f"the category {feature.name}" for feature in signature.features if feature.categories is not None]
+    if unserved:
+        raise PublishError(
+            f"this {type(estimator).__name__} cannot be served as ONNX ({', '.join(unserved)}): leave out `--onnx`"
+        )
 
 
 def _onnx_python(python: str) -> str:

@@ -19,11 +19,12 @@ from typing import Any
 import msgspec
 
 from model_registry import shipping
-from model_registry.environments import environment_for
+from model_registry.environments import environment_for, find_interpreter
 from model_registry.publish.answers import Comparison, OwnAnswers, compare
-from model_runtime.errors import ProofError
+from model_runtime.errors import InterpreterNotFoundError, ProofError
 from model_runtime.manifest import (
     MANIFEST_FILE,
+    FormatName,
     Manifest,
     Prediction,
     Proof,
@@ -58,6 +59,8 @@ class Case:
     own: Sequence[OwnAnswers]
     code: Mapping[str, Path] = field(default_factory=dict)
     """Own code, by its path in `code.zip`."""
+    model_format: FormatName = "joblib"
+    """The format that is proven."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def prove_all(
 
     Raises ProofError where the process ends before all have answered, and what else `prove` raises.
     """
-    python = _interpreter(cases[0].manifest, kind, progress)
+    python = _interpreter(cases[0], kind, progress)
     rows = sum(len(case.rows) for case in cases)
     progress(f"asking the function {rows} rows")
     with _folders(cases) as (code, folders):
@@ -98,11 +101,20 @@ def prove_all(
     return [_judged_or_refused(case, found, kind) for case, found in zip(cases, answered, strict=True)]
 
 
-def _interpreter(manifest: Manifest, kind: ProofKind, progress: Progress) -> Path:
-    if kind == "process":
+def _interpreter(case: Case, kind: ProofKind, progress: Progress) -> Path:
+    environment = case.manifest.model_format(case.model_format).environment
+    if kind == "process" or (case.model_format == "onnx" and not _is_here(environment.python)):
         return Path(sys.executable)
-    environment = manifest.environment
     return environment_for(shipping.layer_packages(environment.packages), environment.python, progress=progress)
+
+
+def _is_here(python: str) -> bool:
+    """Whether there is this Python: a model for Lambda's python3.12 may be made by one who has 3.11 only."""
+    try:
+        find_interpreter(python)
+    except InterpreterNotFoundError:
+        return False
+    return True
 
 
 @contextmanager
@@ -133,6 +145,9 @@ def _write(case: Case, folder: Path) -> None:
         "MODEL_NAME": case.manifest.name,
         "MODEL_VERSION": str(case.manifest.version),
         "MODEL_MANIFEST_SHA256": digest(manifest),
+        "MODEL_FORMAT": case.model_format,
+        # Made just now from the owner's own object: its types are trusted as far as that is.
+        "MODEL_TRUSTED_TYPES": ",".join(case.manifest.model_format(case.model_format).untrusted_types),
     }
     (folder / "variables.json").write_text(json.dumps(variables), encoding="utf-8")
     (folder / "rows.json").write_bytes(msgspec.json.encode(list(case.rows)))

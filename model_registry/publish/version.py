@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 
+from model_registry.publish.answers import RELATIVE_CONVERTED, Tolerance
 from model_registry.publish.code import Code, distribution_of
 from model_registry.publish.environment import with_roots
 from model_registry.publish.estimator import Description, describe, json_row, own_code_of, rows_of
@@ -101,6 +102,8 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
     code = described.code
     if kind != "none":
         draft, code = _proven(draft, described, kind, given, progress)
+        for form in forms:
+            _prove_form(form, draft, described, code, progress)
     further = {form.model_format.artifact.file: form.data for form in forms}
     if code.files:
         further[CODE_FILE] = code.zipped()
@@ -187,6 +190,20 @@ def _proven(
             return msgspec.structs.replace(draft, proof=found), code
         # Ends, as each try has more than the one before.
         draft, code = _with_missing(draft, code, found, given, progress)
+
+
+def _prove_form(form: Form, proven: Manifest, described: Description, code: Code, progress: Progress) -> None:
+    """Prove a format beside the joblib file in the same way; ProofError where it answers otherwise."""
+    progress(f"proving the format {form.name}")
+    own = described.own
+    if form.model_format.replay is not None:
+        tolerance = Tolerance(RELATIVE_CONVERTED, form.model_format.replay.tolerance)
+        own = tuple(replace(each, tolerance=tolerance) for each in own)
+    rows = [json_row(proven.signature, row) for table in described.rows for row in table]
+    case = Case(proven, {form.model_format.artifact.file: form.data}, rows, own, code.files, form.name)
+    found = prove(case, proven.proof.kind, progress=progress)
+    if isinstance(found, MissingModules):
+        raise ProofError(f"{proven.name} does not answer as {form.name} ({found.said}): leave out `--{form.name}`")
 
 
 def _with_missing(

@@ -177,6 +177,27 @@ def test_two_values_that_do_not_go_together_are_named_as_a_row() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ([{"a": 1, "b": 1}, {"a": 9, "b": 1}], "#/1/a"),
+        ([[1, 1], [9, 1]], "#/1/0"),
+        ({"instances": [{"a": 1, "b": 1}, [9, 1]]}, "#/instances/1/0"),
+        ({"instances": [[9, 1], {"a": 1, "b": 1}]}, "#/instances/0/0"),
+    ],
+)
+def test_in_every_form_of_a_batch_the_place_is_the_one_that_was_sent(body: Any, pointer: str) -> None:
+    def answer(rows: Any) -> Any:
+        if (rows[:, 0] > 5).any():
+            raise ValueError
+        return rows[:, 0]
+
+    example = Example(input={"a": 1.0, "b": 1}, output=Prediction(value=1.0))
+    app = App(lambda: model(answer, examples=(example,)))
+    for event in (body, gateway("POST", "/predict", body)):
+        assert [error["pointer"] for error in strict(app(event, None)["body"])["errors"]] == [pointer]
+
+
 def test_a_slow_model_is_not_asked_for_long() -> None:
     calls: list[int] = []
 

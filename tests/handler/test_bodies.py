@@ -49,7 +49,15 @@ def test_one_instance_is_a_list_of_one(app: App, body: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a,b\n1.5,2\n-3.0,\n", "b,a\r\n2,1.5\r\n,-3.0\r\n", "1.5,2\n-3.0,", '\ufeff"a","b"\n1.5,"2"\n\n-3,\n']
+    "text",
+    [
+        "a,b\n1.5,2\n-3.0,\n",
+        "b,a\r\n2,1.5\r\n,-3.0\r\n",
+        "1.5,2\n-3.0,",
+        '\ufeff"a","b"\n1.5,"2"\n\n-3,\n',
+        "01.5,+2\n-3.,\n",
+        " .15e1 ,2.0\n-3e0,\n",
+    ],
 )
 def test_csv_is_read_with_and_without_a_header(app: App, text: str) -> None:
     assert strict(ask(app, text, "text/csv")["body"]) == {"predictions": SUMS}
@@ -96,6 +104,7 @@ def test_what_pandas_writes_is_read(app: App) -> None:
         ({"dataframe_split": {"columns": ["a", "b"], "data": []}}, "#/dataframe_split/data"),
         ({"dataframe_split": {"columns": ["a", "b"], "data": [[1, 2]], "more": 1}}, "#/dataframe_split"),
         ({"dataframe_split": []}, "#/dataframe_split"),
+        ({"dataframe_split": {"columns": ["a", "b"], "data": [[1, 2]], "index": {}}}, "#/dataframe_split/index"),
         ({"dataframe_records": [{"a": 1, "b": 1}, {"a": "x", "b": 1}]}, "#/dataframe_records/1/a"),
         ({"dataframe_records": {"a": [1]}}, "#/dataframe_records"),
         ({"instances": [[1, 1], [1, "x"]]}, "#/instances/1/1"),
@@ -131,6 +140,11 @@ def test_what_is_wrong_is_named_by_its_place_in_the_body(app: App, body: Any, po
         ('1,"2', "#"),
         ("1,2.5", "#cell=1,2"),
         (",2", "#cell=1,1"),
+        ("nan,2", "#cell=1,1"),
+        ("1_0,2", "#cell=1,1"),
+        ("1" * 500 + ",2", "#cell=1,1"),
+        ("1e39,2", "#cell=1,1"),
+        ("x" * 200_000 + ",2", "#"),
     ],
 )
 def test_what_is_wrong_in_csv_is_named_by_its_cell(app: App, text: str, pointer: str) -> None:

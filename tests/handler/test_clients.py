@@ -1,32 +1,15 @@
 """Clients that people have, as they are on PyPI, against the handler behind an HTTP server."""
 
-import hashlib
 import json
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from handler.app import App
-from model_registry import uv
-from model_registry.environments import RUNNING, kept_environment
 from model_runtime.start import ServedModel
+from tests.handler.environments import HERE, python_of
 from tests.handler.serving import serving
-
-HERE = Path(__file__).parent
-PROJECT = HERE.parents[1]
-
-
-def python_of(requirements: Path) -> Path:
-    """The interpreter of an environment of these requirements, made once and kept in `.local`."""
-    digest = hashlib.sha256(requirements.read_bytes() + RUNNING.encode()).hexdigest()
-
-    def fill(python: Path) -> None:
-        outcome = uv.run(["pip", "install", "--quiet", "--python", str(python), "--requirement", str(requirements)])
-        assert outcome.ok, outcome.tail
-
-    return kept_environment(PROJECT / ".local" / f"clients-{digest[:12]}", RUNNING, fill)
 
 
 @pytest.fixture(scope="module")

@@ -245,8 +245,8 @@ def test_alarms_and_dashboard_watch_this_function_and_this_api(
 ) -> None:
     cloudwatch = aws.client("cloudwatch")
     alarms = cloudwatch.describe_alarms(AlarmNamePrefix="iris-dev-alarms-")["MetricAlarms"]
-    ours = {alarm["MetricName"]: alarm for alarm in alarms if alarm["AlarmActions"] == [account.topic]}
-    assert set(ours) == {"Errors", "Throttles", "Duration", "5XXError"}
+    ours = {alarm.get("MetricName", "share"): alarm for alarm in alarms if alarm["AlarmActions"] == [account.topic]}
+    assert set(ours) >= {"Errors", "Throttles", "Duration", "5XXError", "ModelLoadFailure", "ServerFaults"}
     assert ours["Duration"]["Threshold"] == 2000
     function = {"Name": "FunctionName", "Value": closed.outputs["functionName"]}
     assert ours["Errors"]["Dimensions"] == [function]

@@ -3,6 +3,7 @@ import operator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from model_registry.gates import Gates, JointGates, check_gates, evaluate, is_lower_better, joined, parse
 from model_registry.records import Mark
 from model_runtime.errors import GateError, InvalidGateError, InvalidNameError
-from model_runtime.manifest import Feature, Manifest, Signature
+from model_runtime.manifest import Feature, Manifest, Proof, Signature
 from tests.model_registry.made import made
 
 PROD = made(3, metrics={"accuracy": 0.96, "log_loss": 0.2})
@@ -24,6 +25,7 @@ gates = st.builds(
     require=st.lists(st.sampled_from(["a>=1", "b<2", "c==0"])).map(tuple),
     not_worse_than=st.none() | st.sampled_from(["prod", "dev"]),
     verify=st.booleans(),
+    proof=st.sampled_from(["none", "process", "full"]),
     allow_breaking=st.booleans(),
     allow_deprecated=st.booleans(),
 )
@@ -167,3 +169,15 @@ def demands(found: JointGates) -> set[Any]:
 def test_a_call_never_weakens_the_rules_nor_the_rules_a_call(standing: Gates, call: Gates) -> None:
     assert demands(joined(standing, call)) == demands(joined(None, standing)) | demands(joined(None, call))
     assert joined(standing, standing) == joined(None, standing)
+
+
+@pytest.mark.parametrize("kind", ["none", "process", "full"])
+def test_a_proof_can_be_demanded_by_the_call_or_by_the_rules(kind: Any) -> None:
+    candidate = msgspec.structs.replace(made(4, metrics=PROD.metrics), proof=Proof(kind=kind))
+    for call, standing in ((Gates(proof="full"), None), (Gates(), Gates(proof="full"))):
+        if kind == "full":
+            assert "proof full" in judged(call, candidate, standing)
+        else:
+            sentence = f"iris/4 was published with the proof {kind!r}, 'full' is required"
+            assert sentence in failures(call, candidate, standing)
+    assert not any(check.startswith("proof") for check in judged(Gates(), candidate))

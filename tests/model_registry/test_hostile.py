@@ -1,23 +1,40 @@
 """Text that looks like markup, objects that somebody made by hand, clocks, gates that look met: nothing is believed."""
 
 import json
+import pydoc
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from obstore.store import MemoryStore
 from typer.testing import CliRunner, Result
 
-from model_registry import Registry, Storage
+from model_registry import Registry, Storage, history
 from model_registry.cli import app, common
 from model_registry.doctor import Finding, findings
 from model_registry.gates import Gates
-from model_registry.records import counter_key, segment_key, tag_key
-from model_registry.reference import VersionRef
+from model_registry.records import (
+    Counter,
+    Mark,
+    PromotionRules,
+    counter_key,
+    decode_counter,
+    decode_mark,
+    decode_rules,
+    decode_segment,
+    decode_tag,
+    segment_key,
+    tag_key,
+)
+from model_registry.reference import TagRef, VersionRef
 from model_runtime.errors import (
     ConflictError,
     FileError,
@@ -27,9 +44,10 @@ from model_runtime.errors import (
     RecordError,
     StorageError,
 )
-from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, Artifact, encode, version_key
+from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, Artifact, decode_manifest, encode, version_key
 from tests.model_registry.processes import add, manifest
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MARKUP = "fixes [bold]x and [JIRA-1] see [/x]"
 
 
@@ -272,6 +290,104 @@ def test_a_copy_of_what_is_there_reads_no_model(registry: Registry, storage: Sto
     assert registry.copy("iris/1", target).manifest.version == 1
 
 
+# -- services that refuse to create what was deleted ---------------------------------------------------------
+
+
+class Remembers(Storage):
+    """Storage that refuses to create a key that was ever deleted, as versitygw does after a delete marker."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStore(), "memory")
+        self.deleted: set[str] = set()
+
+    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
+        if key in self.deleted:
+            raise ConflictError(f"memory/{key} exists already, nothing was written")
+        super().create(key, data, token=token)
+
+    def delete(self, key: str) -> None:
+        self.deleted.add(key)
+        super().delete(key)
+
+
+def test_nothing_relies_on_creating_anew_what_was_deleted() -> None:
+    storage = Remembers()
+    registry = Registry(storage, actor="x")
+    for number in range(3):
+        add(storage, "iris", str(number).encode())
+    registry.tag("iris/1", "prod")
+    with pytest.raises(ConflictError, match="iris/1 is tagged prod, nothing was deleted"):
+        registry.delete(VersionRef("iris", 1), reason="test")
+    registry.untag("iris@prod")
+    registry.tag("iris/1", "prod")
+    assert registry.read_model(registry.resolve("iris@prod")) == b"0"
+    for _ in range(3):
+        registry.deprecate("iris/2", reason="bad")
+        assert registry.model("iris").deprecated == {2}
+        registry.undeprecate("iris/2")
+    storage.create(version_key("iris", 4, MODEL_FILE), b"cut off")
+    assert len(list(registry.gc(older_than=timedelta(0)))) == 1
+    registry.delete(VersionRef("iris", 3), reason="test")
+    assert add(storage, "iris", b"next").manifest.version == 5
+    assert errors(storage) == []
+
+
+# -- records -------------------------------------------------------------------------------------------------
+
+DECODERS: list[Callable[[bytes], object]] = [
+    decode_manifest,
+    decode_tag,
+    decode_segment,
+    decode_mark,
+    decode_rules,
+    decode_counter,
+]
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=6),
+    max_leaves=30,
+)
+SAMPLES = [
+    encode(manifest("iris", 1, b"1")),
+    encode(history.moved(history.unset(TagRef("iris", "prod")), 1, manifest_sha256="0", action="tag", by="x", at=NOW)),
+    encode(Mark(by="x", at=NOW, reason="y")),
+    encode(Counter(last=1, writer="x")),
+    encode(PromotionRules(gates=Gates(), set_by="x", at=NOW, reason="")),
+]
+
+
+def decoded(data: bytes) -> None:
+    for decode in DECODERS:
+        with suppress(RecordError):
+            decode(data)
+
+
+@given(st.binary(max_size=2000) | json_values.map(msgspec.json.encode))
+def test_any_bytes_are_a_record_or_a_record_error(data: bytes) -> None:
+    decoded(data)
+
+
+@given(st.sampled_from(SAMPLES), st.data())
+def test_any_edit_of_a_record_is_a_record_or_a_record_error(sample: bytes, data: st.DataObject) -> None:
+    edited = bytearray(sample)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(edited) - 1))
+        if data.draw(st.booleans()):
+            edited[place] = data.draw(st.integers(0, 255))
+        else:
+            edited[place : place + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=20))
+        if not edited:
+            return
+    decoded(bytes(edited))
+
+
+@given(st.sampled_from(SAMPLES), st.data())
+def test_any_field_of_a_record_may_hold_any_json(sample: bytes, data: st.DataObject) -> None:
+    document = json.loads(sample)
+    document[data.draw(st.sampled_from(sorted(document)))] = data.draw(json_values)
+    decoded(msgspec.json.encode(document))
+
+
 # -- histories of any length ---------------------------------------------------------------------------------
 
 
@@ -315,17 +431,21 @@ def test_the_layout_of_the_first_release_is_read_and_carried_over_by_the_next_mo
     document = json.loads(encode(tag))
     assert document["sealed"] == 0
     older = {key: value for key, value in document.items() if key not in {"sealed", "fence"}} | {"format": 1}
-    history = older["history"]
+    moves = older["history"]
     write(storage, tag_key("iris", "old"), json.dumps(older).encode())
     storage.delete(counter_key("iris"))
     assert registry.resolve("iris@old").manifest.version == tag.version
-    assert [move.id for move in registry.history("iris@old")] == [move["id"] for move in history]
+    assert [move.id for move in registry.history("iris@old")] == [move["id"] for move in moves]
     for number in range(30):
         registry.tag(f"iris/{1 + number % 2}", "old")
     assert registry.tag_of("iris@old").format == 2
-    assert [move.id for move in registry.history("iris@old")][:70] == [move["id"] for move in history]
+    assert [move.id for move in registry.history("iris@old")][:70] == [move["id"] for move in moves]
     assert errors(storage) == []
     assert add(storage, "iris", b"4").manifest.version == 4
+
+
+def test_help_shows_no_address() -> None:
+    assert "0x" not in pydoc.render_doc(Registry)
 
 
 def test_the_group_of_every_command_is_named() -> None:

@@ -43,7 +43,7 @@ def put(
         metrics={"accuracy": accuracy},
         signature=signature or first.manifest.signature,
     )
-    Versions(storage).put(VersionRef("iris", version), registry.read_model(first), encode(manifest))
+    Versions(storage).put(VersionRef("iris", version), [("model.joblib", registry.read_model(first))], encode(manifest))
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_what_is_no_ed25519_key_is_refused(tmp_path: Path) -> None:
     ["", " ", "ed25519:", "ed25519:AAAA", "rsa:" + "A" * 44, "ed25519:" + "é" * 44, "ed25519:" + "A" * 44 + ",", ","],
 )
 def test_a_public_key_that_is_not_well_formed_is_refused(text: str, storage: Storage) -> None:
-    with pytest.raises(SigningError, match="is no public key: write ed25519:BASE64"):
+    with pytest.raises(SigningError, match="is not a public key: write ed25519:BASE64"):
         parse_public_keys(text)
     with pytest.raises(SigningError):
         Registry(storage, actor=ACTOR, trusted_keys=[text])
@@ -289,8 +289,8 @@ def test_the_bare_signature_of_the_same_bytes_for_another_purpose_is_refused(sig
         ({"signature": ""}, "not by a trusted key"),
         ({"signature": "AAAA"}, "not by a trusted key"),
         ({"signature": "A" * 86 + "=="}, "not by a trusted key"),
-        ({"signature": "A" * 85}, "is no base64"),
-        ({"signature": "é"}, "is no base64"),
+        ({"signature": "A" * 85}, "is not base64"),
+        ({"signature": "é"}, "is not base64"),
         ({"signature": None}, "cannot be read"),
         ({"algorithm": "none"}, "cannot be read"),
         ({"format": 2}, "has format 2, this release reads 1: use the release that wrote it"),

@@ -62,7 +62,9 @@ def test_an_index_that_only_pip_names_builds_a_layer_verifies_and_serves_the_loc
     changed = msgspec.structs.replace(
         manifest, version=2, environment=msgspec.structs.replace(manifest.environment, packages=packages)
     )
-    Versions(storage).put(VersionRef("iris", 2), registry.read_model(registry.resolve("iris/1")), encode(changed))
+    Versions(storage).put(
+        VersionRef("iris", 2), [("model.joblib", registry.read_model(registry.resolve("iris/1")))], encode(changed)
+    )
     rest = [installed_wheel(tmp_path, name) for name in layer_packages(manifest.environment.packages)]
     lock = tmp_path / "requirements.lock"
     lock.write_text(f"{ONLY_HERE}==1.0 --hash=sha256:{_sha256(wheel)}\n", encoding="utf-8")

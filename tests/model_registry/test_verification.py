@@ -32,7 +32,7 @@ def craft(registry: Registry, storage: Storage, **changes: Any) -> Manifest:
     """Put a version with another manifest beside the first, its model's bytes the same."""
     release = registry.resolve("iris/1")
     manifest = msgspec.structs.replace(release.manifest, version=2, **changes)
-    Versions(storage).put(VersionRef("iris", 2), registry.read_model(release), encode(manifest))
+    Versions(storage).put(VersionRef("iris", 2), [("model.joblib", registry.read_model(release))], encode(manifest))
     return manifest
 
 
@@ -114,7 +114,9 @@ def test_the_model_s_process_has_no_environment_variable_of_the_caller(
     data = (tmp_path / "spy").read_bytes()
     artifact = msgspec.structs.replace(manifest.artifact, sha256=digest(data))
     Versions(storage).put(
-        VersionRef("iris", 2), data, encode(msgspec.structs.replace(manifest, version=2, artifact=artifact))
+        VersionRef("iris", 2),
+        [("model.joblib", data)],
+        encode(msgspec.structs.replace(manifest, version=2, artifact=artifact)),
     )
     with pytest.raises(VerificationError, match="SEEN") as raised:
         verify_version(registry, "iris/2")

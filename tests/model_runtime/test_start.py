@@ -421,7 +421,7 @@ def test_a_public_key_in_the_environment_is_required_once_it_is_set(signer: Sign
     found = Deployment.from_environment({**variables, "MODEL_PUBLIC_KEY": ",".join(keys)})
     assert found == Deployment("b", Pin("n", 3, "d"), keys)
     for bad in ("", " ", "ed25519:", keys[0][:-1], f"{keys[0]},"):
-        with pytest.raises(LoadError, match=r"MODEL_PUBLIC_KEY: .* is no public key"):
+        with pytest.raises(LoadError, match=r"MODEL_PUBLIC_KEY: .* is not a public key"):
             Deployment.from_environment({**variables, "MODEL_PUBLIC_KEY": bad})
 
 

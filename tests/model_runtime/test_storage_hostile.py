@@ -1,20 +1,26 @@
 """Services that do not answer, lie, refuse or fail: within seconds, in one line, with the cause and the remedy."""
 
+import ipaddress
 import multiprocessing
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from obstore.store import MemoryStore
 
 from model_runtime.errors import (
@@ -267,6 +273,28 @@ def test_ctrl_c_ends_the_waiting_at_once() -> None:
     assert "did not answer" not in said, f"ended by Ctrl-C, after {took:.1f} s"
 
 
+# -- memory --------------------------------------------------------------------------------------------------
+
+STREAMED = """
+import resource
+from model_runtime.storage import Storage
+storage = Storage.open("models")
+storage.read("small")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+size = sum(len(chunk) for chunk in storage.chunks("large"))
+print(size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_memory_does_not_grow_with_what_is_streamed(service: Service) -> None:
+    size = 256 << 20
+    service.objects |= {"/models/large": bytes(size), "/models/small": b"x"}
+    done = subprocess.run([sys.executable, "-c", STREAMED], capture_output=True, text=True, check=True)
+    received, kilobytes = map(int, done.stdout.split())
+    assert received == size
+    assert kilobytes < 96 << 10, f"{kilobytes >> 10} MB more, for pieces of 8 MB"
+
+
 # -- processes -----------------------------------------------------------------------------------------------
 
 
@@ -315,6 +343,53 @@ def test_the_profiles_endpoint_and_certificates_are_used(
     config.write_text(f"[default]\nendpoint_url = {service.url}\nca_bundle = {tmp_path}/none.pem\n")
     with pytest.raises(CredentialsError, match=r"none.pem cannot be read .*: correct AWS_CA_BUNDLE or the profile's"):
         Storage.open("models")
+
+
+def private_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that no machine trusts, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a private service")])
+    now = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, private = folder / "service.pem", folder / "service.key"
+    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return pem, private
+
+
+@pytest.mark.parametrize("setting", ["variable", "profile"])
+def test_a_private_authority_is_trusted_by_one_setting(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str
+) -> None:
+    pem, private = private_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, private)
+    service.socket = context.wrap_socket(service.socket, server_side=True)
+    service.objects["/models/a"] = b"private"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service.url.replace("http", "https"))
+    with pytest.raises(StorageError, match=r"its certificate is not trusted .*: name the file .* in AWS_CA_BUNDLE"):
+        Storage.open("models").read("a")
+    if setting == "variable":
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(pem))
+    else:
+        (tmp_path / "config").write_text(f"[default]\nca_bundle = {pem}\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    stored = Storage.open("models").read("a")
+    assert stored is not None
+    assert stored.data == b"private"
 
 
 def test_a_credential_process_that_prints_no_json_is_one_line(

@@ -132,7 +132,7 @@ def test_trusted_types_are_separated_by_commas_and_need_the_format_that_asks_for
 
 
 def test_a_comma_without_a_key_is_refused() -> None:
-    with pytest.raises(SettingsError, match="publicKey: '' is no public key"):
+    with pytest.raises(SettingsError, match="publicKey: '' is not a public key"):
         read(publicKey=f"{KEYS[0]},")
 
 

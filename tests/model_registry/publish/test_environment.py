@@ -169,7 +169,7 @@ def craft(registry: Registry, storage: Storage, *, data: bytes | None = None, **
     artifact = msgspec.structs.replace(release.manifest.artifact, sha256=digest(data))
     needed = msgspec.structs.replace(release.manifest.environment, **environment)
     manifest = msgspec.structs.replace(release.manifest, version=2, artifact=artifact, environment=needed)
-    Versions(storage).put(VersionRef("iris", 2), data, encode(manifest))
+    Versions(storage).put(VersionRef("iris", 2), [("model.joblib", data)], encode(manifest))
 
 
 @pytest.fixture

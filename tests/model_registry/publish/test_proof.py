@@ -339,3 +339,29 @@ def test_columns_keep_their_names_where_the_estimator_writes_blanks_otherwise() 
     assert [feature.name for feature in described.signature.features] == ["build year", "area"]
     with pytest.raises(PublishError, match="lacks build_year and has year"):
         describe(_Renaming().fit(X, [1, 2, 3]), X.rename(columns={"build year": "year"}))
+
+
+def test_each_format_is_proven_in_its_own_environment(memory: Registry) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = RandomForestClassifier(5, random_state=0).fit(X, y)
+    said: list[str] = []
+    memory.publish(
+        model, name="forms", X_example=X[:3], formats=["joblib", "skops", "onnx"], X_train=X, progress=said.append
+    )
+    assert [line for line in said if line.startswith("proving")] == [
+        "proving the format skops",
+        "proving the format onnx",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "outputs", "what"),
+    [
+        (IsolationForest(n_estimators=2, random_state=0), ["predict", "score_samples"], "the output score_samples"),
+        (PCA(1), None, "the output transform, a model without predict"),
+    ],
+)
+def test_what_onnx_cannot_serve_is_refused(memory: Registry, model: Any, outputs: list[str] | None, what: str) -> None:
+    X, _ = load_iris(return_X_y=True)
+    with pytest.raises(PublishError, match=rf"cannot be served as ONNX \({what}\): leave out `--onnx`"):
+        memory.publish(model.fit(X), name="no", X_example=X[:3], outputs=outputs, formats=["joblib", "onnx"])

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from obstore.store import MemoryStore
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
@@ -110,7 +111,7 @@ def test_nothing_is_read_from_a_file_with_another_digest(
         lambda: registry.load("wood/1", model_format="skops"),
         lambda: registry.untrusted_types(release),
         lambda: verify_version(registry, "wood/1"),
-        lambda: registry.copy("wood/1", registry),
+        lambda: registry.copy("wood/1", Registry(Storage(MemoryStore(), "memory"), actor="me")),
         lambda: registry.download("wood/1", Path("nowhere")),
     ):
         with pytest.raises(IntegrityError, match=r"model\.skops of wood/1 has SHA-256"):

@@ -1,0 +1,125 @@
+"""The OpenAPI document is enough: schemathesis finds nothing, and a generated client calls all of it.
+
+Schemathesis sends what the document says is valid, and what it says is not, to every operation.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from handler.app import App
+from model_registry import Registry
+from model_runtime.pin import Pin
+from model_runtime.start import Deployment, ServedModel, load
+from tests.handler.environments import HERE, python_of
+from tests.handler.serving import STAGE, serving
+
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "15"))
+"""For each operation; `make soak` asks for more."""
+X = np.arange(24.0).reshape(12, 2)
+Y = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]
+FRAME = pd.DataFrame(
+    {
+        "height": [1.0, 2.5, None, 4.0] * 3,
+        "rooms": [1, 2, 3, 4] * 3,
+        "town": ["Ulm", "Bonn", "Trier", "Ulm"] * 3,
+        "old": [True, False, True, True] * 3,
+        "size": pd.Categorical(["s", "m", "l", "s"] * 3, categories=["s", "m", "l"]),
+    }
+)
+
+
+def frame_model() -> tuple[Any, Any]:
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["town", "size"]), ("passthrough", ["height", "rooms", "old"])
+    )
+    return make_pipeline(columns, RandomForestClassifier(5, random_state=0)).fit(FRAME, Y), FRAME
+
+
+def text_model() -> tuple[Any, Any]:
+    texts = ["good film", "bad film", "a good one", "a bad one"] * 3
+    return make_pipeline(CountVectorizer(), LogisticRegression()).fit(texts, [1, 0] * 6), texts
+
+
+MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
+    "frame": frame_model,
+    "regressor": lambda: (LinearRegression().fit(X, X[:, 0]), X + 0.5),
+    "text": text_model,
+    "several": lambda: (RandomForestRegressor(5, random_state=0).fit(X, X), X + 0.5),
+    "classes": lambda: (RandomForestClassifier(5, random_state=0).fit(X, np.column_stack([Y, Y[::-1]])), X + 0.5),
+}
+
+
+@pytest.fixture(params=["iris", *MODELS])
+def served(request: pytest.FixtureRequest) -> ServedModel:
+    if request.param == "iris":
+        iris: ServedModel = request.getfixturevalue("served_iris")
+        return iris
+    bucket, registry = request.getfixturevalue("bucket"), request.getfixturevalue("registry")
+    assert isinstance(registry, Registry)
+    estimator, rows = MODELS[request.param]()
+    release = registry.publish(estimator, name="made", X_example=rows, proof="none")
+    return load(Deployment(bucket, Pin("made", 1, release.manifest_sha256)))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, which are no errors in the function
+def test_schemathesis_finds_nothing(served: ServedModel, tmp_path: Path) -> None:
+    program = python_of(HERE / "tools.txt").parent / "schemathesis"
+    with serving(App(lambda: served), root=f"/{STAGE}") as url, (tmp_path / "log").open("w") as log:
+        command = [program, "run", f"{url}/openapi.json", "--checks", "all", "--max-examples", str(EXAMPLES)]
+        with contextlib.redirect_stdout(log):  # the handler's
+            done = subprocess.run(
+                [*map(str, command), "--no-color", "--seed", "1"],
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=tmp_path,
+            )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert "Tested: 7" in done.stdout, done.stdout
+
+
+def test_a_generated_client_calls_every_operation(served_iris: ServedModel, tmp_path: Path) -> None:
+    tools = python_of(HERE / "tools.txt")
+    generator = tools.parent / "openapi-python-client"
+    with serving(App(lambda: served_iris), root=f"/{STAGE}") as url:
+        done = subprocess.run(
+            [generator, "generate", "--url", f"{url}/openapi.json", "--meta", "none", "--output-path", "iris_client"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env={**os.environ, "PATH": f"{tools.parent}{os.pathsep}{os.environ['PATH']}"},  # it formats with ruff
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        # It reads no CSV; everything else of the document it does.
+        said = done.stdout + done.stderr
+        assert said.count("WARNING") == 1, said
+        assert "Unsupported content type text/csv" in said, said
+        program = [str(tools), str(HERE / "generated.py"), url]
+        called = subprocess.run(
+            program, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)}
+        )
+    assert called.returncode == 0, called.stdout + called.stderr
+    found = json.loads(called.stdout)
+    assert found["health"] == found["ping"] == {"status": "ok", "model": "iris", "version": 1}
+    assert found["predict_one"]["label"] == found["predict"]["label"] == "virginica"
+    assert [each["label"] for each in found["batch"]["predictions"]] == ["virginica", "virginica"]
+    assert found["invoke"] == {"predictions": ["virginica"]}
+    assert found["model"]["estimator"].endswith("RandomForestClassifier")
+    assert set(found["index"]["routes"]) == set(found["openapi"]["paths"])
+    assert found["refused"]["status"] == 400
