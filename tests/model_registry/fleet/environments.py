@@ -42,8 +42,5 @@ def _variables() -> Mapping[str, str]:
 
 
 def everything() -> dict[str, list[Outcome]]:
-    """All outcomes by environment: of scikit-learn in each, of the other packages where they are installed."""
-    found = {OWN: _run(Path(sys.executable), "scikit-learn")}
-    for lock in LOCKS:
-        found[lock] = [*run(lock, "scikit-learn"), *run(lock)]
-    return found
+    """What the page tells, by environment: scikit-learn in the project's own, the other packages in theirs."""
+    return {OWN: _run(Path(sys.executable), "scikit-learn"), **{lock: run(lock) for lock in LOCKS}}

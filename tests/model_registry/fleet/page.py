@@ -1,5 +1,6 @@
 """docs/models.md: what is served, what is refused and why, as the fleet found it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -129,6 +130,8 @@ def _reasons(outcomes: Sequence[tuple[str, Outcome]]) -> str:
 
 def _reason(one: Outcome) -> str:
     said = " ".join(one.said.replace("|", "/").split())
+    said = re.sub(r"^fleet answers .*?(Among others|Give X_example)", r"it answers some rows otherwise. \1", said)
+    said = re.sub(r"^fleet (does not answer as a function:) POST \{.*\} gives ", r"it \1 ", said)
     for kind in (one.name.partition(",")[0], "Pipeline"):
         for article in ("the ", "a ", "this "):
             said = said.replace(f"{article}{kind} ", "it ")

@@ -7,6 +7,7 @@ from sklearn.utils import all_estimators
 
 from tests.model_registry.fleet.estimators import OF_TARGETS, attempts
 from tests.model_registry.fleet.outcomes import Attempt, Outcome, outcomes
+from tests.model_registry.fleet.page import PAGE, marks_on_page, row_of
 from tests.model_registry.fleet.rows import FORMS
 
 # One or two of each kind: they are tried in every form of rows, all others in one.
@@ -36,6 +37,10 @@ def _assert_right(found: Sequence[Outcome]) -> None:
 def test_each_estimator_answers_as_its_owner_has_it_or_is_refused(part: int) -> None:
     found = outcomes(list(_fast())[part::_PARTS])
     _assert_right(found)
+    text = PAGE.read_text(encoding="utf-8")
+    for one in found:
+        on_page = marks_on_page(text, one.name).get(one.form)
+        assert on_page == row_of(one.name, [one])[one.form], f"{one}: run `make models` to write docs/models.md anew"
 
 
 def test_no_estimator_of_scikit_learn_is_left_out() -> None:
