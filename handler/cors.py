@@ -1,6 +1,7 @@
-"""Which web pages may read the function's answers (CORS), where the stack names their origins.
+"""Which web pages may call the API and read its answers (CORS), where the stack names their origins.
 
-What the gateway answers itself - its errors, and preflights where there is one origin - has its headers from there.
+Every preflight comes here, whatever the origins are. What the gateway answers itself, its errors, has its headers from
+there.
 """
 
 from collections.abc import Callable, Mapping

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from handler.bodies import FORMS
+from model_runtime.answer_schema import answer_schema
 from model_runtime.manifest import Feature, Manifest
-from model_runtime.schema import answer_schema, body_schemas, feature_schema, has_query_form
+from model_runtime.schema import body_schemas, feature_schema, has_query_form
 
 _PROBLEM = {
     "type": "object",
@@ -145,6 +146,7 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
                 "estimator": {"type": "string"},
                 "signature": {"type": "object"},
                 "metrics": {"type": "object"},
+                "labels": {"type": "object", "additionalProperties": {"type": "string"}},
                 "examples": {"type": "array", "items": {"type": "object"}},
             }
         ),

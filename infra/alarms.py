@@ -35,20 +35,21 @@ OWN_ALARMS = (
 )
 
 
-def alarms(duration_ms: int) -> tuple[Alarm, ...]:
+def alarms(duration_ms: int, *, has_api: bool = True) -> tuple[Alarm, ...]:
     """The alarms of a model.
 
     Source of the metrics: AWS Lambda Developer Guide, "Types of metrics for Lambda functions"; API Gateway Developer
     Guide, "Amazon API Gateway dimensions and metrics".
     """
     slow = f"The slowest 1 % of calls took longer than {duration_ms} ms"
-    return (
+    function = (
         Alarm("errors", "The function raised or timed out", _FUNCTION, "Errors", 0),
         Alarm("throttles", "The function refused calls for want of concurrency", _FUNCTION, "Throttles", 0),
         Alarm("duration", slow, _FUNCTION, "Duration", duration_ms, "p99"),
-        # The handler answers 500 and 503 itself; only the API counts these.
-        Alarm("api-errors", "The API answered with 5xx", _API, "5XXError", 0),
     )
+    # The handler answers 500 and 503 itself; only the API counts these.
+    api = (Alarm("api-errors", "The API answered with 5xx", _API, "5XXError", 0),)
+    return (*function, *api) if has_api else function
 
 
 class ModelAlarms(pulumi.ComponentResource):
@@ -60,15 +61,16 @@ class ModelAlarms(pulumi.ComponentResource):
         *,
         settings: Settings,
         function_name: pulumi.Input[str],
-        api_name: pulumi.Input[str],
+        api_name: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("sklearn-on-lambda:infra:ModelAlarms", name, None, opts)
         dimensions: dict[str, dict[str, pulumi.Input[str]]] = {
             _FUNCTION: {"FunctionName": function_name},
-            _API: {"ApiName": api_name, "Stage": settings.stack},
         }
-        for alarm in alarms(settings.alarm_duration_ms):
+        if api_name is not None:
+            dimensions[_API] = {"ApiName": api_name, "Stage": settings.stack}
+        for alarm in alarms(settings.alarm_duration_ms, has_api=api_name is not None):
             percentile = alarm.statistic.startswith("p")
             aws.cloudwatch.MetricAlarm(
                 f"{name}-{alarm.role}",

@@ -7,16 +7,19 @@ import pulumi_aws as aws
 
 from infra.access_log import log_format
 from infra.api_routes import (
+    BODY_TYPES,
     ERROR_RESPONSES,
+    PATHS,
     PROBLEM_JSON,
+    ROOT,
     Route,
     body_schema,
     deployment_digest,
+    path_name,
     routes,
 )
 from infra.cors import error_headers
 from infra.function import ModelFunction
-from infra.preflight import Preflight, declare_preflight
 from infra.settings import Settings
 from model_runtime.manifest import Signature
 
@@ -94,65 +97,53 @@ class ModelApi(pulumi.ComponentResource):
             schema=body_schema(self._args.signature),
             opts=self._child,
         )
-        paths = list(dict.fromkeys(route.path for route in routes(self._args.signature)))
         resources = {
-            path: aws.apigateway.Resource(
-                f"{self._name}-{path.replace('.', '-')}",
+            path: self._api.root_resource_id
+            if path == ROOT
+            else aws.apigateway.Resource(
+                f"{self._name}-{path_name(path)}",
                 rest_api=self._api.id,
                 parent_id=self._api.root_resource_id,
                 path_part=path,
                 opts=self._child,
-            )
-            for path in paths
+            ).id
+            for path in PATHS
         }
         integrations = [
             self._integration(route, resources[route.path], validator, model) for route in routes(self._args.signature)
         ]
-        return [validator, model, *integrations, *self._preflights(resources)]
-
-    def _preflights(self, resources: dict[str, aws.apigateway.Resource]) -> list[pulumi.Resource]:
-        origins = self._args.settings.cors_origins
-        if not origins:
-            return []
-        return [
-            part
-            for path, resource in resources.items()
-            for part in declare_preflight(
-                f"{self._name}-options-{path.replace('.', '-')}",
-                Preflight(self._api.id, resource.id, self._args.function.invoke_arn, origins),
-                self._child,
-            )
-        ]
+        return [validator, model, *integrations]
 
     def _integration(
         self,
         route: Route,
-        resource: aws.apigateway.Resource,
+        resource: pulumi.Output[str],
         validator: aws.apigateway.RequestValidator,
         model: aws.apigateway.Model,
     ) -> pulumi.Resource:
         method = aws.apigateway.Method(
             f"{self._name}-{route.name}",
             rest_api=self._api.id,
-            resource_id=resource.id,
+            resource_id=resource,
             http_method=route.method,
-            authorization=_AUTHORIZATION[self._args.settings.authorization],
-            api_key_required=self._args.settings.api_key,
+            authorization=_AUTHORIZATION["none" if route.is_open else self._args.settings.authorization],
+            api_key_required=self._args.settings.api_key and not route.is_open,
             request_validator_id=validator.id,
             request_parameters={
                 f"method.request.querystring.{parameter}": required for parameter, required in route.query.items()
             },
-            request_models={"application/json": model.name} if route.has_body else {},
+            request_models=dict.fromkeys(BODY_TYPES, model.name) if route.has_body else {},
             opts=self._child,
         )
         return aws.apigateway.Integration(
             f"{self._name}-{route.name}-integration",
             rest_api=self._api.id,
-            resource_id=resource.id,
+            resource_id=resource,
             http_method=method.http_method,
             type="AWS_PROXY",
             integration_http_method="POST",  # Lambda's Invoke is a POST whatever the caller's method
             uri=self._args.function.invoke_arn,
+            timeout_milliseconds=self._args.settings.gateway_timeout * 1000,
             opts=self._child,
         )
 
@@ -182,6 +173,7 @@ class ModelApi(pulumi.ComponentResource):
                     lambda arn: deployment_digest(
                         signature=self._args.signature,
                         integration=arn,
+                        timeout_ms=self._args.settings.gateway_timeout * 1000,
                         api_key=self._args.settings.api_key,
                         authorization=self._args.settings.authorization,
                         cors_origins=self._args.settings.cors_origins,

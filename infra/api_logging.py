@@ -10,6 +10,7 @@ from infra.settings import AccountSettings
 class ApiGatewayLogging(pulumi.ComponentResource):
     """Lets API Gateway write access logs: one role per account and region, for all of its REST APIs.
 
+    It belongs to the account and not to the stack: nothing here is destroyed, so that the logs of other APIs go on.
     Without it a stage with access logs is refused ("CloudWatch Logs role ARN must be set in account settings").
     """
 
@@ -17,7 +18,7 @@ class ApiGatewayLogging(pulumi.ComponentResource):
         self, name: str, *, account: AccountSettings | None = None, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sklearn-on-lambda:infra:ApiGatewayLogging", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
         account = account or AccountSettings()
         role = aws.iam.Role(
             f"{name}-role",
@@ -35,7 +36,7 @@ class ApiGatewayLogging(pulumi.ComponentResource):
         aws.apigateway.Account(
             f"{name}-account",
             cloudwatch_role_arn=role.arn,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[attachment])),
         )
         self.register_outputs({})
 

@@ -1,16 +1,28 @@
-"""What the API looks like, derived from the model's signature. Pure: no Pulumi."""
+"""What the API looks like. Pure: no Pulumi.
+
+Which paths and methods there are is the same for every model and every setting. Pulumi deletes last, and a deployment
+of a REST API is a snapshot: a method that an update removed would stay in the snapshot and go on answering. So nothing
+is ever removed. The function decides what it answers, with 404 and 405 for what it does not have, and preflights.
+"""
 
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
 from typing import Any
 
-from infra.cors import error_headers, preflight_headers
+from infra.cors import error_headers
 from model_runtime.manifest import Signature
 from model_runtime.schema import has_query_form, request_schema
 
 PROBLEM_JSON = "application/problem+json"
+EVERY_PATH = "{proxy+}"
+"""What the path of no other resource matches."""
+ROOT = ""
+PATHS = (ROOT, "predict", "health", "model", "openapi.json", "ping", "invocations", EVERY_PATH)
+BODY_TYPES = ("application/json", "$default")
+"""Content types whose bodies are checked: API Gateway checks none that has no model, `$default` is any other."""
 _REQUIRED, _OPTIONAL = True, False
 
 
@@ -26,46 +38,74 @@ class Route:
     @property
     def name(self) -> str:
         """A name for resources in the stack, `get-predict`."""
-        return f"{self.method.lower()}-{self.path.replace('.', '-')}"
+        return f"{self.method.lower()}-{path_name(self.path)}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it asks for neither key nor signature: browsers send none with a preflight."""
+        return self.method == "OPTIONS"
 
 
 @dataclass(frozen=True)
 class ErrorResponse:
     """What the gateway answers itself, as a problem document (RFC 9457).
 
-    `status` is None where the gateway chooses it (403, 404, 413, 429, ...).
+    `status` is None where the gateway chooses it.
     """
 
     response_type: str
     status: int | None
-    template: str
+
+    @property
+    def template(self) -> str:
+        """The document, in which the gateway replaces one variable, by a quoted JSON string.
+
+        It has no other one: a template is text to the gateway, which escapes nothing, and what the validator says
+        (`$context.error.validationErrorString`) has quotes in it. Source: API Gateway Developer Guide, "Gateway
+        responses in API Gateway" and "Variables for data models, authorizers, mapping templates, and CloudWatch access
+        logging".
+        """
+        title = f'"title":"{HTTPStatus(self.status).phrase}","status":{self.status},' if self.status else ""
+        errors = _NOT_THE_SCHEMA if self.response_type == "BAD_REQUEST_BODY" else ""
+        return f'{{"type":"about:blank",{title}"detail":$context.error.messageString{errors}}}'
 
 
-# The gateway substitutes $context variables; error.messageString is a quoted JSON string.
-_TEMPLATE = '{"type":"about:blank",%s"detail":$context.error.messageString%s}'
-_BAD_REQUEST = '"title":"Bad Request","status":400,'
-# The validator's own words name the fields. API Gateway escapes the quotes in them.
-_VALIDATION = ',"errors":[{"pointer":"#","detail":"$context.error.validationErrorString"}]'
-
-ERROR_RESPONSES = (
-    ErrorResponse("BAD_REQUEST_PARAMETERS", 400, _TEMPLATE % (_BAD_REQUEST, "")),
-    ErrorResponse("BAD_REQUEST_BODY", 400, _TEMPLATE % (_BAD_REQUEST, _VALIDATION)),
-    ErrorResponse("DEFAULT_4XX", None, _TEMPLATE % ("", "")),
-    ErrorResponse("DEFAULT_5XX", None, _TEMPLATE % ("", "")),
-)
+_NOT_THE_SCHEMA = ',"errors":[{"pointer":"#","detail":"The body does not fit the schema, which /openapi.json has."}]'
+# API Gateway Developer Guide, "Gateway response types for API Gateway". The two defaults are for all others.
+_STATUSES = {
+    "BAD_REQUEST_PARAMETERS": 400,
+    "BAD_REQUEST_BODY": 400,
+    "ACCESS_DENIED": 403,
+    "EXPIRED_TOKEN": 403,
+    "INVALID_API_KEY": 403,
+    "INVALID_SIGNATURE": 403,
+    "MISSING_AUTHENTICATION_TOKEN": 403,
+    "REQUEST_TOO_LARGE": 413,
+    "QUOTA_EXCEEDED": 429,
+    "THROTTLED": 429,
+    "INTEGRATION_TIMEOUT": 504,
+    "DEFAULT_4XX": None,
+    "DEFAULT_5XX": None,
+}
+ERROR_RESPONSES = tuple(ErrorResponse(response_type, status) for response_type, status in _STATUSES.items())
 
 
 def routes(signature: Signature) -> tuple[Route, ...]:
-    """The routes of a model's API. GET is left out where the features have no sensible query string."""
+    """The routes of a model's API: the same ones for each, of which only the query string of GET differs.
+
+    Where the features have no sensible query string, GET asks for none and the function says so.
+    """
     query = {feature.name: _OPTIONAL if feature.nullable else _REQUIRED for feature in signature.features}
-    predict_one = (Route("GET", "predict", query=query),) if has_query_form(signature) else ()
     return (
-        *predict_one,
+        Route("GET", "predict", query=query if has_query_form(signature) else {}),
         Route("POST", "predict", has_body=True),
-        Route("GET", "health"),
-        Route("GET", "model"),
-        Route("GET", "openapi.json"),
+        *(Route(method, path) for path in PATHS for method in ("ANY", "OPTIONS")),
     )
+
+
+def path_name(path: str) -> str:
+    """A path as part of a resource's name in the stack."""
+    return {ROOT: "root", EVERY_PATH: "other"}.get(path, path.replace(".", "-"))
 
 
 def body_schema(signature: Signature) -> str:
@@ -77,6 +117,7 @@ def deployment_digest(
     *,
     signature: Signature,
     integration: str,
+    timeout_ms: int,
     api_key: bool,
     authorization: str = "none",
     cors_origins: Sequence[str] = (),
@@ -89,13 +130,14 @@ def deployment_digest(
     content = {
         "routes": [asdict(route) for route in routes(signature)],
         "schema": body_schema(signature),
-        "errors": [asdict(response) for response in ERROR_RESPONSES],
+        "body_types": BODY_TYPES,
+        "errors": [(response.response_type, response.status, response.template) for response in ERROR_RESPONSES],
         "integration": integration,
+        "timeout_ms": timeout_ms,
         "api_key": api_key,
         "authorization": authorization,
-        "cors": {"preflight": preflight_headers(cors_origins), "errors": error_headers(cors_origins)},
-        # Several origins are in the function's environment, not here: only that there are some is.
-        "has_preflight": bool(cors_origins),
+        # Which origins preflights name is in the function's environment, not here.
+        "cors": error_headers(cors_origins),
     }
     return hashlib.sha256(_canonical(content).encode()).hexdigest()
 

@@ -17,7 +17,7 @@ class ModelDashboard(pulumi.ComponentResource):
         name: str,
         *,
         function_arn: pulumi.Input[str],
-        api_name: pulumi.Input[str],
+        api_name: pulumi.Input[str] | None,
         stage: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -33,23 +33,14 @@ class ModelDashboard(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def body(*, function_arn: str, api_name: str, stage: str) -> str:
+def body(*, function_arn: str, api_name: str | None, stage: str) -> str:
     """The dashboard's JSON.
 
     Source: Amazon CloudWatch API Reference, "Dashboard Body Structure and Syntax".
     """
     function = ["FunctionName", function_arn.rpartition(":")[2]]
-    api = ["ApiName", api_name, "Stage", stage]
     charts = [
-        ("Requests", [_metric("AWS/ApiGateway", "Count", api, "Sum")]),
-        (
-            "Refused and failed requests",
-            [_metric("AWS/ApiGateway", "4XXError", api, "Sum"), _metric("AWS/ApiGateway", "5XXError", api, "Sum")],
-        ),
-        (
-            "Latency of the API, ms",
-            [_metric("AWS/ApiGateway", "Latency", api, statistic) for statistic in ("p50", "p90", "p99")],
-        ),
+        *(_api_charts(["ApiName", api_name, "Stage", stage]) if api_name else []),
         (
             "Duration of the function, ms",
             [_metric("AWS/Lambda", "Duration", function, statistic) for statistic in ("p50", "p90", "p99")],
@@ -64,6 +55,20 @@ def body(*, function_arn: str, api_name: str, stage: str) -> str:
     return json.dumps(
         {"widgets": [_widget(index, title, metrics, region) for index, (title, metrics) in enumerate(charts)]}
     )
+
+
+def _api_charts(api: list[str]) -> list[tuple[str, list[list[Any]]]]:
+    return [
+        ("Requests", [_metric("AWS/ApiGateway", "Count", api, "Sum")]),
+        (
+            "Refused and failed requests",
+            [_metric("AWS/ApiGateway", "4XXError", api, "Sum"), _metric("AWS/ApiGateway", "5XXError", api, "Sum")],
+        ),
+        (
+            "Latency of the API, ms",
+            [_metric("AWS/ApiGateway", "Latency", api, statistic) for statistic in ("p50", "p90", "p99")],
+        ),
+    ]
 
 
 def _metric(namespace: str, name: str, dimensions: list[str], statistic: str) -> list[Any]:

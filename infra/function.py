@@ -27,6 +27,8 @@ class FunctionArgs:
     settings: Settings
     own_code: Mapping[str, Path] = field(default_factory=dict)
     """The owner's own code: files by their path in `code.zip`."""
+    hold_interfaces: bool = False
+    """Whether versions that were published before have network interfaces, which go with the role's rights."""
 
 
 class ModelFunction(pulumi.ComponentResource):
@@ -36,6 +38,8 @@ class ModelFunction(pulumi.ComponentResource):
     """Name of the function."""
     function_arn: pulumi.Output[str]
     """ARN of the function, without a version."""
+    alias_arn: pulumi.Output[str]
+    """ARN of the alias, for those who invoke it themselves."""
     alias_name: pulumi.Output[str]
     """Name of the alias to call."""
     invoke_arn: pulumi.Output[str]
@@ -69,7 +73,7 @@ class ModelFunction(pulumi.ComponentResource):
                     log_group_arn=values[1],
                     tracing=settings.tracing,
                     models_key_arn=settings.registry_kms_key_arn or settings.kms_key,
-                    in_vpc=settings.in_vpc,
+                    in_vpc=settings.in_vpc or args.hold_interfaces,
                 )
             ),
             opts=child,
@@ -86,16 +90,7 @@ class ModelFunction(pulumi.ComponentResource):
             layers=[args.layer_arn],
             memory_size=settings.memory,
             timeout=settings.timeout,
-            environment={
-                "variables": variables(
-                    settings.registry_bucket,
-                    args.release,
-                    model_format=settings.model_format,
-                    trusted_types=settings.trusted_types,
-                    public_keys=settings.public_keys,
-                    cors_origins=settings.cors_origins,
-                )
-            },
+            environment={"variables": environment(settings, args.release)},
             tracing_config={"mode": "Active" if settings.tracing else "PassThrough"},
             logging_config={"log_format": "Text", "log_group": logs.name},
             ephemeral_storage={"size": settings.ephemeral_storage},
@@ -127,8 +122,21 @@ class ModelFunction(pulumi.ComponentResource):
         self.function_name = function.name
         self.function_arn = function.arn
         self.alias_name = alias.name
+        self.alias_arn = alias.arn
         self.invoke_arn = alias.invoke_arn
         self.register_outputs({"function_name": self.function_name, "alias_name": self.alias_name})
+
+
+def environment(settings: Settings, release: Release) -> dict[str, str]:
+    """The function's environment variables."""
+    return variables(
+        settings.registry_bucket,
+        release,
+        model_format=settings.model_format,
+        trusted_types=settings.trusted_types,
+        public_keys=settings.public_keys,
+        cors_origins=settings.cors_origins,
+    )
 
 
 def _vpc(settings: Settings) -> aws.lambda_.FunctionVpcConfigArgs | None:

@@ -35,13 +35,13 @@ def resolve_release(settings: Settings) -> Release:
         raise SettingsError(str(error)) from error
 
 
-def announce_change(settings: Settings, release: Release) -> None:
+def announce_change(settings: Settings, release: Release, outputs: Mapping[str, Any]) -> None:
     """Print what the deployment changes about the model; SettingsError where that breaks callers and is not allowed.
 
-    What is deployed now are the outputs of the stack's last successful update, which the engine gives at preview too
-    (docs/decisions/0006). A deployed version whose manifest is gone is compared with nothing, and stops nothing.
+    What is deployed now are `outputs`, those of the stack's last successful update, which the engine gives at preview
+    too (docs/decisions/0006). A deployed version whose manifest is gone is compared with nothing, and stops nothing.
     """
-    deployed = deployed_version(_own_outputs())
+    deployed = deployed_version(outputs)
     old = None
     if deployed and deployed.name == release.manifest.name:
         try:
@@ -58,16 +58,6 @@ def announce_change(settings: Settings, release: Release) -> None:
             f"{release.manifest.reference} breaks callers of {deployed.reference}: {'; '.join(change.breaking)}. Tag a "
             "version with the same signature, or allow it: `pulumi config set allowBreaking true`"
         )
-
-
-def _own_outputs() -> dict[str, Any]:
-    """Read the outputs of this stack's last successful update; empty before the first.
-
-    The engine's own function, by which StackReference reads, gives them at once and copies them nowhere.
-    """
-    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
-    return dict(found["outputs"])
 
 
 def _manifest_of(settings: Settings, deployed: Deployed) -> Manifest:

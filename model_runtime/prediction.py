@@ -30,6 +30,8 @@ _HARMLESS = "|".join(  # noqa: FLY002  # with a reason for each
         "X has feature names, but",
         # A number too large for float32: scikit-learn raises ValueError right after numpy warned.
         "overflow encountered in cast",
+        # Summing numbers near the largest that there is, to see whether all are finite.
+        "overflow encountered in reduce",
     ]
 )
 
@@ -61,7 +63,7 @@ class Predictor:
             further = {
                 name: further_output(self._estimator, name, inputs, signature.quantiles) for name in signature.methods
             }
-        return self.named(outputs, table, further, len(rows))
+            return self.named(outputs, table, further, len(rows))
 
     def named(self, outputs: Any, table: Any, further: Mapping[Method, Any], count: int) -> list[Prediction]:
         """Name what the estimator's methods returned for `count` rows; OutputError as in `predict`.
@@ -101,7 +103,7 @@ class Predictor:
         if self._signature.targets == 1 and outputs.ndim > 1:
             outputs = outputs.reshape(len(outputs), -1).squeeze(1)
         if self._checks_values:
-            _check_finite(outputs, "predict")
+            check_finite(outputs, "predict")
         _check_count(outputs, count, "predict")
         answers: list[Any] = outputs.tolist()
         return answers
@@ -111,7 +113,7 @@ class Predictor:
         for each in table if self._output_keys else [table]:
             _check_count(each, count, "predict_proba")
             if not self._signature.null_outputs:
-                _check_finite(each, "predict_proba")
+                check_finite(each, "predict_proba")
         if not self._output_keys:
             return _mappings(self._keys, table)
         by_output = [_mappings(keys, each) for keys, each in zip(self._output_keys, table, strict=True)]
@@ -125,7 +127,7 @@ class Predictor:
         for each in arrays:
             _check_count(each, count, name)
             if not self._signature.null_outputs:
-                _check_finite(each, name)
+                check_finite(each, name)
         if name == "kneighbors":
             distances, indices = arrays
             return [{"distances": d, "indices": i} for d, i in zip(distances.tolist(), indices.tolist(), strict=True)]
@@ -161,13 +163,14 @@ def _check_count(answers: Any, count: int, method: str) -> None:
         raise OutputError(f"{method} gave {len(answers)} answers to {count} rows")
 
 
-def _check_finite(outputs: Any, method: str) -> None:
+def check_finite(outputs: Any, method: str) -> None:
     """Refuse what JSON cannot write: an answer of null would break the schema that callers were given."""
-    if outputs.dtype.kind == "f":
+    # The sum is finite if all are, but for numbers so large that it overflows: then each is looked at.
+    if outputs.dtype.kind == "f" and not math.isfinite(outputs.sum()):
         import numpy as np
 
         if not np.isfinite(outputs).all():
-            raise OutputError(f"{method} gave no finite number")
+            raise OutputError(f"{method} gave a number that is not finite")
 
 
 def _mappings(keys: Sequence[str], table: Any) -> list[dict[str, float]]:

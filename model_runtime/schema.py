@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Optional
 import msgspec
 
 from model_runtime.errors import InputError
-from model_runtime.manifest import UNREADABLE, Example, Feature, Label, Method, Signature
+from model_runtime.manifest import UNREADABLE, Example, Feature, Label, Signature
 
 Row = tuple[Any, ...]
 """The values of one instance in the order of the signature's features; None where a value is missing."""
@@ -282,63 +282,6 @@ def feature_schema(feature: Feature) -> dict[str, Any]:
     return msgspec.json.schema(_type(feature))
 
 
-def answer_schema(signature: Signature) -> dict[str, Any]:
-    """The JSON schema of one prediction."""
-    number = {"type": ["number", "null"] if signature.null_outputs else "number"}
-    properties: dict[str, Any] = {}
-    if signature.output == "value":
-        properties["value"] = _of_targets(signature, number)
-    elif signature.output == "label":
-        properties.update(_label_schemas(signature, number))
-    properties.update((method, _method_schema(signature, method, number)) for method in signature.methods)
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _of_targets(signature: Signature, item: dict[str, Any]) -> dict[str, Any]:
-    """One item, or a list of as many as the model has outputs; anything in format 1, which does not say."""
-    if signature.targets is None:
-        return {}
-    return item if signature.targets == 1 else _fixed_list([item] * signature.targets)
-
-
-def _label_schemas(signature: Signature, number: dict[str, Any]) -> dict[str, Any]:
-    if signature.output_labels is not None:
-        return {
-            "label": _fixed_list([{"enum": list(labels)} for labels in signature.output_labels]),
-            "probabilities": _fixed_list([_probabilities(labels, number) for labels in signature.output_labels]),
-        }
-    label: dict[str, Any] = {} if signature.labels is None else {"enum": list(signature.labels)}
-    if not signature.probabilities:
-        return {"label": label}
-    return {"label": label, "probabilities": _probabilities(signature.labels or (), number)}
-
-
-def _method_schema(signature: Signature, method: Method, number: dict[str, Any]) -> dict[str, Any]:
-    """What a method beside `predict` gives for one row: a number, or numbers in lists."""
-    numbers = {"type": "array", "items": number}
-    if method == "kneighbors":
-        properties = {"distances": numbers, "indices": {"type": "array", "items": {"type": "integer"}}}
-        return {"type": "object", "properties": properties, "required": list(properties)}
-    if method == "quantiles":
-        names = [str(level) for level in signature.quantiles]
-        return {"type": "object", "properties": dict.fromkeys(names, number), "required": names}
-    return number if method == "score_samples" else {"anyOf": [number, numbers]}
-
-
-def _probabilities(labels: Sequence[Label], number: dict[str, Any]) -> dict[str, Any]:
-    names = label_names(labels)
-    probability = {**number, "minimum": 0, "maximum": 1}
-    return {"type": "object", "properties": dict.fromkeys(names, probability), "required": names}
-
-
-def _fixed_list(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """A list of one item for each output. Where they are alike, as most programs understand it."""
-    count = {"minItems": len(items), "maxItems": len(items)}
-    if all(item == items[0] for item in items):
-        return {"type": "array", "items": items[0], **count}
-    return {"type": "array", "prefixItems": items, **count}
-
-
 def label_names(labels: Sequence[Label]) -> list[str]:
     """Labels as the keys of a JSON object: true and false as JSON writes them."""
     return [str(label).lower() if isinstance(label, bool) else str(label) for label in labels]
@@ -353,6 +296,10 @@ def _type(feature: Feature) -> Any:
     kind = _TYPES[feature.type]
     if feature.categories is not None and feature.type in {"string", "integer"} and not feature.nullable:
         return Literal[tuple(feature.categories)]
+    if feature.categories is not None and feature.nullable:
+        kind = Annotated[
+            kind, msgspec.Meta(description=f"Any value but {_shown(feature.categories)} counts as missing.")
+        ]
     return Optional[kind] if feature.nullable else kind  # noqa: UP045  # Annotated types have no |
 
 
@@ -421,10 +368,14 @@ def _too_large(feature: Feature, value: Any) -> str:
     return " of 64 bits" if number.is_integer() and abs(number) >= _LARGEST_INTEGER else ""
 
 
+def _shown(categories: Sequence[Label]) -> str:
+    shown = ", ".join(json.dumps(value) for value in categories[:_SHOWN_CATEGORIES])
+    return f"{shown}{' and more' if len(categories) > _SHOWN_CATEGORIES else ''}"
+
+
 def _noun(feature: Feature) -> str:
     if feature.categories is not None and not feature.nullable:
-        shown = ", ".join(json.dumps(value) for value in feature.categories[:_SHOWN_CATEGORIES])
-        return f"one of {shown}{' and more' if len(feature.categories) > _SHOWN_CATEGORIES else ''}"
+        return f"one of {_shown(feature.categories)}"
     return _NOUNS[feature.type] + (" or null" if feature.nullable else "")
 
 

@@ -41,6 +41,10 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """One MiniStack for all tests, IAM enforced; its Python environment is the project's, in `.local`."""
     with local_aws(tmp_path_factory.mktemp("aws")) as running:
+        # As in an account in use: some role is there by which API Gateway writes its logs.
+        role = "arn:aws:iam::000000000000:role/logs-of-api-gateway"
+        patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
+        running.client("apigateway").update_account(patchOperations=patch)
         yield running
 
 

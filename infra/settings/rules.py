@@ -6,10 +6,12 @@ combination, the last its source: `docs/settings.md` is made from them.
 
 from collections.abc import Callable
 
+from infra.settings import parsing
 from infra.settings.errors import SettingsError
 from infra.settings.field import fields, remedy
 from infra.settings.forms import EVERY_ORIGIN
 from infra.settings.schema import NO_EXTRA_STORAGE, NOT_RESERVED, AccountSettings, Settings
+from model_runtime.errors import InvalidNameError
 
 Rule = Callable[[Settings], str | None]
 AccountRule = Callable[[AccountSettings], str | None]
@@ -18,6 +20,7 @@ AccountRule = Callable[[AccountSettings], str | None]
 _SERVICE_NAME_MAX = 38
 # Importing scikit-learn takes 125 MB beside the runtime; onnxruntime takes 56 MB.
 _MEMORY_FOR_SCIKIT_LEARN = 256
+_GATEWAY_TIMEOUT_MAX = 300
 _SNAP_START_PYTHON = (3, 12)
 
 
@@ -51,6 +54,18 @@ def own_region(settings: AccountSettings) -> str | None:
                 f"{field.key} is {arn!r}, of the region {found}, and aws:region is {settings.region}: name one of the "
                 "stack's own region"
             )
+    return None
+
+
+def stack_name(settings: Settings) -> str | None:
+    """A stack whose name is not lower case letters, digits and single hyphens.
+
+    Source: docs/registry-format.md: it is the tag that the stack follows, and names of resources begin with it.
+    """
+    try:
+        parsing.slug(settings.stack)
+    except InvalidNameError as error:
+        return f"stack: {error}"
     return None
 
 
@@ -201,6 +216,46 @@ def every_origin_alone(settings: Settings) -> str | None:
     return f"corsOrigins is {', '.join(origins)}, * is every origin and stands alone: remove it, or the others"
 
 
+def timeout_within_gateway(settings: Settings) -> str | None:
+    """More `timeout` than `gatewayTimeout`: the caller's answer would be 504 while the function goes on.
+
+    Source: Amazon API Gateway quotas for REST APIs: maximum integration timeout in milliseconds.
+    """
+    if settings.api == "none" or settings.timeout <= settings.gateway_timeout:
+        return None
+    raised = (
+        ""
+        if settings.timeout > _GATEWAY_TIMEOUT_MAX
+        else f", `pulumi config set gatewayTimeout {settings.timeout}` where the account's quota was raised"
+    )
+    return (
+        f"timeout is {settings.timeout} seconds and API Gateway answers 504 after gatewayTimeout, "
+        f"{settings.gateway_timeout}: `pulumi config set timeout {settings.gateway_timeout}`{raised}, or "
+        "`pulumi config set api none`"
+    )
+
+
+def without_api(settings: Settings) -> str | None:
+    """`api` `none` with a setting of the API.
+
+    Source: the setting would change nothing: `apiKey`, `authorization`, `corsOrigins`, `domainName` and `throttleRate`
+    are properties of a REST API.
+    """
+    if settings.api == "rest":
+        return None
+    given = {
+        "apiKey": settings.api_key and "true",
+        "authorization": settings.authorization != "none" and settings.authorization,
+        "corsOrigins": ", ".join(settings.cors_origins),
+        "domainName": settings.domain_name,
+        "throttleRate": settings.throttle_rate,
+    }
+    for name, value in given.items():
+        if value:
+            return f"api is none and {name} is {value}, which is a matter of the API: `pulumi config rm {name}`"
+    return None
+
+
 def alarm_within_timeout(settings: Settings) -> str | None:
     """`alarmDurationMs` at or above the `timeout`: no call lasts longer, the alarm could never rise.
 
@@ -241,6 +296,7 @@ def _raise(refusal: str | None) -> None:
 
 
 RULES: tuple[Rule, ...] = (
+    stack_name,
     name_length,
     memory_for_format,
     snap_start_provisioned,
@@ -252,6 +308,8 @@ RULES: tuple[Rule, ...] = (
     whole_throttle,
     domain_with_certificate,
     every_origin_alone,
+    timeout_within_gateway,
+    without_api,
     alarm_within_timeout,
     trusted_types_format,
 )

@@ -141,11 +141,24 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     ] = 1024
     timeout: Annotated[
         int,
-        Meta(ge=1, le=29),
+        Meta(ge=1, le=900),
         Setting(
-            "Timeout of the function in seconds. API Gateway waits 29 s for an integration, so more would be useless.",
-            unit="seconds (API Gateway answers 504 after 29)",
-            source="Amazon API Gateway quotas for REST APIs",
+            "Timeout of the function in seconds, at most `gatewayTimeout` where an API calls it.",
+            unit="seconds",
+            source='AWS Lambda Developer Guide, "Configure Lambda function timeout"',
+        ),
+    ] = 29
+    gateway_timeout: Annotated[
+        int,
+        Meta(ge=1, le=300),
+        Setting(
+            "Seconds that API Gateway waits for the function before it answers 504: 29, or more where the account's "
+            "quota was raised.",
+            unit="seconds (more than 29 where the account's quota was raised)",
+            source="Amazon API Gateway quotas for REST APIs: maximum integration timeout in milliseconds",
+            outside="more than 29 needs a raised quota of the account and region, which AWS grants for regional and "
+            "private REST APIs: Service Quotas, Amazon API Gateway, `Maximum integration timeout in milliseconds`. AWS "
+            "may lower the account's request rate for it.",
         ),
     ] = 29
     architecture: Annotated[
@@ -155,6 +168,14 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             source='AWS Lambda Developer Guide, "Selecting and configuring an instruction set architecture"',
         ),
     ] = "x86_64"
+    api: Annotated[
+        Literal["rest", "none"],
+        Setting(
+            "`rest` puts a REST API in front of the function; with `none` callers invoke the function themselves, "
+            "which may then run for up to 900 seconds.",
+            outside="with `none` callers need `lambda:InvokeFunction` on the output `functionAlias`.",
+        ),
+    ] = "rest"
     api_key: Annotated[
         bool, Setting("Whether callers need an API key (header x-api-key). The default is the guide's open API.")
     ] = False
@@ -202,6 +223,16 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             source='AWS Lambda Developer Guide, "Configure ephemeral storage for Lambda functions"',
         ),
     ] = NO_EXTRA_STORAGE
+    keep_versions: Annotated[
+        int,
+        Meta(ge=2, le=1_000),
+        Setting(
+            "Published versions of the function that an update leaves; older ones are deleted before it, but never the "
+            "one that callers reach nor the one before it.",
+            unit="versions",
+            source='AWS Lambda Developer Guide, "Lambda quotas": 75 GB for all versions of all functions of a region',
+        ),
+    ] = 10
     reserved_concurrency: Annotated[
         int,
         Meta(ge=NOT_RESERVED, le=_CONCURRENCY_MAX),
@@ -313,8 +344,8 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
         Setting(
             "Origins whose web pages may call the API, such as `https://app.example.com`, or only `*` for all. Empty "
             "for none (no CORS headers).",
-            outside="with one origin, or `*`, the gateway answers preflights itself; with several the function does. "
-            "What the gateway refuses itself (a missing key, a wrong body) every page may read if there are several "
+            outside="the function answers preflights, also where callers need a key or a signature. What the gateway "
+            "refuses itself (a missing key, a wrong body) every page may read if there are several "
             "origins: the gateway cannot compare. CORS tells browsers which pages may read answers, and keeps nobody "
             "else out: for that there are `apiKey` and `authorization`.",
         ),
@@ -364,7 +395,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     ] = ""
     alarm_duration_ms: Annotated[
         int,
-        Meta(ge=1, le=29_000),
+        Meta(ge=1, le=900_000),
         Setting(
             "The alarm for slow calls rises when the 99th percentile of 5 minutes is above this, in milliseconds.",
             unit="milliseconds",

@@ -11,6 +11,7 @@ import msgspec
 
 from model_runtime.errors import ModelFormatError
 from model_runtime.manifest import Label, Prediction, Signature
+from model_runtime.prediction import check_finite
 from model_runtime.schema import Row, label_names
 
 CONTRACT_KEY = "sklearn-on-lambda"
@@ -50,6 +51,8 @@ class OnnxPredictor:
         self._inputs = [(each.name, _TYPES[each.type]) for each in inputs]
         # Only what is answered is requested: scores that nobody reads are not even computed.
         self._outputs = [output.name for output in session.get_outputs()][: 2 if signature.probabilities else 1]
+        # Format 1 says nothing of the outputs of a regressor: they are served as they come.
+        self._unchecked = int(signature.output == "value" and signature.targets is None)
         self._signature = signature
         self._probability_keys = label_names(signature.labels or ())
         self._label_of: dict[Any, Label] | None = None
@@ -62,9 +65,12 @@ class OnnxPredictor:
     def predict(self, rows: Sequence[Row]) -> list[Prediction]:
         """Answer n rows with n predictions, in order.
 
-        ValueError where the model refuses the values, OverflowError for an integer that no float can hold.
+        ValueError where the model refuses the values, OverflowError for an integer that no float can hold, OutputError
+        where an answer is not finite.
         """
         outputs = self._answer(self._feeds(rows))
+        for output in outputs[self._unchecked :]:
+            check_finite(output, "the ONNX model")
         first = (outputs[0].ravel() if self._contract.flat else outputs[0]).tolist()
         if self._signature.output == "value":
             return [Prediction(value=value) for value in first]

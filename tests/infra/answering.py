@@ -148,5 +148,9 @@ _OWN: Mapping[tuple[str, str], Callable[[Parameters], Answer]] = {
     ("lambda", "PublishVersion"): lambda _p: {"Version": "1"},
     ("lambda", "CreateAlias"): lambda p: {"AliasArn": _lambda("function", p["FunctionName"], p["Name"])},
     ("apigateway", "GetResources"): lambda _p: {"items": [{"id": "root", "path": "/"}]},
+    ("lambda", "GetAccountSettings"): lambda _p: {
+        "AccountLimit": {"ConcurrentExecutions": 1_000, "UnreservedConcurrentExecutions": 1_000}
+    },
+    ("s3", "HeadBucket"): lambda _p: {"BucketRegion": REGION},
     ("sns", "CreateTopic"): lambda p: {"TopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:{p['Name']}"},
 }

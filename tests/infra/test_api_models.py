@@ -21,7 +21,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from infra import inputs, policies
+from infra import aws_account, inputs, policies
 from infra.settings import Settings
 from local.deployment import deploy
 from local.errors import ApiModelError
@@ -100,19 +100,28 @@ VARIANTS = {
 @functools.cache
 def sent(name: str) -> tuple[Request, ...]:
     """Deploy a variant and return its requests; ApiModelError where AWS would refuse one."""
-    variant, aws = VARIANTS[name], AnsweringAws()
+    return deployed(VARIANTS[name])
 
-    def resolve(settings: Settings) -> Release:
-        manifest = release(variant.signature, python=variant.python).manifest
-        other = {name: manifest.model_format("joblib") for name in ("skops", "onnx")}
-        manifest = msgspec.structs.replace(manifest, name=settings.model, formats=other)
-        return Release(manifest, encode(manifest))
 
+def deployed(variant: Variant) -> tuple[Request, ...]:
+    """Deploy and return the requests; ApiModelError where AWS would refuse one."""
+    aws = AnsweringAws()
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as state:
-        patch.setattr(inputs, "resolve_release", resolve)
+        patch.setattr(inputs, "resolve_release", lambda settings: release_of(variant, settings))
         patch.setattr(inputs, "model_layer", lambda *_args, **_options: layer())
+        patch.setattr(aws_account, "client", aws.client)
+        if variant.stack == "registry":  # an account in which API Gateway may not write logs yet
+            patch.setattr(aws_account, "_logging_role", lambda: None)
         deploy(PROJECT, variant.stack, aws, Path(state), config={**BUCKET, **variant.config})
     return tuple(aws.requests)
+
+
+def release_of(variant: Variant, settings: Settings) -> Release:
+    """The version that the variant's stack serves, in each format."""
+    manifest = release(variant.signature, python=variant.python).manifest
+    other = {name: manifest.model_format("joblib") for name in ("skops", "onnx")}
+    manifest = msgspec.structs.replace(manifest, name=settings.model, formats=other)
+    return Release(manifest, encode(manifest))
 
 
 def lint(document: str, *, resource: str | None = None) -> list[str]:

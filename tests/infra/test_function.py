@@ -23,8 +23,9 @@ RELEASE = Release(MANIFEST, encode(MANIFEST))
 LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:packages:1"
 
 
-def declare(**changes: Any) -> Recording:
-    args = FunctionArgs(release=RELEASE, layer_arn=LAYER, settings=settings(**{"architecture": "arm64", **changes}))
+def declare(*, hold_interfaces: bool = False, **changes: Any) -> Recording:
+    given = settings(**{"architecture": "arm64", **changes})
+    args = FunctionArgs(release=RELEASE, layer_arn=LAYER, settings=given, hold_interfaces=hold_interfaces)
     return record(lambda: ModelFunction("iris-dev", args))
 
 
@@ -153,6 +154,13 @@ def test_in_a_vpc_the_role_may_have_network_interfaces() -> None:
     expected = {"subnetIds": ["subnet-0a1b2c3d"], "securityGroupIds": ["sg-0a1b2c3d"]}
     assert recording.one("Function").inputs["vpcConfig"] == expected
     assert "ec2:CreateNetworkInterface" in recording.one("RolePolicy").inputs["policy"]
+
+
+def test_out_of_a_vpc_the_rights_stay_while_a_version_has_interfaces(function: Recording) -> None:
+    leaving = declare(hold_interfaces=True)
+    assert "vpcConfig" not in leaving.one("Function").inputs
+    assert "ec2:DeleteNetworkInterface" in leaving.one("RolePolicy").inputs["policy"]
+    assert "ec2:" not in function.one("RolePolicy").inputs["policy"]
 
 
 def test_key_tags_and_boundary_are_on_all_that_takes_them() -> None:

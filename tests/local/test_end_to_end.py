@@ -153,5 +153,5 @@ def test_health_model_and_openapi_are_served(served: Deployed) -> None:
 
 def test_an_unknown_path_is_answered_with_a_problem_document(served: Deployed) -> None:
     answer = served.read("nothing-here")
-    assert answer.status == 403
+    assert (answer.status, answer.body["title"], answer.body["status"]) == (404, "Not Found", 404)
     assert answer.headers["content-type"] == "application/problem+json"

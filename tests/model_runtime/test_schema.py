@@ -7,13 +7,13 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from model_runtime.answer_schema import answer_schema
 from model_runtime.errors import InputError
 from model_runtime.manifest import Feature, FeatureType, Signature
 from model_runtime.schema import (
     LARGEST,
     PROBLEMS,
     Inputs,
-    answer_schema,
     body_schemas,
     has_query_form,
     label_names,

@@ -317,7 +317,7 @@ def test_a_model_that_answers_nan_is_checked_against_null(aws: LocalAws, bucket:
     broken = io.BytesIO()
     joblib.dump(estimator, broken)
     with pytest.raises(
-        LoadError, match=r"made/1 does not answer its first golden example: predict gave no finite number"
+        LoadError, match=r"made/1 does not answer its first golden example: predict gave a number that is not finite"
     ):
         load(put_model(aws, first, known, broken.getvalue()))
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -96,11 +96,21 @@ def _full(key: str) -> str:
     return f"sklearn-on-lambda:{key}"
 
 
+class Step(NamedTuple):
+    """One operation on one resource; of a replacement each part is one."""
+
+    kind: str
+    name: str
+    operation: str
+
+
 @dataclass
 class EngineStack(Deployed):
     """A stack under the engine; `actions` has the last operation on each resource of the last command."""
 
     project: Project = field(kw_only=True)
+    steps: list["Step"] = field(default_factory=list)
+    """What the last command did, in the order in which it began."""
     output: str = ""
     """What the last command said."""
 
@@ -160,6 +170,7 @@ class EngineStack(Deployed):
         log = self.state / f"{self.name}.events"
         log.unlink(missing_ok=True)
         self.actions.clear()
+        self.steps.clear()
         try:
             self.output = self.project.pulumi(
                 *(command, *arguments, "--stack", self.name, "--event-log", str(log)), environment=environment
@@ -174,6 +185,8 @@ class EngineStack(Deployed):
         events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
         for event in events:
             step = event.get("resourcePreEvent", {}).get("metadata")
+            if step and step["op"] != "same":
+                self.steps.append(Step(step["type"].rpartition(":")[2], step["urn"].rpartition("::")[2], step["op"]))
             if step and not step["type"].startswith(_WITHOUT_SUBSTANCE) and step["op"] not in _PARTS_OF_REPLACEMENT:
                 action = "replace" if step["op"] == "create-replacement" else step["op"]
                 self._note(step["type"], step["urn"].rpartition("::")[2], action)

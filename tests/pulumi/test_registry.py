@@ -1,6 +1,7 @@
 """The stack `registry` under the real engine: models outlive a destroy."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,11 +44,38 @@ def test_models_outlive_a_destroy_until_the_bucket_is_unprotected_and_empty(
     stack.up()
     assert _is_whole(stack.aws, models)
 
-    for version in stack.aws.client("s3").list_object_versions(Bucket=BUCKET)["Versions"]:
+    objects = stack.aws.client("s3").list_object_versions(Bucket=BUCKET)
+    for version in [*objects["Versions"], *objects.get("DeleteMarkers", [])]:
         stack.aws.client("s3").delete_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])
     stack.project.pulumi("state", "unprotect", "--all", "--yes", "--stack", "registry")
     stack.destroy()
-    assert inventory(stack.aws) == before
+    # What lets API Gateway write logs is the account's: a destroy takes it away from nobody.
+    role = stack.aws.client("apigateway").get_account()["cloudwatchRoleArn"]
+    left = set(inventory(stack.aws)["roles"]) - set(before["roles"])
+    assert role.rpartition("/")[2] in left
+    assert all(name.startswith("api-logging-role-") for name in left)
+    assert inventory(stack.aws) | {"roles": before["roles"]} == before
+
+
+def test_a_role_that_another_team_gave_to_api_gateway_is_left_alone(registry_stack: EngineStack) -> None:
+    gateway, theirs = registry_stack.aws.client("apigateway"), "arn:aws:iam::000000000000:role/of-another-team"
+    before = gateway.get_account().get("cloudwatchRoleArn", "")
+    try:
+        _write_logs_as(gateway, theirs)
+        registry_stack.up()
+        assert "API Gateway writes its logs as " + theirs in registry_stack.output
+        assert not registry_stack.changed() & {"Account", "Role", "RolePolicyAttachment"}
+        assert set(registry_stack.up().counts()) == {"same"}
+        registry_stack.project.pulumi("state", "unprotect", "--all", "--yes", "--stack", "registry")
+        registry_stack.destroy()
+        assert gateway.get_account()["cloudwatchRoleArn"] == theirs
+    finally:
+        _write_logs_as(gateway, before)
+
+
+def _write_logs_as(gateway: Any, role: str) -> None:
+    patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
+    gateway.update_account(patchOperations=patch)
 
 
 def _is_whole(aws: LocalAws, models: Registry) -> bool:

@@ -10,6 +10,7 @@ CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
 
 REFUSED: dict[str, tuple[dict[str, str], str]] = {
+    "stack_name": ({"stack": "Dev_1"}, "stack: name 'Dev_1' is not usable: take lower case letters"),
     "name_length": ({"model": "a" * 20 + "-" + "b" * 11, "stack": "of-eight"}, "38 fit into AWS names"),
     "memory_for_format": ({"memory": "255"}, "config set memory 256"),
     "snap_start_provisioned": ({"snapStart": "true", "provisionedConcurrency": "2"}, "Lambda has one or the other"),
@@ -24,11 +25,19 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "whole_throttle": ({"throttleBurst": "5"}, "throttleRate is 0, one needs the other"),
     "domain_with_certificate": ({"domainName": "iris.example.com"}, "certificateArn is empty, one needs the other"),
     "every_origin_alone": ({"corsOrigins": '["*", "https://a.example"]'}, "stands alone"),
+    "timeout_within_gateway": ({"timeout": "30"}, "config set gatewayTimeout 30` where the account's quota was raised"),
+    "without_api": ({"api": "none", "apiKey": "true"}, "config rm apiKey"),
     "alarm_within_timeout": ({"alarmTopicArn": TOPIC, "alarmDurationMs": "5000", "timeout": "5"}, "less than 5000"),
     "trusted_types_format": ({"trustedTypes": "a.B"}, "trustedTypes is set, and the format is joblib"),
 }
 """A combination for each rule, and its remedy."""
 REVERSED: list[dict[str, str]] = [
+    {"timeout": "301", "gatewayTimeout": "300"},
+    {"gatewayTimeout": "20"},
+    {"api": "none", "authorization": "iam"},
+    {"api": "none", "corsOrigins": '["*"]'},
+    {"api": "none", "domainName": "iris.example.com", "certificateArn": CERTIFICATE},
+    {"api": "none", "throttleRate": "5", "throttleBurst": "5"},
     {"securityGroupIds": '["sg-0a1b2c3d"]'},
     {"certificateArn": CERTIFICATE},
     {"usageBurst": "5", "apiKey": "true"},
@@ -47,6 +56,8 @@ TAKEN: list[dict[str, str]] = [
     {"corsOrigins": '["*"]'},
     {"corsOrigins": '["https://a.example", "http://localhost:8080"]'},
     {"alarmDurationMs": "5000", "timeout": "5"},
+    {"timeout": "300", "gatewayTimeout": "300"},
+    {"timeout": "900", "api": "none"},
     {"alarmTopicArn": TOPIC, "alarmDurationMs": "4999", "timeout": "5"},
 ]
 

@@ -43,7 +43,8 @@ def test_a_bucket_may_be_given_as_url() -> None:
 # What the messages of some settings must say. Which bad values a setting has follows from its declaration.
 WORDS = {
     "memory": "from 128 to 10240 MB",
-    "timeout": "from 1 to 29 seconds",
+    "timeout": "from 1 to 900 seconds",
+    "gatewayTimeout": "from 1 to 300 seconds",
     "architecture": "one of x86_64, arm64",
     "logRetentionDays": "one of 1, 3, 5, 7",
     "model": "lower case letters",

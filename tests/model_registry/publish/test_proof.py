@@ -2,14 +2,15 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from obstore.store import MemoryStore
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
@@ -27,6 +28,7 @@ from handler.app import App
 from model_registry import Registry, Release, Storage
 from model_registry.publish.estimator import describe
 from model_runtime.errors import NotFoundError, ProofError, PublishError
+from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, version_key
 from model_runtime.pin import Pin
 from model_runtime.start import Deployment, ServedModel, load
 from tests.handler.conftest import gateway
@@ -365,3 +367,96 @@ def test_what_onnx_cannot_serve_is_refused(memory: Registry, model: Any, outputs
     X, _ = load_iris(return_X_y=True)
     with pytest.raises(PublishError, match=rf"cannot be served as ONNX \({what}\): leave out `--onnx`"):
         memory.publish(model.fit(X), name="no", X_example=X[:3], outputs=outputs, formats=["joblib", "onnx"])
+
+
+class ByQuantile(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Quantiles as quantile forests give them, of a column of the training."""
+
+    def fit(self, X: Any, y: Any) -> "ByQuantile":
+        self.y_ = np.sort(np.asarray(y) + 0 * X[:, 0])
+        return self
+
+    def predict(self, X: Any, quantiles: Sequence[float] = (0.5,)) -> Any:
+        found = np.quantile(self.y_, list(quantiles)) + np.zeros((len(X), 1))
+        return found[:, 0] if len(quantiles) == 1 else found
+
+
+def test_quantiles_are_named_by_their_level(memory: Registry) -> None:
+    X, y = load_iris(return_X_y=True)
+    release = memory.publish(
+        ByQuantile().fit(X, y),
+        name="quantiles",
+        X_example=X[:3],
+        outputs=["predict", "quantiles=0.1,0.9"],
+        proof="process",
+    )
+    (found,) = answers(memory, release, [dict(zip(("x0", "x1", "x2", "x3"), X[0].tolist(), strict=True))])
+    assert (found["value"], found["quantiles"]) == (1.0, {"0.1": 0.0, "0.9": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (["predictions"], "outputs are .*: give a list of predict, predict_proba, decision_function"),
+        ("predict", "outputs are 'predict': give a list"),
+        (["transform"], "this LogisticRegression has no transform: leave it out of outputs"),
+        ([], "outputs is empty: name at least one method"),
+        (["quantiles=0.5,2"], "has no levels between 0 and 1: write quantiles=0.1,0.5,0.9"),
+    ],
+)
+def test_outputs_that_cannot_be_served_are_refused(memory: Registry, outputs: Any, message: str) -> None:
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(PublishError, match=message):
+        memory.publish(LogisticRegression(max_iter=500).fit(X, y), name="no", X_example=X[:3], outputs=outputs)
+
+
+def test_objects_with_numpy_s_and_pandas_own_values_are_taken(memory: Registry) -> None:
+    X = pd.DataFrame({"a": [1.0, 2, 3, np.nan] * 10, "b": [0.5, 1, 1.5, 2] * 10})
+    model = make_pipeline(SimpleImputer(), LogisticRegression()).fit(X, [0, 1, 0, 1] * 10)
+    rows = [{"a": np.int64(1), "b": Decimal("0.5")}, {"a": pd.NA, "b": np.float32(1)}]
+    release = memory.publish(model, name="scalars", X_example=rows, proof="process")
+    check(memory, release, model, X.iloc[[0, 3]], [{"a": 1, "b": 0.5}, {"a": None, "b": 2.0}])
+    with pytest.raises(PublishError, match="column 'a' of X_example holds a bytes: give numbers, strings"):
+        memory.publish(model, name="scalars", X_example=[{"a": b"1", "b": 1.0}])
+    with pytest.raises(PublishError, match="column 'a' of X_example holds inf, which JSON cannot carry"):
+        memory.publish(model, name="scalars", X_example=[{"a": np.inf, "b": 1.0}])
+
+
+def test_what_may_be_missing_and_types_can_be_declared(memory: Registry) -> None:
+    X = pd.DataFrame({"a": [1, 2, 3, 4] * 10, "b": [0.5, 1, 1.5, 2] * 10})
+    forest = RandomForestClassifier(5, random_state=0).fit(X, [0, 1, 0, 1] * 10)
+    given: dict[str, Any] = {"nullable": ["a"], "types": {"a": "integer"}}
+    plain, declared = (
+        memory.publish(forest, name="declared", X_example=X[:4], proof="none", **more).manifest.signature.features[0]
+        for more in (dict[str, Any](), given)
+    )
+    assert (plain.type, plain.nullable) == ("number", False), "forests bear gaps, and were not made for them"
+    assert (declared.type, declared.nullable) == ("integer", True)
+    logistic = LogisticRegression().fit(X, [0, 1, 0, 1] * 10)
+    with pytest.raises(PublishError, match="'a' is declared to be nullable, and the model refuses a gap there"):
+        memory.publish(logistic, name="declared", X_example=X[:4], nullable=["a"])
+    refused: list[dict[str, Any]] = [{"nullable": ["c"]}, {"types": {"c": "number"}}]
+    for wrong in refused:
+        with pytest.raises(PublishError, match="'c' is declared, and is not a feature: the model has a, b"):
+            memory.publish(logistic, name="declared", X_example=X[:4], **wrong)
+
+
+def test_a_version_of_format_1_is_served_as_it_is(memory: Registry) -> None:
+    """Release 0.1.0 wrote it: without types of columns, outputs or a proof."""
+    X, y = load_iris(return_X_y=True)
+    model = LinearRegression().fit(X, y[:, None])
+    release = memory.publish(model, name="old", X_example=X[:3], proof="none")
+    document = json.loads(release.manifest_bytes)
+    for name in ("code", "deployable", "formats", "golden", "labels", "lineage", "proof", "report", "wheels"):
+        document.pop(name)
+    for name in ("array_dtype", "methods", "null_outputs", "quantiles", "targets"):
+        document["signature"].pop(name)
+    document |= {"format": 1, "engines": {}, "version": 2}
+    document["examples"] = [{**each, "output": {"value": [each["output"]["value"]]}} for each in document["examples"]]
+    storage = memory._versions._storage
+    for file, data in ((MODEL_FILE, memory.read_model(release)), (MANIFEST_FILE, json.dumps(document).encode())):
+        storage.create(version_key("old", 2, file), data)
+    (found,) = answers(
+        memory, memory.resolve("old/2"), [dict(zip(("x0", "x1", "x2", "x3"), X[0].tolist(), strict=True))]
+    )
+    assert found["value"] == model.predict(X[:1])[0].tolist(), "a list of one, as 0.1.0 answered"

@@ -1,0 +1,125 @@
+"""What the account has already, read before anything is declared; nothing is created or changed here but versions.
+
+Each question is one request. What may not be asked is not known: it is said, and the deployment goes on.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import boto3
+import pulumi
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.settings import Settings, SettingsError
+
+_Answer = TypeVar("_Answer")
+
+# AWS Lambda Developer Guide, "Understanding Lambda function scaling": what must stay for all other functions.
+UNRESERVED_MIN = 100
+_ROLE_OF_OURS = "api-logging-role-"
+
+
+def client(service: str) -> Any:
+    """A client of the account and region that the stack is deployed to."""
+    provider = pulumi.Config("aws")
+    return boto3.session.Session(profile_name=provider.get("profile"), region_name=provider.get("region")).client(
+        service
+    )
+
+
+def own_outputs() -> dict[str, Any]:
+    """Read the outputs of this stack's last successful update; empty before the first.
+
+    The engine's own function, by which StackReference reads, gives them at once and copies them nowhere.
+    """
+    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
+    return dict(found["outputs"])
+
+
+def check_account(settings: Settings, outputs: Mapping[str, Any]) -> None:
+    """Refuse what the account or region lacks, with the command that mends it.
+
+    Raises:
+        SettingsError: API Gateway may not write logs, or concurrency is missing.
+
+    """
+    if settings.api == "rest" and settings.access_log != "off":
+        _check_logging()
+    if settings.reserved_concurrency > 0:
+        _check_concurrency(settings, int(outputs.get("capacity", {}).get("reservedConcurrency", 0)))
+
+
+def logging_is_theirs(outputs: Mapping[str, Any]) -> str | None:
+    """The role by which API Gateway writes logs, if this stack did not make it; None where it is this stack's matter.
+
+    `outputs` are those of the stack `registry`: releases of this project without the output `apiLogging` made one too.
+    """
+    if "apiLogging" in outputs:
+        return None if outputs["apiLogging"] == "created" else str(outputs["apiLogging"])
+    role = _known("apigateway:GET on /account", _logging_role)
+    made_before = outputs and role and role.rpartition("/")[2].startswith(_ROLE_OF_OURS)
+    return None if made_before else role
+
+
+def _logging_role() -> str | None:
+    found = client("apigateway").get_account().get("cloudwatchRoleArn")
+    return str(found) if found else None
+
+
+def _check_logging() -> None:
+    role = _known("apigateway:GET on /account", lambda: _logging_role() or "")
+    if role == "":
+        raise SettingsError(
+            "API Gateway may not write logs in this account and region, a stage with an access log would be refused: "
+            "`pulumi up --stack registry` gives it the right; in a further region `aws apigateway update-account "
+            "--patch-operations op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN` with the role of the first; or "
+            "`pulumi config set accessLog off`"
+        )
+
+
+def check_region(settings: Settings) -> None:
+    """Refuse a registry's bucket of another region than the stack's.
+
+    Raises:
+        SettingsError: the message names both regions.
+
+    """
+    s3 = client("s3")
+
+    def region() -> str:
+        try:
+            return str(s3.head_bucket(Bucket=settings.registry_bucket).get("BucketRegion", ""))
+        except ClientError as error:  # S3 names the region with a refusal too
+            return str(error.response["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", ""))
+
+    found = _known("s3:ListBucket on the registry's bucket", region)
+    if found and found != s3.meta.region_name:
+        raise SettingsError(
+            f"registryBucket {settings.registry_bucket} is in {found} and the stack in {s3.meta.region_name}, a "
+            f"function reads models of its own region: `pulumi config set aws:region {found}`, or take a registry "
+            "of the stack's region"
+        )
+
+
+def _check_concurrency(settings: Settings, reserved_now: int) -> None:
+    limits = _known("lambda:GetAccountSettings", lambda: client("lambda").get_account_settings()["AccountLimit"])
+    if limits is None:
+        return
+    free = int(limits["UnreservedConcurrentExecutions"]) + max(reserved_now, 0) - UNRESERVED_MIN
+    if settings.reserved_concurrency > free:
+        raise SettingsError(
+            f"reservedConcurrency is {settings.reserved_concurrency} and the account has {max(free, 0)} to reserve, as "
+            f"{UNRESERVED_MIN} of its {limits['ConcurrentExecutions']} must stay for other functions: reserve less, or "
+            "ask for more with `aws service-quotas request-service-quota-increase --service-code lambda --quota-code "
+            "L-B99A9384 --desired-value NUMBER`"
+        )
+
+
+def _known(right: str, ask: Callable[[], _Answer]) -> _Answer | None:
+    """The answer, or None with a warning where AWS cannot be asked."""
+    try:
+        return ask()
+    except (BotoCoreError, ClientError) as error:
+        pulumi.log.warn(f"not checked before the deployment, {right} failed: {error}")
+        return None

@@ -1,0 +1,95 @@
+"""Example rows from files are typed by the model's columns where these are known, else by what all cells hold."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from model_registry.publish.estimator import describe
+from model_registry.publish.files import read_rows
+from model_runtime.errors import PublishError
+
+FRAME = pd.DataFrame({"zip": ["007", "123", "007", "999"] * 5, "code": [1, 2, 1, 3] * 5, "seats": [1.0, 5, 2, 30] * 5})
+COLUMNS = ColumnTransformer(
+    [("t", OneHotEncoder(), ["zip", "code"]), ("n", StandardScaler(), ["seats"])], verbose_feature_names_out=False
+)
+MODEL = make_pipeline(COLUMNS, LogisticRegression()).fit(FRAME, [0, 1, 0, 1] * 5)
+NAMELESS = LogisticRegression().fit(np.arange(8.0).reshape(4, 2), [0, 0, 1, 1])
+
+
+def written(tmp_path: Path, text: str, name: str = "rows.csv") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_column_of_a_csv_has_the_type_that_the_model_was_fitted_on(tmp_path: Path) -> None:
+    """The texts of this file are whole numbers, each of them."""
+    rows = read_rows(written(tmp_path, "seats,code,zip\n5,2,123\n30,3,999\n"), MODEL)
+    assert rows == [{"seats": 5, "code": 2, "zip": "123"}, {"seats": 30, "code": 3, "zip": "999"}]
+    features = {feature.name: feature.type for feature in describe(MODEL, rows).signature.features}
+    assert features == {"zip": "string", "code": "integer", "seats": "number"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["1", "2"], [1, 2]),
+        (["1", "2.5"], [1.0, 2.5]),
+        (["007", "012"], ["007", "012"]),
+        (["1", "x"], ["1", "x"]),
+        (["true", "False"], [True, False]),
+        (["", "-3"], [None, -3]),
+        (["", "a"], [None, "a"]),
+        (["0", "-0.5"], [0.0, -0.5]),
+        (["-01", "2"], ["-01", "2"]),
+        (["é", "日本"], ["é", "日本"]),
+    ],
+)
+def test_a_column_that_nothing_is_known_of_has_one_type_for_all_its_cells(
+    tmp_path: Path, cells: list[str], values: list[Any]
+) -> None:
+    rows = read_rows(written(tmp_path, "c,d\n" + "".join(f"{cell},1\n" for cell in cells)), NAMELESS)
+    assert [row["c"] for row in rows] == values
+    assert [type(row["c"]) for row in rows] == [type(value) for value in values]
+
+
+def test_a_spreadsheet_s_byte_order_mark_is_not_part_of_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("\ufeffa,b\n1,2\n".encode())
+    assert read_rows(path, NAMELESS) == [{"a": 1, "b": 2}]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "rows.csv",
+            "zip,code,seats\n123,x,1\n",
+            r"column 'code' of .*rows\.csv has .*'x'.*fitted on values of the type int",
+        ),
+        ("rows.csv", "zip\n", r"rows\.csv have no rows: give a header and at least one row"),
+        ("rows.csv", "zip,code,seats\n1,2,3,4\n", "more cells than the header"),
+        ("rows.csv", 'zip,code,seats\n"1,2,3\n', "are not CSV in UTF-8"),
+        ("rows.json", "[" * 100_000, "are not JSON"),
+        ("rows.json", '{"a": 1}', "hold a dict: give a list"),
+        ("rows.parquet", "PAR1", "needs pandas and pyarrow|are not Parquet"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
+    with pytest.raises(PublishError, match=message):
+        read_rows(written(tmp_path, text, name), MODEL)
+
+
+def test_names_of_a_file_are_matched_and_the_order_of_a_nameless_model_is_told(tmp_path: Path) -> None:
+    described = describe(NAMELESS, read_rows(written(tmp_path, "b,a\n1.5,2\n3,4\n"), NAMELESS))
+    assert [feature.name for feature in described.signature.features] == ["b", "a"]
+    assert "the model was fitted without names: its features are taken in the order b, a" in described.notes
+    with pytest.raises(PublishError, match="lacks code, seats: give the columns zip, code, seats"):
+        describe(MODEL, read_rows(written(tmp_path, "zip\n007\n"), MODEL))
