@@ -229,13 +229,18 @@ def _compared(own: Sequence[OwnAnswers], given: Sequence[Any]) -> list[Compariso
 
 def _remedy(wrong: Sequence[tuple[str, Sequence[Comparison]]]) -> str:
     """What to do about the ways of asking that gave other answers."""
+    outputs = ", ".join(
+        sorted({one.output for _, each in wrong for comparison in each for one in comparison.differences})
+    )
     if all(way != "batch" for way, _ in wrong):
-        outputs = {one.output for _, each in wrong for comparison in each for one in comparison.differences}
         return (
-            f"Among others these rows are answered as they should be, alone they are not: {', '.join(sorted(outputs))} "
-            "of this estimator is random, or depends on the other rows: leave that out of outputs"
+            f"Among others these rows are answered as they should be, alone they are not: {outputs} of this estimator "
+            "is random, or depends on the other rows: leave that out of outputs"
         )
-    return "Give X_example with the types that the model was fitted on, and more rows of them as X_train"
+    return (
+        "Give X_example with the types that the model was fitted on, and more rows of them as X_train; where the "
+        f"estimator is random, or an answer depends on the other rows of a request, leave {outputs} out of outputs"
+    )
 
 
 def _told(case: Case, way: str, each: Sequence[Comparison], remedy: str) -> str:
