@@ -146,6 +146,7 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
                 "estimator": {"type": "string"},
                 "signature": {"type": "object"},
                 "metrics": {"type": "object"},
+                "labels": {"type": "object", "additionalProperties": {"type": "string"}},
                 "examples": {"type": "array", "items": {"type": "object"}},
             }
         ),

@@ -95,6 +95,7 @@ def describe(call: Call) -> Response:
         "estimator": manifest.estimator,
         "signature": manifest.signature,
         "metrics": manifest.metrics,
+        "labels": manifest.labels,
         "examples": manifest.examples,
     }
     return answer(known, call.headers)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from model_runtime.manifest import Feature, Label, Manifest, Signature
+from model_runtime.manifest import Feature, Label, Lineage, Manifest, Signature
 from model_runtime.schema import has_query_form
 
 _ABSENT = object()
@@ -24,7 +24,8 @@ class SignatureChange:
 class Comparison:
     """Everything that differs between two versions, empty where they are the same in that.
 
-    `metrics`, `packages` and `parameters` map a name to its two values, None where that version has none.
+    `metrics`, `packages`, `parameters`, `lineage` and `labels` map a name to its two values, None where that version
+    has none.
     """
 
     one: str
@@ -32,6 +33,8 @@ class Comparison:
     metrics: Mapping[str, tuple[float | None, float | None]]
     packages: Mapping[str, tuple[str | None, str | None]]
     parameters: Mapping[str, tuple[Any, Any]]
+    lineage: Mapping[str, tuple[str | bool | None, str | bool | None]]
+    labels: Mapping[str, tuple[str | None, str | None]]
     python: tuple[str, str] | None
     estimator: tuple[str, str] | None
     signature: tuple[SignatureChange, ...]
@@ -44,7 +47,7 @@ class Comparison:
     @property
     def is_empty(self) -> bool:
         """Whether nothing differs."""
-        named = self.metrics or self.packages or self.parameters
+        named = self.metrics or self.packages or self.parameters or self.lineage or self.labels
         return not (named or self.python or self.estimator or self.signature)
 
 
@@ -56,6 +59,8 @@ def compare(one: Manifest, other: Manifest) -> Comparison:
         metrics=_differing(one.metrics, other.metrics),
         packages=_differing(one.environment.packages, other.environment.packages),
         parameters=_differing(one.parameters, other.parameters),
+        lineage=_differing(_plain(one.lineage), _plain(other.lineage)),
+        labels=_differing(one.labels, other.labels),
         python=_pair(one.environment.python, other.environment.python),
         estimator=_pair(one.estimator, other.estimator),
         signature=tuple(signature_changes(one.signature, other.signature)),
@@ -154,6 +159,11 @@ def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tu
         for name in names
         if not _same(one.get(name, _ABSENT), other.get(name, _ABSENT))
     }
+
+
+def _plain(lineage: Lineage) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(lineage)  # without what is not known
+    return found
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -116,6 +116,7 @@ class Registry:
         class_names: Sequence[Label] | None = None,
         feature_names: Sequence[str] | None = None,
         metrics: Mapping[str, float] | None = None,
+        labels: Mapping[str, str] | None = None,
         description: str = "",
         model_bytes: bytes | None = None,
         lock: Path | None = None,
@@ -138,6 +139,7 @@ class Registry:
             class_names: New names of the classes, in the order of `classes_`.
             feature_names: Names of the columns of an array.
             metrics: Numbers by name, for people and for gates.
+            labels: Texts by name, for people and their tools; `GET /model` shows them to callers.
             description: A sentence for people.
             model_bytes: The joblib file of this estimator, where there is one already.
             lock: A requirements file that pins the packages, instead of those installed.
@@ -173,6 +175,7 @@ class Registry:
             nullable=nullable,
             types=types,
             metrics=metrics,
+            labels=labels,
             description=description,
             model_bytes=model_bytes,
             lock=lock,

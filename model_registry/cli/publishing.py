@@ -41,6 +41,9 @@ def publish(
     ],
     classes: Annotated[str | None, typer.Option(help="Names of the classes, by commas, in order of classes_.")] = None,
     metric: Annotated[list[str] | None, typer.Option(help="A metric as NAME=VALUE; may be given again.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="A label as NAME=VALUE; may be given again. Callers see it in GET /model.")
+    ] = None,
     description: Annotated[str, typer.Option("--description", "-d", help="A sentence for people.")] = "",
     lock: Annotated[
         Path | None, typer.Option(help="A requirements file that pins the packages; default: those installed.")
@@ -93,6 +96,7 @@ def publish(
 
     with known_errors():
         metrics, notes = dict(_metric(text) for text in metric or ()), list[str]()
+        labels = _labels(label or ())
         with talk.status(f"loading {model}"):
             estimator, data = load_file(model)
         registry = open_registry(bucket, profile, by, signing_key=signing_key)
@@ -103,6 +107,7 @@ def publish(
                 X_example=read_rows(example, estimator),
                 class_names=classes.split(",") if classes else None,
                 metrics=metrics,
+                labels=labels,
                 description=description,
                 model_bytes=data,
                 lock=lock,
@@ -167,6 +172,18 @@ def _type(text: str) -> tuple[str, FeatureType]:
         if name and separator and kind == known:
             return name, known
     raise PublishError(f"--type is {text!r}: write NAME=TYPE with one of {', '.join(kinds)}")
+
+
+def _labels(texts: Sequence[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise PublishError(f"--label is {text!r}: write NAME=VALUE, for example team=risk")
+        if name in labels:
+            raise PublishError(f"--label {name!r} is given twice: give one value")
+        labels[name] = value
+    return labels
 
 
 def _metric(text: str) -> tuple[str, float]:

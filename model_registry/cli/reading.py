@@ -96,11 +96,25 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
             **_formats(registry, release),
             "own code": _own_code(manifest),
             "proof": _proof(manifest),
+            **_origin(manifest),
+            **{f"label {name}": value for name, value in manifest.labels.items()},
             "manifest.json": f"sha256 {release.manifest_sha256}",
         }
         print_table(
             [{"field": field, "value": value} for field, value in rows.items() if value], title=manifest.reference
         )
+
+
+def _origin(manifest: Manifest) -> dict[str, str]:
+    """Where it comes from, as far as the manifest knows."""
+    found = manifest.lineage
+    changed = {True: "", False: ", with changes that are not committed", None: ""}[found.git_clean]
+    return {
+        "git commit": f"{found.git_commit}{changed}" if found.git_commit else "",
+        "published by": found.entry or "",
+        "mlflow run": found.mlflow_run or "",
+        "training data": f"sha256 {found.training_data_sha256}" if found.training_data_sha256 else "",
+    }
 
 
 def _own_code(manifest: Manifest) -> str:
@@ -264,6 +278,8 @@ def _differences(found: Comparison) -> Iterator[dict[str, str]]:
         ("metric", found.metrics),
         ("package", found.packages),
         ("parameter", found.parameters),
+        ("lineage", found.lineage),
+        ("label", found.labels),
     ]
     for kind, pairs in groups:
         for name, (before, after) in pairs.items():

@@ -14,6 +14,7 @@ from model_registry.publish.code import Code, distribution_of
 from model_registry.publish.environment import with_roots
 from model_registry.publish.estimator import Description, describe, json_row, own_code_of, rows_of
 from model_registry.publish.formats import Form, further_forms
+from model_registry.publish.lineage import checked_labels, lineage_of
 from model_registry.publish.proof import Case, MissingModules, prove
 from model_runtime.errors import ProofError, PublishError
 from model_runtime.manifest import (
@@ -61,6 +62,7 @@ class Given:
     nullable: Collection[str] | bool = ()
     types: Mapping[str, FeatureType] | None = None
     metrics: Mapping[str, float] | None = None
+    labels: Mapping[str, str] | None = None
     description: str = ""
     model_bytes: bytes | None = None
     lock: Path | None = None
@@ -80,7 +82,8 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
     check_slug(given.name, "model name")
     kind = _checked_proof(given.proof)
     _check_formats(given.formats)
-    metrics = _checked_metrics(given.metrics or {})
+    metrics, labels = _checked_metrics(given.metrics or {}), checked_labels(given.labels or {})
+    given = replace(given, metrics=metrics, labels=labels)
     progress(f"describing the {type(estimator).__name__}")
     described = describe(
         estimator,
@@ -98,7 +101,7 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
     forms = further_forms(
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
-    draft = _draft(given, described, metrics, forms)
+    draft = _draft(given, described, forms)
     code = described.code
     if kind != "none":
         draft, code = _proven(draft, described, kind, given, progress)
@@ -145,7 +148,7 @@ def _rows(estimator: Any, given: Given, described: Description) -> list[Row]:
     ]
 
 
-def _draft(given: Given, described: Description, metrics: dict[str, float], forms: Sequence[Form]) -> Manifest:
+def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manifest:
     data = described.stored.data
     return Manifest(
         name=given.name,
@@ -158,7 +161,9 @@ def _draft(given: Given, described: Description, metrics: dict[str, float], form
         artifact=_artifact(MODEL_FILE, data),
         environment=described.environment,
         signature=described.signature,
-        metrics=metrics,
+        metrics=dict(given.metrics or {}),
+        labels=dict(given.labels or {}),
+        lineage=lineage_of(given.X_train),
         examples=described.examples,
         formats={form.name: form.model_format for form in forms},
         proof=Proof(kind="none"),

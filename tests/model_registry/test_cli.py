@@ -70,13 +70,48 @@ def test_publish_prints_the_new_version(bucket: str, example: str) -> None:
 
 
 def test_publish_keeps_the_file_s_bytes_and_all_options(bucket: str, files: Path) -> None:
-    options = ["--classes", "no,yes", "--metric", "accuracy=0.9", "--metric", "f1=1", "-d", "A sentence.", "--by", "me"]
+    options = ["--label", "team=risk", "--label", "data=a=b"]
+    options += [
+        "--classes",
+        "no,yes",
+        "--metric",
+        "accuracy=0.9",
+        "--metric",
+        "f1=1",
+        "-d",
+        "A sentence.",
+        "--by",
+        "me",
+    ]
     manifest = data("publish", "model.joblib", "-b", bucket, "-n", "iris", "-x", "rows.json", *options)
     assert manifest["artifact"]["sha256"] == digest((files / "model.joblib").read_bytes())
     assert manifest["signature"]["labels"] == ["no", "yes"]
     assert manifest["metrics"] == {"accuracy": 0.9, "f1": 1.0}
+    assert manifest["labels"] == {"team": "risk", "data": "a=b"}
     assert (manifest["description"], manifest["created_by"]) == ("A sentence.", "me")
     assert data("show", "iris/1", "-b", bucket) == {**manifest, "deprecated": None}
+
+
+def test_show_and_compare_tell_lineage_and_labels(bucket: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_REGISTRY", f"s3://{bucket}")
+    for command in ("git init -q", "git add rows.json", "git -c user.name=a -c user.email=a@b commit -qm First"):
+        subprocess.run(command.split(), cwd=files, check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    for team in ("risk", "fraud"):
+        options = ["-x", "rows.json", "--train", "rows.json", "--label", f"team={team}"]
+        assert run("publish", "model.joblib", "-n", "iris", *options).exit_code == 0
+        (files / "rows.json").write_text("[[0, 1.5], [9, 9]]")
+    shown = [" ".join(line.replace("│", " ").split()) for line in run("show", "iris/1").stdout.splitlines()]
+    digest = data("show", "iris/1")["lineage"]["training_data_sha256"]
+    assert f"git commit {commit}, with changes that are not committed" in shown
+    assert f"training data sha256 {digest}" in shown
+    assert "label team risk" in shown
+    compared = run("compare", "iris/1", "iris/2").stdout
+    assert [word for word in ("label team", "training_data_sha256", "git_commit") if word in compared] == [
+        "label team",
+        "training_data_sha256",
+    ]
+    assert data("compare", "iris/1", "iris/2")["labels"] == {"team": ["risk", "fraud"]}
 
 
 @pytest.mark.usefixtures("files")
@@ -185,6 +220,12 @@ BAD: dict[str, tuple[list[str], str]] = {
     "infinite metric": (
         [*PUBLISH, "model.joblib", "-x", "rows.json", "--metric", "a=inf"],
         "metric 'a' is inf: give a",
+    ),
+    "bad label": ([*PUBLISH, "model.joblib", "-x", "rows.json", "--label", "a"], "--label is 'a': write NAME=VALUE"),
+    "label with a line end": ([*PUBLISH, "model.joblib", "-x", "rows.json", "--label", "a=b\nc"], "the value 'b\\nc'"),
+    "label twice": (
+        [*PUBLISH, "model.joblib", "-x", "rows.json", "--label", "a=1", "--label", "a=2"],
+        "--label 'a' is given twice",
     ),
     "no examples": ([*PUBLISH, "model.joblib", "-x", "none.json"], "cannot read the examples none.json"),
     "examples no JSON": ([*PUBLISH, "model.joblib", "-x", "garbage.joblib"], "are not JSON"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_registry.comparison import SignatureChange, breaking_changes, compare, signature_changes
-from model_runtime.manifest import Environment, Feature, Signature
+from model_runtime.manifest import Environment, Feature, Lineage, Signature
 from tests.model_registry.made import made
 
 NUMBER = Feature(name="sl", type="number")
@@ -185,12 +185,16 @@ def test_two_versions_differ_in_what_their_manifests_say() -> None:
         metrics={"accuracy": 0.9, "same": 1.0, "gone": 2.0},
         environment=Environment(python="3.11", machine="x86_64", packages={"numpy": "1.0", "a": "1", "same": "1"}),
         parameters={"n": 1, "flag": True, "same": None},
+        lineage=Lineage(git_commit="a", git_clean=True),
+        labels={"team": "risk", "same": "1"},
     )
     other = made(
         2,
         metrics={"accuracy": 0.95, "same": 1.0, "new": 3.0},
         environment=Environment(python="3.12", machine="aarch64", packages={"numpy": "2.0", "b": "1", "same": "1"}),
         parameters={"n": 2, "flag": 1, "same": None},
+        lineage=Lineage(git_commit="b", git_clean=True, entry="train.py"),
+        labels={"team": "fraud", "same": "1", "data": "2026"},
         estimator="tests.Other",
         signature=Signature(features=(Feature(name="y", type="number"),)),
     )
@@ -199,6 +203,8 @@ def test_two_versions_differ_in_what_their_manifests_say() -> None:
     assert found.metrics == {"accuracy": (0.9, 0.95), "gone": (2.0, None), "new": (None, 3.0)}
     assert found.packages == {"a": ("1", None), "b": (None, "1"), "numpy": ("1.0", "2.0")}
     assert found.parameters == {"n": (1, 2), "flag": (True, 1)}
+    assert found.lineage == {"git_commit": ("a", "b"), "entry": (None, "train.py")}
+    assert found.labels == {"team": ("risk", "fraud"), "data": (None, "2026")}
     assert (found.python, found.estimator) == (("3.11", "3.12"), ("tests.Model", "tests.Other"))
     assert [change.sentence for change in found.signature] == [
         "feature 'x' was removed",
