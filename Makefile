@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve stop test bench profile check fix lock clean
+.PHONY: help demo serve stop test soak models bench profile check fix lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ stop: $(READY) ## Stop what make serve started
 
 test: $(READY) ## Run every test, with branch coverage
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+soak: $(READY) ## Run what takes too long for make test: every kind of model in every form, under pandas 2 and 3
+	@$(BIN)/python -m pytest -n auto -m soak
+
+models: $(READY) ## Publish and serve every kind of model; writes docs/models.md
+	@$(BIN)/python -W ignore -m tests.model_registry.fleet page
 
 bench: $(READY) ## Measure all against the guide's recipe, MLflow, BentoML and modelstore; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
@@ -41,6 +47,8 @@ fix: $(READY) ## Apply the formatter and the lint fixes
 lock: $(READY) ## Resolve the locked requirements again
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --all-extras --python-version 3.11 pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --python-version 3.11 local/requirements.in -o local/requirements.lock
+	@# Not constrained to what Lambda's python3.11 takes: these models are published and asked, and deployed nowhere.
+	@for name in lightgbm pandas-2 pandas-3; do $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --no-header --no-annotate --python-version 3.11 tests/model_registry/fleet/$$name.in -o tests/model_registry/fleet/$$name.lock; done
 
 clean: ## Remove the environment, caches and local state (run make stop first)
 	@rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .coverage coverage.xml

@@ -3,12 +3,10 @@
 import pulumi
 
 from infra.alarms import ModelAlarms
-from infra.api import ApiArgs, ModelApi
 from infra.api_logging import ApiGatewayLogging
-from infra.api_outputs import api_outputs
+from infra.api_outputs import deploy_api
 from infra.artifact_bucket import ArtifactBucket
 from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
-from infra.custom_domain import CustomDomain
 from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction, environment
 from infra.inputs import announce_change, model_layer, own_code, resolve_release, served_format
@@ -71,16 +69,7 @@ def deploy_model(settings: Settings) -> None:
             hold_interfaces=versions.hold_interfaces,
         ),
     )
-    api = None
-    if settings.api == "rest":
-        api = ModelApi(f"{name}-api", ApiArgs(signature=manifest.signature, function=function, settings=settings))
-        for output, value in api_outputs(settings, manifest, api).items():
-            pulumi.export(output, value)
-        if settings.domain_name:
-            domain = CustomDomain(f"{name}-domain", settings=settings, rest_api=api.rest_api_id, stage=api.stage_name)
-            pulumi.export("domainUrl", f"https://{settings.domain_name}/predict")
-            pulumi.export("domainTarget", domain.target)
-            pulumi.export("domainTargetZone", domain.target_zone)
+    api = deploy_api(settings, manifest, function) if settings.api == "rest" else None
     api_name = api.api_name if api else None
     if settings.alarm_topic_arn:
         ModelAlarms(f"{name}-alarms", settings=settings, function_name=function.function_name, api_name=api_name)

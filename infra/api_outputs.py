@@ -1,11 +1,13 @@
-"""What a stack says of its API: how to call it."""
+"""A stack's API, and what the stack says of it: how to call it."""
 
 from typing import Any
 
 import pulumi
 
-from infra.api import ModelApi
+from infra.api import ApiArgs, ModelApi
 from infra.curl import get_line, post_line
+from infra.custom_domain import CustomDomain
+from infra.function import ModelFunction
 from infra.settings import Settings
 from model_runtime.manifest import Manifest
 
@@ -22,3 +24,17 @@ def api_outputs(settings: Settings, manifest: Manifest, api: ModelApi) -> dict[s
     if api.api_key_id is not None:
         outputs["apiKeyId"] = api.api_key_id
     return outputs
+
+
+def deploy_api(settings: Settings, manifest: Manifest, function: ModelFunction) -> ModelApi:
+    """The REST API, and the domain where it has one."""
+    name = settings.service
+    api = ModelApi(f"{name}-api", ApiArgs(signature=manifest.signature, function=function, settings=settings))
+    for output, value in api_outputs(settings, manifest, api).items():
+        pulumi.export(output, value)
+    if settings.domain_name:
+        domain = CustomDomain(f"{name}-domain", settings=settings, rest_api=api.rest_api_id, stage=api.stage_name)
+        pulumi.export("domainUrl", f"https://{settings.domain_name}/predict")
+        pulumi.export("domainTarget", domain.target)
+        pulumi.export("domainTargetZone", domain.target_zone)
+    return api

@@ -17,6 +17,7 @@ NAMES = {"Lambda", "MiniStack", "Python", "X_example", "X_train"}
 LONG = {
     "infra/function.py:__init__",  # a list of arguments
     "infra/private_bucket.py:__init__",  # as above
+    "infra/settings/schema.py",  # every setting, once
     "model_registry/cli/publishing.py:publish",  # a list of options
     "model_registry/registry.py",
     "model_registry/registry.py:publish",  # arguments, each explained

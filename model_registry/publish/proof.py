@@ -79,20 +79,26 @@ def prove(case: Case, kind: ProofKind, *, progress: Progress = lambda _line: Non
         EnvironmentBuildError, UvNotFoundError: the environment cannot be made.
 
     """
-    return prove_all([case], kind, progress=progress)[0]
+    (found,) = prove_all([case], kind, progress=progress)
+    if isinstance(found, ProofError):
+        raise found
+    return found
 
 
 def prove_all(
     cases: Sequence[Case], kind: ProofKind, *, progress: Progress = lambda _line: None
-) -> list[Proof | MissingModules]:
-    """Prove several versions of the same packages in one process; as `prove`, for the first that fails."""
+) -> list[Proof | MissingModules | ProofError]:
+    """Prove several versions of the same packages in one process; the error of each that is not proven in its place.
+
+    Raises ProofError where the process ends before all have answered, and what else `prove` raises.
+    """
     python = _interpreter(cases[0], kind, progress)
     rows = sum(len(case.rows) for case in cases)
     progress(f"asking the function {rows} rows")
     with _folders(cases) as (code, folders):
         _run(python, code, folders, kind, cases[0].manifest.name)
         answered = [json.loads((folder / "answers.json").read_text(encoding="utf-8")) for folder in folders]
-    return [_judged(case, found, kind) for case, found in zip(cases, answered, strict=True)]
+    return [_judged_or_refused(case, found, kind) for case, found in zip(cases, answered, strict=True)]
 
 
 def _interpreter(case: Case, kind: ProofKind, progress: Progress) -> Path:
@@ -180,6 +186,13 @@ def _environment(home: Path, kind: ProofKind) -> dict[str, str]:
     return given | shipping.ONE_THREAD
 
 
+def _judged_or_refused(case: Case, found: Mapping[str, Any], kind: ProofKind) -> Proof | MissingModules | ProofError:
+    try:
+        return _judged(case, found, kind)
+    except ProofError as error:
+        return error
+
+
 def _judged(case: Case, found: Mapping[str, Any], kind: ProofKind) -> Proof | MissingModules:
     name = case.manifest.name
     if found.get("modules"):
@@ -188,9 +201,9 @@ def _judged(case: Case, found: Mapping[str, Any], kind: ProofKind) -> Proof | Mi
         raise ProofError(f"{name} does not answer as a function: {_of_event(found)}{found['error']}")
     answers: Mapping[str, list[Any]] = found["answers"]
     compared = [(way, _compared(case.own, given)) for way, given in answers.items()]
-    for way, each in compared:
-        if any(comparison.differences for comparison in each):
-            raise ProofError(_told(case, way, each))
+    wrong = [(way, each) for way, each in compared if any(comparison.differences for comparison in each)]
+    if wrong:
+        raise ProofError(_told(case, *wrong[0], _remedy(wrong)))
     largest = [comparison.largest for _, each in compared for comparison in each]
     return Proof(
         kind=kind,
@@ -214,7 +227,23 @@ def _compared(own: Sequence[OwnAnswers], given: Sequence[Any]) -> list[Compariso
     return found
 
 
-def _told(case: Case, way: str, each: Sequence[Comparison]) -> str:
+def _remedy(wrong: Sequence[tuple[str, Sequence[Comparison]]]) -> str:
+    """What to do about the ways of asking that gave other answers."""
+    outputs = ", ".join(
+        sorted({one.output for _, each in wrong for comparison in each for one in comparison.differences})
+    )
+    if all(way != "batch" for way, _ in wrong):
+        return (
+            f"Among others these rows are answered as they should be, alone they are not: {outputs} of this estimator "
+            "is random, or depends on the other rows: leave that out of outputs"
+        )
+    return (
+        "Give X_example with the types that the model was fitted on, and more rows of them as X_train; where the "
+        f"estimator is random, or an answer depends on the other rows of a request, leave {outputs} out of outputs"
+    )
+
+
+def _told(case: Case, way: str, each: Sequence[Comparison], remedy: str) -> str:
     differences, start = [], 0
     for own, comparison in zip(case.own, each, strict=True):
         differences += [(start + one.row, one) for one in comparison.differences]
@@ -227,7 +256,7 @@ def _told(case: Case, way: str, each: Sequence[Comparison]) -> str:
     count = len({number for number, _ in differences})
     return (
         f"{case.manifest.name} answers {count} of {len(case.rows)} rows otherwise when it is served (by {way}): "
-        f"{shown}. Give X_example with the types that the model was fitted on, and more rows of them as X_train"
+        f"{shown}. {remedy}"
     )
 
 

@@ -3,6 +3,7 @@
 What the estimator is asked stays beside them: the very object that was given, or for objects the frame that they mean.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,7 +14,10 @@ from model_registry.publish.steps import First, first_steps, missing_of
 from model_registry.publish.values import plain_values
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Label, Missing
+from model_runtime.prediction import further_output
 from model_runtime.schema import Row
+
+_BLANKS = re.compile(r"\s")
 
 Kind = Literal["frame", "array", "texts", "objects", "rows"]
 
@@ -156,7 +160,7 @@ def _of_objects(estimator: Any, objects: Sequence[Mapping[str, Any]], fitted: li
     if not order or not columns[0].values:
         raise PublishError(f"{what} has no rows or no columns: give at least one of each, better three rows")
     if fitted is not None:
-        firsts = first_steps(estimator, fitted)
+        firsts = first_steps(estimator, order)
         made = {column.name: _with_marks(column.values, firsts[column.name]) for column in columns}
         return _of_frame(_frame(made), fitted, what)
     notes = (f"the model was fitted without names: its features are taken in the order {', '.join(order)}",)
@@ -180,7 +184,10 @@ def _frame(columns: Mapping[str, list[Any]]) -> Any:
 
 def _answers(estimator: Any, X: Any) -> bool:
     try:
-        estimator.predict(X)
+        if hasattr(estimator, "predict"):
+            estimator.predict(X)
+        else:
+            further_output(estimator, "transform", X)
     except Exception:  # noqa: BLE001  # whatever it is, it does not take them
         return False
     return True
@@ -191,7 +198,10 @@ def _are_numbers(columns: Sequence[Column]) -> bool:
 
 
 def _matched(names: list[str], fitted: list[str], what: str) -> list[str]:
-    """The model's order, where the names are the same."""
+    """The names in the model's order, where it was fitted on the same."""
+    spelled = {_BLANKS.sub("_", name): name for name in names}
+    if len(spelled) == len(names) and spelled.keys() == set(fitted):  # LightGBM knows "build year" as "build_year"
+        return [spelled[name] for name in fitted]
     missing = [name for name in fitted if name not in set(names)]
     unknown = [name for name in names if name not in set(fitted)]
     if missing or unknown:

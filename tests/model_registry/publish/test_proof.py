@@ -15,15 +15,18 @@ from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Lars, LinearRegression, LogisticRegression
 from sklearn.neighbors import NearestNeighbors
+from sklearn.neural_network import BernoulliRBM
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from handler.app import App
 from model_registry import Registry, Release, Storage
+from model_registry.publish.estimator import describe
 from model_runtime.errors import NotFoundError, ProofError, PublishError
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, version_key
 from model_runtime.pin import Pin
@@ -303,6 +306,41 @@ def test_a_difference_of_rounding_passes_and_a_larger_one_does_not() -> None:
     assert (compare(tied, [other]).ties, compare(tied, [other]).differences) == (1, ())
     clear = OwnAnswers([Prediction(label="a", probabilities={"a": 0.6, "b": 0.4})], Tolerance(1e-9, 1e-9))
     assert compare(clear, [Prediction(label="b", probabilities={"a": 0.6, "b": 0.4})]).differences
+
+
+def test_an_output_that_is_random_is_refused_with_the_remedy_to_leave_it_out(memory: Registry) -> None:
+    X = np.random.default_rng(0).uniform(size=(30, 4))
+    model = BernoulliRBM(2, random_state=0, n_iter=2).fit(X)
+    with pytest.raises(ProofError, match=r"score_samples of this estimator is random, .*: leave that out of outputs"):
+        memory.publish(model, name="rbm", X_example=X, outputs=["transform", "score_samples"], proof="process")
+    memory.publish(model, name="rbm", X_example=X, outputs=["transform"], proof="process")
+
+
+def test_a_transformer_of_objects_alone_is_served(memory: Registry) -> None:
+    rows: list[dict[str, Any]] = [{"city": "a", "size": 1.0}, {"city": "b", "size": 2.5}]
+    model = DictVectorizer().fit(rows)
+    release = memory.publish(model, name="objects", X_example=rows, proof="process")
+    assert [each["transform"] for each in answers(memory, release, rows)] == model.transform(rows).toarray().tolist()
+
+
+class _Renaming(LinearRegression):  # type: ignore[misc]  # scikit-learn has no types
+    """Knows its columns by other names than the frame has, as LightGBM does."""
+
+    def fit(self, X: pd.DataFrame, y: Any) -> "_Renaming":
+        super().fit(X.to_numpy(), y)
+        self.feature_names_in_ = np.array([name.replace(" ", "_") for name in X.columns])
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return super().predict(np.asarray(X))
+
+
+def test_columns_keep_their_names_where_the_estimator_writes_blanks_otherwise() -> None:
+    X = pd.DataFrame({"build year": [1.0, 2, 4], "area": [3.0, 1, 2]})
+    described = describe(_Renaming().fit(X, [1, 2, 3]), X[["area", "build year"]].iloc[:, ::-1])
+    assert [feature.name for feature in described.signature.features] == ["build year", "area"]
+    with pytest.raises(PublishError, match="lacks build_year and has year"):
+        describe(_Renaming().fit(X, [1, 2, 3]), X.rename(columns={"build year": "year"}))
 
 
 def test_each_format_is_proven_in_its_own_environment(memory: Registry) -> None:

@@ -1,0 +1,46 @@
+"""The environments in which the fleet is run: the project's own, and those of the lock files beside this one."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from model_registry.environments import RUNNING, environment_for
+from model_registry.publish.environment import read_lock
+from tests.model_registry.fleet.outcomes import Outcome
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+LOCKS = ("pandas-2", "pandas-3")
+"""Those with all other packages."""
+OWN = "the project's own"
+_SECONDS = 3600
+
+
+def run(lock: str, group: str = "") -> list[Outcome]:
+    """Run a group of the fleet, by default all other packages, in the environment that a lock file here pins."""
+    return _run(environment_for(read_lock(HERE / f"{lock}.lock"), RUNNING), group)
+
+
+def _run(python: Path, group: str) -> list[Outcome]:
+    done = subprocess.run(
+        [str(python), "-W", "ignore", "-m", "tests.model_registry.fleet", "run", *([group] if group else [])],
+        cwd=ROOT,
+        env=_variables(),
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=_SECONDS,
+    )
+    return msgspec.json.decode(done.stdout, type=list[Outcome])
+
+
+def _variables() -> Mapping[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+
+
+def everything() -> dict[str, list[Outcome]]:
+    """What the page tells, by environment: scikit-learn in the project's own, the other packages in theirs."""
+    return {OWN: _run(Path(sys.executable), "scikit-learn"), **{lock: run(lock) for lock in LOCKS}}
