@@ -77,6 +77,7 @@ def served_format(settings: Settings, manifest: Manifest) -> ModelFormat:
     """What the stack's format loads; SettingsError where the version lacks it, or has types that are not trusted."""
     try:
         model_format = manifest.model_format(settings.model_format)
+        _check_deployable(settings, manifest)
         if not set(model_format.untrusted_types) <= set(settings.trusted_types):
             # What the function trusts it decides from the file itself; this is to say so before anything is created.
             what = f"{model_format.artifact.file} of {manifest.reference}"
@@ -84,6 +85,15 @@ def served_format(settings: Settings, manifest: Manifest) -> ModelFormat:
     except ModelFormatError as error:
         raise SettingsError(f"format {settings.model_format}: {error}") from error
     return model_format
+
+
+def _check_deployable(settings: Settings, manifest: Manifest) -> None:
+    fits = manifest.deployable
+    if fits and settings.model_format not in fits:
+        raise SettingsError(
+            f"format {settings.model_format}: {manifest.reference} does not fit into a function in it, its publish "
+            f"found: deploy {' or '.join(fits)}, `pulumi config set format {fits[0]}`"
+        )
 
 
 def own_code(settings: Settings, release: Release) -> dict[str, Path]:

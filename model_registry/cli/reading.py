@@ -94,6 +94,7 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
             "packages": ", ".join(f"{name} {version}" for name, version in manifest.environment.packages.items()),
             "model.joblib": _size(manifest.artifact),
             **_formats(registry, release),
+            "deploys as": ", ".join(manifest.deployable),
             "own code": _own_code(manifest),
             "proof": _proof(manifest),
             **_origin(manifest),

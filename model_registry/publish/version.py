@@ -16,6 +16,7 @@ from model_registry.publish.estimator import Description, describe, json_row, ow
 from model_registry.publish.formats import Form, further_forms
 from model_registry.publish.lineage import checked_labels, lineage_of
 from model_registry.publish.proof import Case, MissingModules, prove
+from model_registry.publish.sizes import fitting
 from model_runtime.errors import ProofError, PublishError
 from model_runtime.manifest import (
     CODE_FILE,
@@ -117,10 +118,19 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
         draft, code = _proven(draft, described, kind, given, progress)
         for form in forms:
             _prove_form(form, draft, described, code, progress)
+    draft, notes = _sized(draft, code, kind, progress)
     further = {form.model_format.artifact.file: form.data for form in forms}
     if code.files:
         further[CODE_FILE] = code.zipped()
-    return Prepared(draft, described.stored.data, further, described.notes)
+    return Prepared(draft, described.stored.data, further, (*described.notes, *notes))
+
+
+def _sized(draft: Manifest, code: Code, kind: ProofKind, progress: Progress) -> tuple[Manifest, tuple[str, ...]]:
+    """The draft with the formats that fit into a function; a full proof alone pays for that."""
+    if kind != "full":
+        return draft, ()
+    found = fitting(draft, code.files, progress=progress)
+    return msgspec.structs.replace(draft, deployable=found.deployable), found.notes
 
 
 def _check_formats(names: Sequence[str]) -> None:

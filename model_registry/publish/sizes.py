@@ -1,0 +1,109 @@
+"""Whether the formats of a version fit into a function, found before anything is written."""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from model_registry import shipping
+from model_registry.cache import cache_folder, workspace
+from model_registry.lambda_packages.errors import IndexUnreachableError, LayerError
+from model_registry.lambda_packages.estimate import LayerSize, layer_size
+from model_registry.lambda_packages.platform import ARCHITECTURES
+from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, megabytes
+from model_registry.lambda_packages.spec import LayerSpec
+from model_runtime.errors import PublishError
+from model_runtime.manifest import FormatName, Manifest
+
+Progress = Callable[[str], None]
+
+_DECIDES = "x86_64"
+"""The architecture that a stack has unless it is told otherwise: what does not fit there is refused."""
+# Increase when a rule of `layer_size` changes the size of the same layer.
+_RECIPE = 1
+
+_Outcome = LayerSize | LayerError
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The formats that fit, empty for all as the manifest has it, and what is to be said of each."""
+
+    deployable: tuple[FormatName, ...]
+    notes: tuple[str, ...]
+
+
+def fitting(manifest: Manifest, own_code: Mapping[str, Path], *, progress: Progress = lambda _line: None) -> Fitting:
+    """Add up the layer of each format from its wheels for Lambda, for both architectures.
+
+    Raises:
+        PublishError: no format fits into a function on x86_64, by how much and what helps; or the package index does
+            not answer, so that nobody knows.
+        UvNotFoundError: uv is not installed.
+
+    """
+    progress("adding up the sizes of the packages")
+    names: list[FormatName] = ["joblib", *(name for name in ("skops", "onnx") if name in manifest.formats)]
+    wanted = [(name, architecture) for name in names for architecture in ARCHITECTURES]
+    with ThreadPoolExecutor(len(ARCHITECTURES)) as pool:
+        outcomes = pool.map(lambda each: _outcome(manifest, each[0], each[1], own_code, progress), wanted)
+        found = dict(zip(wanted, outcomes, strict=True))
+    unfit = {name: why for name in names if (why := _why_not(found[name, _DECIDES]))}
+    if len(unfit) == len(names):
+        raise PublishError(f"{manifest.name} does not fit into a function: {unfit['joblib']}")
+    notes = tuple(_note(name, {one: found[name, one] for one in ARCHITECTURES}) for name in names)
+    return Fitting(tuple(name for name in names if name not in unfit) if unfit else (), notes)
+
+
+def _outcome(
+    manifest: Manifest, name: FormatName, architecture: str, own_code: Mapping[str, Path], progress: Progress
+) -> _Outcome:
+    environment = manifest.model_format(name).environment
+    code = shipping.function_files() | ({} if name == "onnx" else dict(own_code))
+    reserve = sum(path.stat().st_size for path in code.values())
+    packages = shipping.layer_packages(environment.packages)
+    try:
+        return _kept_size(packages, environment.python, architecture, reserve, progress)
+    except IndexUnreachableError as error:
+        if architecture != _DECIDES:
+            return error
+        raise PublishError(
+            f"{error}; without it, whether {manifest.name} fits into a function is not known: publish later, or with "
+            "`--proof process`"
+        ) from error
+    except LayerError as error:
+        return error
+
+
+def _kept_size(packages: dict[str, str], python: str, architecture: str, reserve: int, progress: Progress) -> LayerSize:
+    """A layer's size, added up once for the same packages."""
+    key = LayerSpec(python, architecture, tuple(packages.items())).key
+    kept = cache_folder("sizes") / f"{key[:32]}-{_RECIPE}.json"
+    try:
+        sizes = msgspec.json.decode(kept.read_bytes(), type=tuple[PackageSize, ...])
+    except (OSError, msgspec.MsgspecError):  # not there, or cut off
+        sizes = layer_size(packages, python, architecture, progress=progress).packages
+        with contextlib.suppress(OSError), workspace(kept.parent) as work:  # a cache is no reason to fail
+            (work / kept.name).write_bytes(msgspec.json.encode(sizes))
+            (work / kept.name).replace(kept)
+    return LayerSize(sizes, LIMIT_UNZIPPED - reserve)
+
+
+def _why_not(outcome: _Outcome) -> str:
+    """Why a function cannot have it; empty where it can."""
+    return str(outcome) if isinstance(outcome, LayerError) or outcome.over else ""
+
+
+def _note(name: str, outcomes: Mapping[str, _Outcome]) -> str:
+    parts = []
+    for architecture, outcome in outcomes.items():
+        reason = _why_not(outcome)
+        if reason or isinstance(outcome, LayerError):
+            parts.append(f"not on {architecture}: {reason.splitlines()[0].removesuffix('; the largest are')}")
+        else:
+            used, limit = megabytes(outcome.unzipped_bytes), megabytes(outcome.limit)
+            parts.append(f"about {used} of {limit} on {architecture}")
+    return f"packages of {name} in a function: {'; '.join(parts)}"
