@@ -127,6 +127,8 @@ class Registry:
         types: Mapping[str, FeatureType] | None = None,
         proof: ProofKind | None = None,
         code: Sequence[Path] | bool = True,
+        packages: Mapping[str, str] | None = None,
+        without: Collection[str] = (),
         progress: Progress = SILENCE,
     ) -> Release:
         """Prove a fitted estimator, and publish it as the next version of a model.
@@ -154,6 +156,8 @@ class Registry:
                 of this environment; `none`. By default as the registry was opened.
             code: What of the owner's own code goes with the model: True for what it needs, paths of modules or package
                 folders for these as a whole, False for none.
+            packages: Exact versions by name: packages that are added to those found, or replace their versions.
+            without: Names of packages that are left out, though others require them; the proof shows that it works.
             progress: Is told what is being done, a line at a time.
 
         Raises:
@@ -181,6 +185,8 @@ class Registry:
             lock=lock,
             formats=formats,
             code=code,
+            packages=packages,
+            without=without,
             proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
         prepared = prepare(estimator, given, progress=progress)

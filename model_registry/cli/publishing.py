@@ -73,6 +73,14 @@ def publish(
         typer.Option(help="A module or package folder of your own that goes with the model; default: what it needs."),
     ] = None,
     no_code: Annotated[bool, typer.Option("--no-code", help="Take none of your own code.")] = False,
+    package: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME==VERSION of a package that is added, or replaces what was found; may be given again."),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="A package that is left out, as the model works without; may be given again."),
+    ] = None,
     proof: Annotated[
         str | None,
         typer.Option(
@@ -96,7 +104,7 @@ def publish(
 
     with known_errors():
         metrics, notes = dict(_metric(text) for text in metric or ()), list[str]()
-        labels = _labels(label or ())
+        labels, packages = _labels(label or ()), _packages(package or ())
         with talk.status(f"loading {model}"):
             estimator, data = load_file(model)
         registry = open_registry(bucket, profile, by, signing_key=signing_key)
@@ -118,6 +126,8 @@ def publish(
                 types=dict(map(_type, type_ or ())),
                 proof=proof_kind(proof),
                 code=code or not no_code,
+                packages=packages,
+                without=without or (),
                 progress=lambda line: _show(line, status, notes),
             )
         if as_json:
@@ -184,6 +194,18 @@ def _labels(texts: Sequence[str]) -> dict[str, str]:
             raise PublishError(f"--label {name!r} is given twice: give one value")
         labels[name] = value
     return labels
+
+
+def _packages(texts: Sequence[str]) -> dict[str, str]:
+    packages: dict[str, str] = {}
+    for text in texts:
+        name, separator, version = text.partition("==")
+        if not (name and separator):
+            raise PublishError(f"--package is {text!r}: write NAME==VERSION, for example pandas==2.3.2")
+        if name in packages:
+            raise PublishError(f"--package {name} is given twice: give one version")
+        packages[name] = version
+    return packages
 
 
 def _metric(text: str) -> tuple[str, float]:

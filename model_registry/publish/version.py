@@ -10,8 +10,8 @@ from typing import Any, get_args
 import msgspec
 
 from model_registry.publish.answers import RELATIVE_CONVERTED, Tolerance
+from model_registry.publish.changes import Changes, checked_changes
 from model_registry.publish.code import Code, distribution_of
-from model_registry.publish.environment import with_roots
 from model_registry.publish.estimator import Description, describe, json_row, own_code_of, rows_of
 from model_registry.publish.formats import Form, further_forms
 from model_registry.publish.lineage import checked_labels, lineage_of
@@ -69,6 +69,13 @@ class Given:
     formats: Sequence[str] = ("joblib",)
     proof: str = "full"
     code: Sequence[Path] | bool = True
+    packages: Mapping[str, str] | None = None
+    without: Collection[str] = ()
+
+    @property
+    def changes(self) -> Changes:
+        """What the owner changes about the packages."""
+        return checked_changes(self.packages, self.without)
 
 
 def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: None) -> Prepared:
@@ -84,6 +91,7 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
     _check_formats(given.formats)
     metrics, labels = _checked_metrics(given.metrics or {}), checked_labels(given.labels or {})
     given = replace(given, metrics=metrics, labels=labels)
+    changes = given.changes
     progress(f"describing the {type(estimator).__name__}")
     described = describe(
         estimator,
@@ -98,6 +106,8 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
         model_bytes=given.model_bytes,
         code=given.code,
     )
+    changes.check(described.environment)
+    described = replace(described, environment=changes.applied(described.environment, lock=given.lock))
     forms = further_forms(
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
@@ -217,7 +227,12 @@ def _with_missing(
     """The draft with the packages and the own code that the missing modules are of; ProofError where there are none."""
     more = own_code_of({*code.modules, *missing.modules}, given.code) if given.code is True else code
     roots = {*more.distributions, *filter(None, map(distribution_of, missing.modules))}
-    environment = with_roots(draft.environment, roots, lock=given.lock)
+    needed = sorted(roots & given.changes.without)
+    if needed:
+        raise ProofError(
+            f"{draft.name} does not answer without {', '.join(needed)} ({missing.said}): do not leave it out"
+        )
+    environment = given.changes.applied(draft.environment, roots, lock=given.lock)
     added = [name for name in environment.packages if name not in draft.environment.packages]
     added += [module for module in more.modules if module not in code.modules]
     if not added:

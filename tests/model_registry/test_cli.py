@@ -227,6 +227,34 @@ BAD: dict[str, tuple[list[str], str]] = {
         [*PUBLISH, "model.joblib", "-x", "rows.json", "--label", "a=1", "--label", "a=2"],
         "--label 'a' is given twice",
     ),
+    "package without version": (
+        [*PUBLISH, "model.joblib", "-x", "rows.json", "--package", "pandas>=2"],
+        "--package is 'pandas>=2': write NAME==VERSION",
+    ),
+    "package twice": (
+        [*PUBLISH, "model.joblib", "-x", "rows.json", "--package", "a==1", "--package", "a==2"],
+        "--package a is given twice",
+    ),
+    "package with a range": (
+        [*PUBLISH, "model.joblib", "-x", "rows.json", "--package", "pandas==2.*"],
+        "package pandas: '2.*' is not an exact version",
+    ),
+    "package that is an option": (
+        [*PUBLISH, "model.joblib", "-x", "rows.json", "--package=--pre==2"],
+        "'--pre' is not a package's name",
+    ),
+    "another scikit-learn": (
+        [*PUBLISH, "model.joblib", "-x", "rows.json", "--package", "scikit_learn==0.1"],
+        "scikit-learn 0.1 cannot load what scikit-learn ",
+    ),
+    "left out and not there": (
+        [*PUBLISH, "model.joblib", "-x", "rows.json", "--without", "plotly"],
+        "plotly cannot be left out, the model has ",
+    ),
+    "given and left out": (
+        [*PUBLISH, "model.joblib", "-x", "rows.json", "--without", "SciPy", "--package", "scipy==1.0"],
+        "scipy is both given and left out",
+    ),
     "no examples": ([*PUBLISH, "model.joblib", "-x", "none.json"], "cannot read the examples none.json"),
     "examples no JSON": ([*PUBLISH, "model.joblib", "-x", "garbage.joblib"], "are not JSON"),
     "examples no list": ([*PUBLISH, "model.joblib", "-x", "scalar.json"], "hold a int: give a list"),
