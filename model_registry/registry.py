@@ -202,7 +202,7 @@ class Registry:
         return self._versions.add(name, prepared.data, manifest_of, further=prepared.further, sign=sign)
 
     def copy(self, address: str, target: "Registry") -> Release:
-        """Copy a version to another bucket or account: the same number, bytes, digests and signature.
+        """Copy a version to another bucket or account: the same number, bytes, digests and signing.
 
         ConflictError where the number is taken there by other bytes; where it is the same version, nothing is done.
         """
@@ -226,7 +226,7 @@ class Registry:
         """A version's files one by one, so that memory holds one of them: the model first, the signing last."""
         for artifact in files_of(release.manifest):
             yield artifact.file, self._versions.file_bytes(release, artifact)
-        signature = self._versions.signature_bytes(VersionRef(release.manifest.name, release.manifest.version))
+        signature = self._versions.signing_bytes(VersionRef(release.manifest.name, release.manifest.version))
         if signature is not None:
             yield SIGNING_FILE, signature
 
@@ -261,7 +261,7 @@ class Registry:
     def pin(self, address: str | reference.Reference) -> Pin:
         """The version that an address names and the digest of its manifest, in one request.
 
-        With trusted keys in as many as `resolve` takes, as the signature is checked.
+        With trusted keys in as many as `resolve` takes, as who signed it is checked.
         """
         ref = reference.parse(address) if isinstance(address, str) else address
         if isinstance(ref, TagRef) and not self._trusted_keys:

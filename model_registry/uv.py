@@ -118,9 +118,7 @@ def find_uv() -> str:
     except (ImportError, FileNotFoundError, AttributeError) as error:  # the last for another module that is called uv
         on_path = shutil.which("uv")
         if on_path is None:
-            raise UvNotFoundError(
-                "uv, which installs packages, is not installed: run `pip install uv`, or install the extra `deploy`"
-            ) from error
+            raise UvNotFoundError("uv, which installs packages, is not installed: run `pip install uv`") from error
         return on_path
 
 

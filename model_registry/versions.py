@@ -132,7 +132,7 @@ class Versions:
         if stored is None:
             raise NotFoundError(f"there is no version {ref}: {ref.name} has {_shown(self.known_numbers(ref.name))}")
         if trusted_keys:
-            verify(stored.data, self.signature_bytes(ref), trusted_keys, what=str(ref))
+            verify(stored.data, self.signing_bytes(ref), trusted_keys, what=str(ref))
         try:
             manifest = decode_manifest(stored.data)
             files_of(manifest)
@@ -145,8 +145,8 @@ class Versions:
             )
         return Release(manifest, stored.data)
 
-    def signature_bytes(self, ref: VersionRef) -> bytes | None:
-        """The signature beside a version's manifest as stored, not checked; None where there is none."""
+    def signing_bytes(self, ref: VersionRef) -> bytes | None:
+        """What is beside a signed manifest, as stored and not checked; None where there is none."""
         stored = self._storage.read(version_key(ref.name, ref.version, SIGNING_FILE))
         return None if stored is None else stored.data
 

@@ -1,7 +1,7 @@
-"""A manifest's signature: the record beside the manifest, public keys as text, the check.
+"""Signed manifests: the record beside the manifest, public keys as text, the check.
 
 The function imports this module when its stack trusts a key, so it is light: `cryptography` is imported only where a
-signature is checked. Keys are made and used by `model_registry.signing`.
+signed manifest is checked. Keys are made and used by `model_registry.signing`.
 """
 
 import base64
@@ -14,7 +14,7 @@ import msgspec
 from model_runtime.errors import SigningError
 
 SIGNING_FILE = "manifest.sig"
-"""Written before the manifest, which commits the version: a committed version never waits for its signature."""
+"""Written before the manifest, which commits the version: a committed version never waits for it."""
 
 FORMAT = 1
 ALGORITHM: Final = "ed25519"
@@ -26,7 +26,7 @@ _PREFIX = f"{ALGORITHM}:"
 
 
 class ManifestSigning(msgspec.Struct, frozen=True, kw_only=True):
-    """What lies beside a manifest: the signature of its exact bytes, in base64, and the key that it says made it."""
+    """What lies beside a manifest: its exact bytes as signed, in base64, and the key that it says signed them."""
 
     format: int = FORMAT
     algorithm: Literal["ed25519"] = ALGORITHM
@@ -35,7 +35,7 @@ class ManifestSigning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def message(manifest_bytes: bytes) -> bytes:
-    """What is signed for a manifest. Its name and version are in it, so no signature fits another version."""
+    """What is signed for a manifest. Its name and version are in it, so it fits no other version."""
     return _DOMAIN + manifest_bytes
 
 
@@ -68,18 +68,17 @@ def verify(manifest_bytes: bytes, signature: bytes | None, trusted_keys: Sequenc
     """
     if signature is None:
         raise SigningError(
-            f"the manifest of {what} is not signed, and a signature is required here: "
-            "publish the model again with the signing key"
+            f"the manifest of {what} is not signed, and must be here: publish the model again with the signing key"
         )
     record = _decode(signature, what)
     value = _base64(record.signature)
     if value is None:
-        raise SigningError(f"the signature of {what} is not base64: {_DISTRUST}")
+        raise SigningError(f"manifest.sig of {what} is not base64: {_DISTRUST}")
     # The key that the record names is only its word: each trusted one is tried.
     if not any(_fits(public_key_bytes(key), value, message(manifest_bytes)) for key in trusted_keys):
         trusted = ", ".join(trusted_keys) or "none"
         raise SigningError(
-            f"the signature of {what} is not by a trusted key over this manifest "
+            f"manifest.sig of {what} is not by a trusted key over this manifest "
             f"(it says that it is by {record.public_key[:80]}, trusted: {trusted}): {_DISTRUST}"
         )
 
@@ -91,10 +90,10 @@ def _decode(data: bytes, what: str) -> ManifestSigning:
     try:
         record = msgspec.json.decode(data, type=ManifestSigning)
     except msgspec.MsgspecError as error:
-        raise SigningError(f"the signature of {what} cannot be read ({error}): {_DISTRUST}") from error
+        raise SigningError(f"manifest.sig of {what} cannot be read ({error}): {_DISTRUST}") from error
     if record.format != FORMAT:
         raise SigningError(
-            f"the signature of {what} has format {record.format}, this release reads {FORMAT}: "
+            f"manifest.sig of {what} has format {record.format}, this release reads {FORMAT}: "
             "use the release that wrote it"
         )
     return record
@@ -113,7 +112,7 @@ def _fits(public_key: bytes, signature: bytes, data: bytes) -> bool:
     return True
 
 
-NO_CRYPTOGRAPHY = "signatures need the package cryptography: `pip install 'sklearn-on-lambda[signing]'`"
+NO_CRYPTOGRAPHY = "checking who signed needs the package cryptography: `pip install 'sklearn-on-lambda[signing]'`"
 
 
 def _base64(text: str) -> bytes | None:

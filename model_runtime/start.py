@@ -130,7 +130,7 @@ def _load(
     formats.import_libraries(model_format)  # while the download runs
     clock.lap("import")
     if signature is not None:
-        _check_signature(manifest_bytes.result(), signature.result(), deployment)
+        _check_signed(manifest_bytes.result(), signature.result(), deployment)
     manifest = _verified_manifest(manifest_bytes.result(), pin)
     data = model_bytes.result()
     clock.lap("fetch")
@@ -169,7 +169,7 @@ def _trusted_types(text: str) -> tuple[str, ...]:
         raise LoadError(f"MODEL_TRUSTED_TYPES: {error}") from error
 
 
-def _check_signature(manifest_bytes: bytes, signature: bytes, deployment: Deployment) -> None:
+def _check_signed(manifest_bytes: bytes, signature: bytes, deployment: Deployment) -> None:
     try:
         verify(manifest_bytes, signature, deployment.public_keys, what=str(deployment.pin))
     except SigningError as error:

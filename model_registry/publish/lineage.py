@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-import model_registry
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Lineage
 
@@ -105,7 +104,7 @@ def _script() -> Path | None:
         return session.absolute() if session.suffix == ".ipynb" and session.parent.is_dir() else None
     path = Path(named).resolve()
     folders = [sysconfig.get_path(name) for name in ("scripts", "stdlib", "purelib", "platlib")]
-    others = [Path(model_registry.__file__).parent, *map(Path, folders)]
+    others = [Path(__file__).parents[1], *map(Path, folders)]
     installed = any(path.is_relative_to(folder.resolve()) for folder in others)
     return None if installed or not path.is_file() else path
 

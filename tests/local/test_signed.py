@@ -12,6 +12,7 @@ from local.ministack import LocalAws
 from model_registry import Registry, Storage
 from model_registry.shipping import function_requirements
 from model_registry.signing import Signer, generate_key
+from model_runtime.errors import IntegrityError
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, version_key
 from model_runtime.signing import SIGNING_FILE
 from tests.local.stacks import Deployed
@@ -68,7 +69,7 @@ def test_a_signed_model_is_served_and_a_function_that_trusts_another_key_refuses
     refused = stack.post(GUIDE_EVENT)
     assert refused.status == 503
     assert signer.public_key not in str(refused.body)
-    assert "the signature of iris/1 is not by a trusted key" in stack.log()[-1]["reason"]
+    assert "manifest.sig of iris/1 is not by a trusted key" in stack.log()[-1]["reason"]
 
 
 def test_a_model_whose_signature_was_taken_away_is_not_served(
@@ -99,12 +100,18 @@ def test_what_somebody_without_the_key_published_is_not_deployed(
     assert manifest != release.manifest_bytes
     for file, content in ((MODEL_FILE, data), (MANIFEST_FILE, manifest)):
         s3.put_object(Bucket=bucket, Key=version_key("iris", 1, file), Body=content)
+    with pytest.raises(IntegrityError, match="is not the one that iris@dev was pointed at"):
+        theirs.tag("iris/1", "dev")
+    for key in (*storage.keys("models/iris/tags/"), *storage.keys("models/iris/history/")):
+        storage.delete(key)  # without the history nothing says otherwise
     theirs.tag("iris/1", "dev")
     assert theirs.read_model(theirs.resolve("iris@dev")) == data, "the version is consistent"
     for signature in (None, Signer.from_pem(generate_key()[0]).sign(manifest)):
         if signature is not None:
             s3.put_object(Bucket=bucket, Key=version_key("iris", 1, SIGNING_FILE), Body=signature)
-        with pytest.raises(pulumi.RunError, match="the signature of iris/1 is not by a trusted key over this manifest"):
+        with pytest.raises(
+            pulumi.RunError, match=r"manifest\.sig of iris/1 is not by a trusted key over this manifest"
+        ):
             stack.up()
 
 
