@@ -102,4 +102,4 @@ def test_columns_of_strings_are_served_and_an_unknown_one_is_refused(onnx_aws: L
     stack = Deployed(onnx_aws, "dev", tmp_path, {"registryBucket": bucket, "format": "onnx", "model": "paint"}).up()
     answer = stack.post({"colour": "red", "size": 1.5})
     assert (answer.status, answer.body["label"]) == (200, int(estimator.predict(frame[:1])[0]))
-    assert stack.post({"colour": "mauve", "size": 1.5}).status == 400
+    assert stack.post({"colour": "mauve", "size": 1.5}).status == 422
