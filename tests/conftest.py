@@ -41,11 +41,15 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """One MiniStack for all tests, IAM enforced; its Python environment is the project's, in `.local`."""
     with local_aws(tmp_path_factory.mktemp("aws")) as running:
-        # As in an account in use: some role is there by which API Gateway writes its logs.
-        role = "arn:aws:iam::000000000000:role/logs-of-api-gateway"
-        patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
-        running.client("apigateway").update_account(patchOperations=patch)
+        let_gateway_log(running)
         yield running
+
+
+def let_gateway_log(aws: LocalAws) -> None:
+    """As in an account in use: some role is there by which API Gateway writes its logs."""
+    role = "arn:aws:iam::000000000000:role/logs-of-api-gateway"
+    patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
+    aws.client("apigateway").update_account(patchOperations=patch)
 
 
 def new_bucket(aws: LocalAws) -> str:

@@ -19,7 +19,7 @@ from model_registry import Storage
 from model_registry.environments import find_interpreter
 from model_runtime.errors import InterpreterNotFoundError
 from model_runtime.manifest import MODEL_FILE, version_key
-from tests.conftest import new_bucket
+from tests.conftest import let_gateway_log, new_bucket
 from tests.local.stacks import Deployed, registry_of
 from training.train_iris import GUIDE_EVENT, Trained, publish
 
@@ -41,6 +41,7 @@ def onnx_aws(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             raise
         pytest.skip(f"the format onnx needs Python {PYTHON} to be served: {error}")
     with local_aws(tmp_path_factory.mktemp("aws-onnx"), python=PYTHON) as running:
+        let_gateway_log(running)
         yield running
 
 
