@@ -96,6 +96,32 @@ def signature_changes(old: Signature, new: Signature) -> Iterator[SignatureChang
         yield _breaking("answers have no probabilities any more")
     if new.probabilities and not old.probabilities:
         yield _compatible("answers have probabilities now")
+    yield from _output_changes(old, new)
+
+
+def _output_changes(old: Signature, new: Signature) -> Iterator[SignatureChange]:
+    """Outputs beside labels, values and probabilities. Format 1 does not say how many values a regressor gives."""
+    if None not in {old.targets, new.targets} and old.targets != new.targets:
+        yield _breaking(f"answers have {new.targets} outputs, before {old.targets}")
+    yield from (_breaking(f"answers have no {name} any more") for name in old.methods if name not in new.methods)
+    yield from (_compatible(f"answers have {name} now") for name in new.methods if name not in old.methods)
+    if "quantiles" in old.methods and "quantiles" in new.methods:
+        gone = [level for level in old.quantiles if level not in new.quantiles]
+        yield from (_breaking(f"answers have no quantile {level} any more") for level in gone)
+    if new.null_outputs and not old.null_outputs:
+        yield _breaking("answers may be null")
+
+
+def _category_changes(old: Feature, new: Feature) -> Iterator[SignatureChange]:
+    """Values of a categorical feature; where it may be missing, a value that is no category counts as that."""
+    if new.categories is None or new.nullable:
+        return
+    if old.categories is None:
+        yield _breaking(f"feature {old.name!r} takes categories only, before any {old.type}")
+        return
+    gone = [value for value in old.categories if value not in new.categories]
+    if gone:
+        yield _breaking(f"feature {old.name!r} takes {', '.join(map(repr, gone))} no more")
 
 
 def _feature_changes(old: Signature, new: Signature) -> Iterator[SignatureChange]:
@@ -124,6 +150,7 @@ def _changes_of_feature(old: Feature, new: Feature) -> Iterator[SignatureChange]
         yield _breaking(f"feature {old.name!r} cannot be left out or null any more")
     if new.nullable and not old.nullable:
         yield _compatible(f"feature {old.name!r} may be left out or null now")
+    yield from _category_changes(old, new)
 
 
 def _label_changes(old: tuple[Label, ...] | None, new: tuple[Label, ...] | None) -> Iterator[SignatureChange]:

@@ -188,4 +188,4 @@ def proof_kind(text: str | None) -> ProofKind | None:
     for kind in kinds:
         if text == kind:
             return kind
-    raise PublishError(f"--proof is {text!r}: take one of {', '.join(kinds)}")
+    raise PublishError(f"the proof is {text!r} (--proof or MODEL_REGISTRY_PROOF): take one of {', '.join(kinds)}")

@@ -199,7 +199,7 @@ def _imports(module: str, file: Path) -> Iterator[str]:
         tree = ast.parse(file.read_bytes(), filename=str(file))
     except (OSError, SyntaxError, ValueError) as error:
         raise PublishError(
-            f"the model needs {module}, and {file.name} cannot be read as Python ({error}): mend it"
+            f"own code has {module}, and {file.name} cannot be read as Python ({error}): mend it"
         ) from error
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(tree):
@@ -229,8 +229,13 @@ def _check(files: Mapping[str, Path], *, limited: bool) -> None:
                 f"own code has the compiled file {name}: publish it as a package with wheels for Linux on an index"
             )
         data = path.read_bytes()
-        if _SECRET_NAME.fullmatch(path.name) or _SECRET_TEXT.search(data):
+        if _SECRET_NAME.fullmatch(path.name):
             raise PublishError(f"own code has {name}, which looks like a credential: move it out of the package")
+        if found := _SECRET_TEXT.search(data):
+            line = data.count(b"\n", 0, found.start()) + 1
+            raise PublishError(
+                f"own code has {name}, whose line {line} looks like a credential: read it from the environment instead"
+            )
         size += len(data)
     if limited and size > MOST_BYTES:
         largest = sorted(files, key=lambda name: -files[name].stat().st_size)[:3]

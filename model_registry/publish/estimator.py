@@ -213,7 +213,12 @@ def load_file(path: Path) -> tuple[Any, bytes]:
             f"{error.current_sklearn_version}: publish from the environment that trained it"
         ) from error
     except Exception as error:  # unpickling a foreign file can raise anything
-        raise PublishError(f"{path} cannot be loaded by joblib ({type(error).__name__}: {error})") from error
+        remedy = ""
+        if isinstance(error, AttributeError) and "__main__" in str(error):
+            remedy = (
+                ": what a script defines itself is not in its file; publish from the script, or move it into a module"
+            )
+        raise PublishError(f"{path} cannot be loaded by joblib ({type(error).__name__}: {error}){remedy}") from error
 
 
 def _parameters(estimator: Any) -> dict[str, Any]:

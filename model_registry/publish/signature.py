@@ -91,6 +91,20 @@ def _check_declared(columns: Sequence[Column], declared: Declared) -> None:
     for name, kind in declared.types.items():
         if kind not in get_args(FeatureType):
             raise PublishError(f"the type of {name!r} is declared as {kind!r}: take {', '.join(get_args(FeatureType))}")
+        column = next(column for column in columns if column.name == name)
+        odd = next((value for value in column.values if not _is_of(kind, value)), None)
+        if odd is not None:
+            raise PublishError(
+                f"the type of {name!r} is declared as {kind}, and a row has {odd!r}: declare what they are"
+            )
+
+
+def _is_of(kind: FeatureType, value: Any) -> bool:
+    if value is None:
+        return True
+    if kind == "integer":
+        return not isinstance(value, bool) and isinstance(value, int | float) and value == int(value)
+    return _kind(value) == kind or (kind == "number" and _kind(value) == "integer")
 
 
 def _merged(columns: Sequence[Column]) -> Column:
@@ -330,7 +344,7 @@ def _without_untakeable(
             if not _is_answered(estimator, form, gap):
                 if not isinstance(declared.nullable, bool) and feature.name in declared.nullable:
                     raise PublishError(
-                        f"{feature.name!r} is declared to be nullable, and the model refuses a gap there"
+                        f"{feature.name!r} is declared to be nullable, and the model refuses a gap: impute first"
                     )
                 refused.append(feature.name)
                 feature = msgspec.structs.replace(feature, nullable=False, missing=None)  # noqa: PLW2901  # the one that is kept

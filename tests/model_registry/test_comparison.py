@@ -230,3 +230,48 @@ def test_comparing_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"sklearn", "numpy", "joblib", "boto3", "obstore"}.isdisjoint(done.stdout.split())
     assert "msgspec" in done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence", "breaking"),
+    [
+        ({"methods": ("std",)}, {}, "answers have no std any more", True),
+        ({}, {"methods": ("std",)}, "answers have std now", False),
+        ({"targets": 1}, {"targets": 2}, "answers have 2 outputs, before 1", True),
+        ({"null_outputs": False}, {"null_outputs": True}, "answers may be null", True),
+        (
+            {"methods": ("quantiles",), "quantiles": (0.1, 0.9)},
+            {"methods": ("quantiles",), "quantiles": (0.1,)},
+            "answers have no quantile 0.9 any more",
+            True,
+        ),
+    ],
+)
+def test_outputs_that_come_and_go_are_told(
+    old: dict[str, Any], new: dict[str, Any], sentence: str, *, breaking: bool
+) -> None:
+    features = (Feature(name="x", type="number"),)
+    one, other = (made(signature=Signature(features=features, output="value", **more)) for more in (old, new))
+    found = compare(one, other)
+    assert [(change.sentence, change.is_breaking) for change in found.signature] == [(sentence, breaking)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "nullable", "sentence"),
+    [
+        (("a", "b"), ("a",), False, "feature 'x' takes 'b' no more"),
+        (None, ("a",), False, "feature 'x' takes categories only, before any string"),
+        (("a",), ("a", "b"), False, None),
+        (("a", "b"), ("a",), True, None),
+    ],
+)
+def test_a_category_that_is_gone_breaks_callers_where_it_is_refused(
+    before: tuple[str, ...] | None, after: tuple[str, ...], sentence: str | None, *, nullable: bool
+) -> None:
+    one, other = (
+        made(signature=Signature(features=(Feature(name="x", type="string", nullable=nullable, categories=each),)))
+        for each in (before, after)
+    )
+    assert [change.sentence for change in compare(one, other).signature if change.is_breaking] == (
+        [sentence] if sentence else []
+    )

@@ -433,7 +433,7 @@ def test_what_may_be_missing_and_types_can_be_declared(memory: Registry) -> None
     assert (plain.type, plain.nullable) == ("number", False), "forests bear gaps, and were not made for them"
     assert (declared.type, declared.nullable) == ("integer", True)
     logistic = LogisticRegression().fit(X, [0, 1, 0, 1] * 10)
-    with pytest.raises(PublishError, match="'a' is declared to be nullable, and the model refuses a gap there"):
+    with pytest.raises(PublishError, match="'a' is declared to be nullable, and the model refuses a gap: impute first"):
         memory.publish(logistic, name="declared", X_example=X[:4], nullable=["a"])
     refused: list[dict[str, Any]] = [{"nullable": ["c"]}, {"types": {"c": "number"}}]
     for wrong in refused:
