@@ -80,3 +80,24 @@ def test_callers_see_the_types_of_the_package(environment: Path, tmp_path: Path)
     said = checked(environment, tmp_path, CALLER + 'registry.publish(1, nmae="iris")\nregistry.resolve(1)\n')
     assert 'Unexpected keyword argument "nmae"' in said
     assert 'Argument 1 to "resolve" of "Registry" has incompatible type "int"' in said
+
+
+PUBLISHER = """
+import numpy as np
+from obstore.store import MemoryStore
+from sklearn.linear_model import LogisticRegression
+
+from model_registry import Registry, Storage
+
+X = np.arange(8.0).reshape(4, 2)
+registry = Registry(Storage(MemoryStore(), "memory"), actor="a caller", proof="process")
+manifest = registry.publish(LogisticRegression().fit(X, [0, 0, 1, 1]), name="made", X_example=X).manifest
+print(manifest.reference, manifest.proof.kind, manifest.proof.rows)
+"""
+
+
+def test_an_installed_package_proves_what_it_publishes(environment: Path, tmp_path: Path) -> None:
+    """The function's own code is in the wheel, as a proof runs it."""
+    (tmp_path / "publisher.py").write_text(PUBLISHER)
+    printed = run(str(environment / "bin" / "python"), "publisher.py", cwd=tmp_path)
+    assert printed == "made/1 process 4\n"

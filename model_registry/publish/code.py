@@ -9,7 +9,6 @@ import importlib.util
 import io
 import re
 import sys
-import sysconfig
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,14 +79,9 @@ def distribution_of(module: str) -> str | None:
     if path is None:
         parent = module.rpartition(".")[0]
         return distribution_of(parent) if parent else None
-    if not any(path.is_relative_to(folder) for folder in _site_packages()):
-        return None
-    candidates = [str(canonicalize_name(name)) for name in _by_module().get(module.partition(".")[0], ())]
-    owners = list(dict.fromkeys(candidates))
-    if len(owners) > 1:  # distributions that share a namespace package
-        owners = [name for name in owners if _has_file(name, path)] or owners
-    owner = owners[0] if owners else None
-    return None if owner is None or _is_from_elsewhere(owner) else owner
+    names = dict.fromkeys(_by_module().get(module.partition(".")[0], ()))
+    owner = next((name for name in names if _has_file(name, path)), None)
+    return None if owner is None or _is_from_elsewhere(owner) else str(canonicalize_name(owner))
 
 
 def _is_of_python(module: str) -> bool:
@@ -100,15 +94,18 @@ def _by_module() -> Mapping[str, list[str]]:
     return metadata.packages_distributions()
 
 
-@cache
-def _site_packages() -> tuple[Path, ...]:
-    return tuple({Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")})
-
-
-@cache
 def _has_file(distribution: str, path: Path) -> bool:
-    files = metadata.distribution(distribution).files or ()
-    return any(Path(str(file.locate())).resolve() == path for file in files if file.name == path.name)
+    """Whether a distribution installed this file: one beside it may have the same name, as a `uv.py` of the owner's."""
+    base, files = _files(distribution)
+    return path.is_relative_to(base) and (files is None or path.relative_to(base).as_posix() in files)
+
+
+@cache
+def _files(distribution: str) -> tuple[Path, frozenset[str] | None]:
+    """Where a distribution is, and its files; None where its installer kept no record of them."""
+    found = metadata.distribution(distribution)
+    base = Path(str(found.locate_file(""))).resolve()
+    return base, None if found.files is None else frozenset(file.as_posix() for file in found.files)
 
 
 @cache
