@@ -1,6 +1,7 @@
 """Whether the formats of a version fit into a function, found before anything is written."""
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import msgspec
 
 from model_registry import shipping
 from model_registry.cache import cache_folder, workspace
-from model_registry.lambda_packages.errors import IndexUnreachableError, LayerError
+from model_registry.lambda_packages.errors import IndexUnreachableError, LayerError, WheelNotFoundError
 from model_registry.lambda_packages.estimate import LayerSize, layer_size
 from model_registry.lambda_packages.platform import ARCHITECTURES
 from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, megabytes
@@ -24,6 +25,7 @@ _DECIDES = "x86_64"
 """The architecture that a stack has unless it is told otherwise: what does not fit there is refused."""
 # Increase when a rule of `layer_size` changes the size of the same layer.
 _RECIPE = 1
+_REFUSED_SECONDS = 24 * 3600
 
 _Outcome = LayerSize | LayerError
 
@@ -85,11 +87,27 @@ def _kept_size(packages: dict[str, str], python: str, architecture: str, reserve
     try:
         sizes = msgspec.json.decode(kept.read_bytes(), type=tuple[PackageSize, ...])
     except (OSError, msgspec.MsgspecError):  # not there, or cut off
-        sizes = layer_size(packages, python, architecture, progress=progress).packages
+        sizes = _added_up(packages, python, architecture, kept.with_suffix(".txt"), progress)
         with contextlib.suppress(OSError), workspace(kept.parent) as work:  # a cache is no reason to fail
             (work / kept.name).write_bytes(msgspec.json.encode(sizes))
             (work / kept.name).replace(kept)
     return LayerSize(sizes, LIMIT_UNZIPPED - reserve)
+
+
+def _added_up(
+    packages: dict[str, str], python: str, architecture: str, refused: Path, progress: Progress
+) -> tuple[PackageSize, ...]:
+    """The sizes of the packages. That one has no wheel takes long to explain and is kept for a day: it may get one."""
+    with contextlib.suppress(OSError):
+        if time.time() - refused.stat().st_mtime < _REFUSED_SECONDS:
+            raise WheelNotFoundError(refused.read_text(encoding="utf-8"))
+    try:
+        return layer_size(packages, python, architecture, progress=progress).packages
+    except WheelNotFoundError as error:
+        with contextlib.suppress(OSError), workspace(refused.parent) as work:
+            (work / refused.name).write_text(str(error), encoding="utf-8")
+            (work / refused.name).replace(refused)
+        raise
 
 
 def _why_not(outcome: _Outcome) -> str:

@@ -10,6 +10,10 @@ from sklearn.linear_model import LinearRegression
 from infra.inputs import served_format
 from infra.settings import SettingsError
 from model_registry import Registry, Storage
+from model_registry.lambda_packages.errors import WheelNotFoundError
+from model_registry.lambda_packages.estimate import LayerSize
+from model_registry.lambda_packages.size import PackageSize
+from model_registry.publish import sizes
 from model_registry.publish.sizes import fitting
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Artifact, Environment, ModelFormat
@@ -80,3 +84,20 @@ def test_an_index_that_does_not_answer_stops_it_unless_the_size_is_known_already
     monkeypatch.setenv("SKLEARN_ON_LAMBDA_CACHE", str(tmp_path / "others"))
     with pytest.raises(PublishError, match=r"does not answer: (.|\n)*publish later, or with `--proof process`"):
         fitting(MANIFEST, {})
+
+
+def test_a_missing_wheel_is_explained_once_a_day(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def refusing(_packages: dict[str, str], _python: str, architecture: str, **_more: object) -> LayerSize:
+        asked.append(architecture)
+        if architecture == "arm64":
+            raise WheelNotFoundError("joblib 1.5.2 has no wheel for it")
+        return LayerSize((PackageSize("joblib", "1.5.2", 1),), 100)
+
+    monkeypatch.setenv("SKLEARN_ON_LAMBDA_CACHE", str(tmp_path))
+    monkeypatch.setattr(sizes, "layer_size", refusing)
+    notes = [fitting(MANIFEST, {}).notes for _ in range(2)]
+    assert notes[0] == notes[1]
+    assert "not on arm64: joblib 1.5.2 has no wheel for it" in notes[0][0]
+    assert sorted(asked) == ["arm64", "x86_64"]
