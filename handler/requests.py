@@ -62,7 +62,10 @@ class Request:
 
     def media_type(self, known: Sequence[str]) -> str:
         """The body's type, JSON where it is not named; Problem for one that is not read here."""
-        media, _, parameters = self.header("Content-Type").partition(";")
+        given = self.header("Content-Type")
+        if given in known:
+            return given
+        media, _, parameters = given.partition(";")
         media = media.strip().lower() or JSON
         charsets = (each.partition("=")[2] for each in parameters.split(";") if "charset=" in each.lower())
         if media not in known or next(charsets, "utf-8").strip(' "').lower() not in {"utf-8", "utf8", "us-ascii"}:

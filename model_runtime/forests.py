@@ -8,7 +8,6 @@ Light: imports nothing of scikit-learn.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
@@ -41,17 +40,16 @@ class Change:
         """Prepare a change of an object's attribute."""
         return cls(vars(found), name, value, vars(found).get(name, _ABSENT))
 
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Set the attribute for the length of the block."""
+    def apply(self) -> None:
+        """Set the attribute; `undo` puts back what it was."""
         self.attributes[self.name] = self.value
-        try:
-            yield
-        finally:
-            if self.own is _ABSENT:
-                self.attributes.pop(self.name, None)
-            else:
-                self.attributes[self.name] = self.own
+
+    def undo(self) -> None:
+        """Put back what the attribute was."""
+        if self.own is _ABSENT:
+            self.attributes.pop(self.name, None)
+        else:
+            self.attributes[self.name] = self.own
 
 
 class DirectForest:

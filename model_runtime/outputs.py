@@ -9,7 +9,7 @@ Light: numpy is imported by the model anyway.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from model_runtime.forests import Change, direct_forests, one_thread, sklearn_name
@@ -67,10 +67,13 @@ class ProvenOutputs:
 
 @contextmanager
 def _applied(changes: Sequence[Change]) -> Iterator[None]:
-    with ExitStack() as stack:
+    try:
         for change in changes:
-            stack.enter_context(change.applied())
+            change.apply()
         yield
+    finally:
+        for change in reversed(changes):
+            change.undo()
 
 
 def _in_one_pass(estimator: Any, inputs: Any, *, probabilities: bool) -> Outputs:
