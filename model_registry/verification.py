@@ -5,7 +5,6 @@ set there. That is not a sandbox: a pickle can do whatever its user may do on th
 """
 
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import model_runtime
+from model_registry import processes
 from model_registry.environments import environment_for
 from model_registry.reference import Reference
 from model_registry.release import Release
@@ -128,16 +128,11 @@ def _replay(manifest: Manifest, model_format: str, folder: Path, python: Path) -
     home = folder / "home"
     home.mkdir()
     try:
-        done = subprocess.run(  # noqa: S603  # the interpreter that was just made, and our own program
-            [str(python), "-I", "-c", _PROGRAM, str(code), str(folder), model_format],
+        done = processes.run(
+            [python, "-I", "-c", _PROGRAM, code, folder, model_format],
             cwd=home,
-            env={"HOME": str(home), "TMPDIR": str(home), "PATH": os.defpath} | _windows_needs(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=_REPLAY_SECONDS,
+            env=processes.bare_environment(home),
+            seconds=_REPLAY_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
         raise VerificationError(
@@ -152,11 +147,6 @@ def _replay(manifest: Manifest, model_format: str, folder: Path, python: Path) -
             "publish it again from the environment that trained it"
         )
     return found
-
-
-def _windows_needs() -> dict[str, str]:
-    """Windows starts no program without its own folder; nothing elsewhere."""
-    return {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if "SYSTEMROOT" in os.environ else {}
 
 
 def _what(manifest: Manifest, model_format: str) -> str:

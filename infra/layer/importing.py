@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from packaging.version import Version
 
 from infra.layer import imports
+from model_registry import processes
 from model_registry.lambda_packages.errors import LayerImportError
 from model_registry.lambda_packages.platform import Runtime, machine
 
@@ -59,16 +60,11 @@ def import_all(
     home.mkdir()
     program = [*command, interpreter, "-I", "-S", "-B", "-W", "ignore", imports.__file__]
     try:
-        done = subprocess.run(  # noqa: S603  # an interpreter that uv found, and modules of packages that it installed
-            [*program, str(folder / runtime.site_packages), *modules],
+        done = processes.run(
+            [*program, folder / runtime.site_packages, *modules],
             cwd=home,
             env={"HOME": str(home), "PATH": os.defpath, "LD_LIBRARY_PATH": str(folder / "lib"), "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
+            seconds=_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
         raise LayerImportError(

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from model_registry import shipping
+from model_registry import processes, shipping
 from model_registry.environments import environment_for, find_interpreter
 from model_registry.publish.answers import Comparison, OwnAnswers, compare
 from model_runtime.errors import InterpreterNotFoundError, ProofError
@@ -156,16 +156,11 @@ def _write(case: Case, folder: Path) -> None:
 def _run(python: Path, code: Path, folders: Sequence[Path], kind: ProofKind, name: str) -> None:
     isolated = ["-I"] if kind == "full" else []
     try:
-        done = subprocess.run(  # noqa: S603  # the interpreter that was just made, and our own program
-            [str(python), *isolated, "-W", "ignore", "-c", _PROGRAM, str(code), *map(str, folders)],
+        done = processes.run(
+            [python, *isolated, "-W", "ignore", "-c", _PROGRAM, code, *folders],
             cwd=code if kind == "full" else None,
             env=_environment(folders[0], kind),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=_SECONDS,
+            seconds=_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
         raise ProofError(
@@ -178,9 +173,7 @@ def _run(python: Path, code: Path, folders: Sequence[Path], kind: ProofKind, nam
 
 def _environment(home: Path, kind: ProofKind) -> dict[str, str]:
     """Nothing of the caller's in a full proof, as in a function; the caller's own path in the other."""
-    given = dict(os.environ) if kind == "process" else {"PATH": os.defpath, "HOME": str(home), "TMPDIR": str(home)}
-    if "SYSTEMROOT" in os.environ:  # Windows starts no program without its own folder
-        given["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
+    given = dict(os.environ) if kind == "process" else processes.bare_environment(home)
     if kind == "process":
         given["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     return given | shipping.ONE_THREAD
