@@ -3,6 +3,7 @@
 Each question is one request. What may not be asked is not known: it is said, and the deployment goes on.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ _Answer = TypeVar("_Answer")
 # AWS Lambda Developer Guide, "Understanding Lambda function scaling": what must stay for all other functions.
 UNRESERVED_MIN = 100
 _ROLE_OF_OURS = "api-logging-role-"
+_HALF_WRITTEN = "failed to load checkpoint: EOF"
+_PAUSES = (0.02, 0.1, 0.5, 1.0)  # seconds
 
 
 def client(service: str) -> Any:
@@ -31,8 +34,22 @@ def own_outputs() -> dict[str, Any]:
     """Read the outputs of this stack's last successful update; empty before the first.
 
     The engine's own function, by which StackReference reads, gives them at once and copies them nowhere.
+
+    An engine whose state is in a folder writes the state of this very update meanwhile, and the attributes beside the
+    state not in one step (gocloud.dev/blob/fileblob, setAttrs): who reads in between is told `EOF`, and reads again.
     """
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    for pause in _PAUSES:
+        try:
+            return _read_outputs(stack)
+        except Exception as error:  # pulumi raises nothing narrower
+            if not str(error).endswith(_HALF_WRITTEN):
+                raise
+            time.sleep(pause)
+    return _read_outputs(stack)
+
+
+def _read_outputs(stack: str) -> dict[str, Any]:
     found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
     return dict(found["outputs"])
 

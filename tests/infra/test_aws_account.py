@@ -6,14 +6,17 @@ from typing import Any
 import pulumi
 import pytest
 from botocore.exceptions import ClientError
+from pulumi.runtime import mocks
 
 from infra import aws_account
-from infra.aws_account import check_account, check_region, logging_is_theirs
+from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
 from infra.settings import SettingsError
+from local.event_loop import event_loop
 from local.ministack import REGION
 from tests.infra import answering
 from tests.infra.answering import AnsweringAws
 from tests.infra.examples import settings
+from tests.infra.recording import Recording
 
 ROLE = "arn:aws:iam::123456789012:role/of-another-team"
 Answers = Mapping[tuple[str, str], Callable[[Any], dict[str, Any]]]
@@ -129,3 +132,29 @@ def test_the_role_of_api_gateway_is_made_only_where_there_is_none(
 ) -> None:
     account(role=role)
     assert logging_is_theirs(outputs) == theirs
+
+
+class HalfWritten(Recording):
+    """An engine that is asked while it writes its state: so many answers are `EOF`."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.left = times
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        self.left -= 1
+        if self.left >= 0:
+            raise RuntimeError(f"invocation of {args.token} returned an error: failed to load checkpoint: EOF")
+        return {"outputs": {"modelVersion": 3}}, []
+
+
+def test_outputs_are_read_again_while_the_engine_writes_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CI saw it: `failed to load checkpoint: EOF` from a state in a folder, at a stack's first update."""
+    monkeypatch.setattr(aws_account, "_PAUSES", (0.0, 0.0))
+    for times in (0, 1, 2):
+        pulumi.runtime.set_mocks(HalfWritten(times))
+        with event_loop():
+            assert own_outputs() == {"modelVersion": 3}
+    pulumi.runtime.set_mocks(HalfWritten(3))
+    with event_loop(), pytest.raises(RuntimeError, match="EOF"):
+        own_outputs()
