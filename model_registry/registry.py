@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -46,9 +47,10 @@ from model_runtime.manifest import (
 )
 from model_runtime.pin import Pin
 from model_runtime.signing import SIGNING_FILE, parse_public_keys
-from model_runtime.storage import Storage
+from model_runtime.storage import Content, Storage
 
 if TYPE_CHECKING:
+    from model_registry.publish.version import Prepared
     from model_registry.signing import Signer
 
 PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
@@ -119,6 +121,7 @@ class Registry:
         labels: Mapping[str, str] | None = None,
         description: str = "",
         model_bytes: bytes | None = None,
+        model_file: Path | None = None,
         lock: Path | None = None,
         formats: Sequence[str] = ("joblib",),
         X_train: Any = None,
@@ -144,6 +147,7 @@ class Registry:
             labels: Texts by name, for people and their tools; `GET /model` shows them to callers.
             description: A sentence for people.
             model_bytes: The joblib file of this estimator, where there is one already.
+            model_file: The same as a path; it is read piece by piece.
             lock: A requirements file that pins the packages, instead of those installed.
             formats: What is stored. Beside `joblib`, which every version has, `skops`, which must answer the examples
                 as the estimator does, and `onnx`, which must answer 10,000 rows and more so, among them those given.
@@ -181,7 +185,7 @@ class Registry:
             metrics=metrics,
             labels=labels,
             description=description,
-            model_bytes=model_bytes,
+            model_file=model_file if model_bytes is None else model_bytes,
             lock=lock,
             formats=formats,
             code=code,
@@ -189,17 +193,21 @@ class Registry:
             without=without,
             proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
-        prepared = prepare(estimator, given, progress=progress)
-        for note in prepared.notes:
-            progress(f"{NOTE}{note}")
-        progress(f"storing {len(prepared.data) / 1e6:.1f} MB")
-        created_by = self._who()
+        with TemporaryDirectory(prefix="sklearn-on-lambda-publish-") as folder:
+            prepared = prepare(estimator, given, Path(folder), progress=progress)
+            for note in prepared.notes:
+                progress(f"{NOTE}{note}")
+            progress(f"storing {prepared.draft.artifact.size / 1e6:.1f} MB")
+            return self._add(prepared)
+
+    def _add(self, prepared: "Prepared") -> Release:
+        draft, created_by = prepared.draft, self._who()
 
         def manifest_of(version: int) -> Manifest:
-            return msgspec.structs.replace(prepared.draft, version=version, created_at=_now(), created_by=created_by)
+            return msgspec.structs.replace(draft, version=version, created_at=_now(), created_by=created_by)
 
         sign = None if self._signer is None else self._signer.sign
-        return self._versions.add(name, prepared.data, manifest_of, further=prepared.further, sign=sign)
+        return self._versions.add(draft.name, prepared.model, manifest_of, further=prepared.further, sign=sign)
 
     def copy(self, address: str, target: "Registry") -> Release:
         """Copy a version to another bucket or account: the same number, bytes, digests and signing.
@@ -213,7 +221,8 @@ class Registry:
         if there is None:
             versions.require_free(ref)
             try:
-                versions.put(ref, self._files(release), release.manifest_bytes)
+                with TemporaryDirectory(prefix="sklearn-on-lambda-copy-") as folder:
+                    versions.put(ref, self._files(release, Path(folder)), release.manifest_bytes)
             except ConflictError:
                 there = versions.manifest_bytes(ref)
                 if there is None:
@@ -222,10 +231,13 @@ class Registry:
             raise ConflictError(f"{ref} is another model in {target.location}: publish there under another name")
         return release
 
-    def _files(self, release: Release) -> Iterator[tuple[str, bytes]]:
-        """A version's files one by one, so that memory holds one of them: the model first, the signing last."""
+    def _files(self, release: Release, folder: Path) -> Iterator[tuple[str, Content]]:
+        """A version's files one by one, so that the disk holds one of them: the model first, the signing last."""
         for artifact in files_of(release.manifest):
-            yield artifact.file, self._versions.file_bytes(release, artifact)
+            path = folder / artifact.file
+            self._versions.save(release, artifact, path)
+            yield artifact.file, path
+            path.unlink()
         signature = self._versions.signing_bytes(VersionRef(release.manifest.name, release.manifest.version))
         if signature is not None:
             yield SIGNING_FILE, signature
@@ -309,6 +321,15 @@ class Registry:
         IntegrityError where they differ, ModelFormatError where the version does not have that form.
         """
         return self._versions.model_bytes(release, model_format)
+
+    def save_model(self, release: Release, path: Path, model_format: str = "joblib") -> None:
+        """Write a version's model in a format's form to a path, piece by piece; raises what `read_model` does."""
+        self._versions.save(release, release.manifest.model_format(model_format).artifact, path)
+
+    def check_model(self, release: Release) -> None:
+        """Compare a version's model with its manifest, piece by piece; IntegrityError where it differs."""
+        for _ in self._versions.file_chunks(release, release.manifest.artifact):
+            pass
 
     def load(
         self,

@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -177,8 +178,8 @@ def _mappings(keys: Sequence[str], table: Any) -> list[dict[str, float]]:
     return [dict(zip(keys, row, strict=True)) for row in table.tolist()]
 
 
-def unpickle(data: bytes) -> Any:
-    """Load a model's bytes, whose digest the caller has checked: this runs code.
+def unpickle(data: bytes | Path) -> Any:
+    """Load a model's bytes, or its file, whose digest the caller has checked or vouches for: this runs code.
 
     InconsistentVersionWarning is raised where another scikit-learn wrote them: it must not quietly answer otherwise.
     """
@@ -187,7 +188,7 @@ def unpickle(data: bytes) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
-        return joblib.load(io.BytesIO(data))
+        return joblib.load(io.BytesIO(data) if isinstance(data, bytes) else data)
 
 
 def same_prediction(

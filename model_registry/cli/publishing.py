@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from rich.markup import escape
-from rich.status import Status
 
 from model_registry.cli.common import (
     WRITE,
@@ -22,7 +20,9 @@ from model_registry.cli.common import (
     proof_kind,
     release_data,
     talk,
+    working,
 )
+from model_registry.cli.work import Work
 from model_registry.registry import NOTE, PROOF_VARIABLE
 from model_runtime.errors import PublishError
 from model_runtime.manifest import FeatureType, Manifest
@@ -105,10 +105,10 @@ def publish(
     with known_errors():
         metrics, notes = dict(_metric(text) for text in metric or ()), list[str]()
         labels, packages = _labels(label or ()), _packages(package or ())
-        with talk.status(f"loading {model}"):
-            estimator, data = load_file(model)
-        registry = open_registry(bucket, profile, by, signing_key=signing_key)
-        with talk.status(f"publishing {len(data) / 1e6:.1f} MB to {bucket}") as status:
+        with working(f"loading {model}") as work:
+            estimator = load_file(model)
+            registry = open_registry(bucket, profile, by, signing_key=signing_key, work=work)
+            work(f"publishing to {bucket}")
             release = registry.publish(
                 estimator,
                 name=name,
@@ -117,7 +117,7 @@ def publish(
                 metrics=metrics,
                 labels=labels,
                 description=description,
-                model_bytes=data,
+                model_file=model,
                 lock=lock,
                 formats=["joblib", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
                 X_train=read_rows(train, estimator) if train else None,
@@ -128,7 +128,7 @@ def publish(
                 code=code or not no_code,
                 packages=packages,
                 without=without or (),
-                progress=lambda line: _show(line, status, notes),
+                progress=lambda line: _show(line, work, notes),
             )
         if as_json:
             print_json(release_data(release))
@@ -156,12 +156,12 @@ def keygen(
             print(public_key)
 
 
-def _show(line: str, status: Status, notes: list[str]) -> None:
+def _show(line: str, work: Work, notes: list[str]) -> None:
     """Show what is being done, and keep what was found."""
     if line.startswith(NOTE):
         notes.append(line)
     else:
-        status.update(escape(line))
+        work(line)
 
 
 def _print_found(manifest: Manifest, notes: Sequence[str]) -> None:

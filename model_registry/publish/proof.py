@@ -33,6 +33,7 @@ from model_runtime.manifest import (
     encode,
     version_key,
 )
+from model_runtime.storage import Content
 
 Progress = Callable[[str], None]
 
@@ -54,7 +55,7 @@ class Case:
     """
 
     manifest: Manifest
-    files: Mapping[str, bytes]
+    files: Mapping[str, Content]
     rows: Sequence[Mapping[str, Any]]
     own: Sequence[OwnAnswers]
     code: Mapping[str, Path] = field(default_factory=dict)
@@ -139,7 +140,10 @@ def _write(case: Case, folder: Path) -> None:
     for file, data in {**case.files, MANIFEST_FILE: manifest}.items():
         path = bucket / version_key(case.manifest.name, case.manifest.version, file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        if isinstance(data, bytes):
+            path.write_bytes(data)
+        else:
+            shutil.copyfile(data, path)
     variables = {
         "MODEL_BUCKET": _BUCKET,
         "MODEL_NAME": case.manifest.name,

@@ -1,11 +1,12 @@
 """Everything of a version before it has a number: described, made into its files, proven."""
 
+import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
@@ -34,6 +35,9 @@ from model_runtime.manifest import (
 )
 from model_runtime.schema import Row
 
+if TYPE_CHECKING:
+    from model_runtime.storage import Content
+
 Progress = Callable[[str], None]
 
 
@@ -41,11 +45,11 @@ Progress = Callable[[str], None]
 class Prepared:
     """A proven version: its manifest but for number, time and author, and its files by name.
 
-    `notes` say, for people, how the signature was found.
+    `model` is the file of the format joblib. `notes` say, for people, how the signature was found.
     """
 
     draft: Manifest
-    data: bytes
+    model: Path
     further: Mapping[str, bytes]
     notes: tuple[str, ...]
 
@@ -65,7 +69,7 @@ class Given:
     metrics: Mapping[str, float] | None = None
     labels: Mapping[str, str] | None = None
     description: str = ""
-    model_bytes: bytes | None = None
+    model_file: Path | bytes | None = None
     lock: Path | None = None
     formats: Sequence[str] = ("joblib",)
     proof: str = "full"
@@ -79,8 +83,8 @@ class Given:
         return checked_changes(self.packages, self.without)
 
 
-def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: None) -> Prepared:
-    """Describe a fitted estimator, make its files and prove that they answer as it does.
+def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = lambda _line: None) -> Prepared:
+    """Describe a fitted estimator, make its files, the model's in a folder, and prove that they answer as it does.
 
     Raises:
         PublishError: it cannot be published, or (ProofError) what would be served answers otherwise.
@@ -104,7 +108,7 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
         nullable=given.nullable,
         types=given.types,
         lock=given.lock,
-        model_bytes=given.model_bytes,
+        model_file=given.model_file,
         code=given.code,
     )
     changes.check(described.environment)
@@ -112,17 +116,19 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
     forms = further_forms(
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
-    draft = _draft(given, described, forms)
+    model = folder / MODEL_FILE
+    described.stored.write(model)
+    draft = _draft(given, described, model, forms)
     code = described.code
     if kind != "none":
-        draft, code = _proven(draft, described, kind, given, progress)
+        draft, code = _proven(draft, described, model, kind, given, progress=progress)
         for form in forms:
             _prove_form(form, draft, described, code, progress)
     draft, notes = _sized(draft, code, kind, progress)
     further = {form.model_format.artifact.file: form.data for form in forms}
     if code.files:
         further[CODE_FILE] = code.zipped()
-    return Prepared(draft, described.stored.data, further, (*described.notes, *notes))
+    return Prepared(draft, model, further, (*described.notes, *notes))
 
 
 def _sized(draft: Manifest, code: Code, kind: ProofKind, progress: Progress) -> tuple[Manifest, tuple[str, ...]]:
@@ -168,8 +174,7 @@ def _rows(estimator: Any, given: Given, described: Description) -> list[Row]:
     ]
 
 
-def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manifest:
-    data = described.stored.data
+def _draft(given: Given, described: Description, model: Path, forms: Sequence[Form]) -> Manifest:
     return Manifest(
         name=given.name,
         version=1,  # until the registry gives it its own
@@ -178,7 +183,7 @@ def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manif
         description=given.description,
         estimator=described.estimator,
         parameters=described.parameters,
-        artifact=_artifact(MODEL_FILE, data),
+        artifact=Artifact(file=MODEL_FILE, sha256=_digest_of(model), size=model.stat().st_size),
         environment=described.environment,
         signature=described.signature,
         metrics=dict(given.metrics or {}),
@@ -189,6 +194,11 @@ def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manif
         proof=Proof(kind="none"),
         code=_own_code(described.code, by_value=described.stored.by_value),
     )
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _artifact(file: str, data: bytes) -> Artifact:
@@ -203,13 +213,13 @@ def _own_code(code: Code, *, by_value: bool) -> OwnCode | None:
 
 
 def _proven(
-    draft: Manifest, described: Description, kind: ProofKind, given: Given, progress: Progress
+    draft: Manifest, described: Description, model: Path, kind: ProofKind, given: Given, *, progress: Progress
 ) -> tuple[Manifest, Code]:
     """The draft with its proof, and with the packages and own code that no pickle names and predicting took."""
     rows = [json_row(draft.signature, row) for table in described.rows for row in table]
     code = described.code
     while True:
-        files = {MODEL_FILE: described.stored.data, **({CODE_FILE: code.zipped()} if code.files else {})}
+        files: dict[str, Content] = {MODEL_FILE: model, **({CODE_FILE: code.zipped()} if code.files else {})}
         found = prove(Case(draft, files, rows, described.own, code.files), kind, progress=progress)
         if isinstance(found, Proof):
             return msgspec.structs.replace(draft, proof=found), code
