@@ -49,6 +49,7 @@ class ProvenOutputs:
         self._memory: Memory = {}
         if probabilities:
             changes += _remembering(_last_step(estimator), changes, self._memory)
+        self._changes = changes
         self._short_way = Changes(changes)
         self._is_proven: bool | None = None
         """Whether the short way answers as the own way; None before the first answer."""
@@ -68,6 +69,10 @@ class ProvenOutputs:
             return outputs
         own = self._own_outputs(inputs)
         self._is_proven = _is_same(outputs, own)
+        useful = [
+            each for each in self._changes if not (isinstance(each[2], Remembered) and not each[2].was_asked_twice)
+        ]
+        self._short_way = Changes(useful)
         return own
 
     def _own_outputs(self, inputs: Any) -> Outputs:
@@ -83,6 +88,7 @@ class Remembered:
         self.__name__ = method.__name__
         self._method = method
         self._memory = memory
+        self.was_asked_twice = False
         parameters = inspect.signature(method).parameters.values()
         self._names = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
         self._defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
@@ -94,6 +100,7 @@ class Remembered:
         if len(given) > len(self._names):
             return self._method(*given, **named)
         if last is not None and asked.keys() == last[0].keys() and all(asked[name] is last[0][name] for name in asked):
+            self.was_asked_twice = True
             return last[1]
         answer = self._method(*given, **named)
         self._memory[self.__name__] = asked, answer
