@@ -26,6 +26,7 @@ from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.rules import RulesOfTags
+from model_registry.stored_wheels import keep, kept
 from model_registry.tags import Tags
 from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
@@ -336,9 +337,10 @@ class Registry:
             )
         release = self.resolve(address)
         form, what = release.manifest.model_format(model_format), release.manifest.reference
+        has_wheels = bool(release.manifest.wheels)
         found = [] if anywhere else differences(form.environment)
         if found:
-            raise mismatch(what, form.environment, "; ".join(found))
+            raise mismatch(what, form.environment, "; ".join(found), has_wheels=has_wheels)
         data = self.read_model(release, model_format)
         make_importable(self.own_code(release))
         try:
@@ -346,7 +348,7 @@ class Registry:
                 return skops_format.load(data, trusted, what=f"{form.artifact.file} of {what}")
             return unpickle(data)
         except (ImportError, UserWarning) as error:  # InconsistentVersionWarning is a UserWarning
-            raise mismatch(what, form.environment, str(error)) from error
+            raise mismatch(what, form.environment, str(error), has_wheels=has_wheels) from error
 
     def own_code(self, release: Release) -> dict[str, Path]:
         """The owner's own code that a version needs, checked and unpacked: files by their names in `code.zip`."""
@@ -354,6 +356,13 @@ class Registry:
         if code is None or code.artifact is None:
             return {}
         return unpack(self._versions.file_bytes(release, code.artifact), what=release.manifest.reference)
+
+    def wheels(self, release: Release) -> tuple[Path, ...]:
+        """Packages that a version has itself as no index does, checked, in the cache."""
+        return tuple(
+            kept(artifact) or keep(self._versions.file_bytes(release, artifact), artifact.file)
+            for artifact in release.manifest.wheels
+        )
 
     def untrusted_types(self, release: Release) -> tuple[str, ...]:
         """The types that somebody must trust to load a version by skops, read from its file without loading it.
