@@ -90,10 +90,14 @@ def ask(estimator: Any, X: Any, signature: Signature) -> RawOutputs:
 
 def own_answers(estimator: Any, table: Table, signature: Signature) -> OwnAnswers:
     """The estimator's own answers to the rows of a table, on the object that its owner gave."""
-    raw = ask(estimator, table.own, signature)
+    return named_answers(estimator, ask(estimator, table.own, signature), signature, len(table.rows))
+
+
+def named_answers(estimator: Any, raw: RawOutputs, signature: Signature, count: int) -> OwnAnswers:
+    """What the estimator returned for `count` rows, named as it will be served."""
     # Nothing is refused here: what is no finite number is compared too.
     lenient = msgspec.structs.replace(signature, null_outputs=True)
-    named = Predictor(estimator, lenient).named(raw.predicted, raw.probabilities, raw.further, len(table.rows))
+    named = Predictor(estimator, lenient).named(raw.predicted, raw.probabilities, raw.further, count)
     return OwnAnswers(named, tolerance_of(raw))
 
 

@@ -13,7 +13,7 @@ from obstore.store import MemoryStore
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, SparsePCA
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -175,6 +175,8 @@ def test_numpy_s_own_texts_and_numbers_are_taken(memory: Registry) -> None:
         (lambda X, _y: PCA(2).fit(X), None, "transform", lambda m, X: m.transform(X)),
         (lambda X, _y: make_pipeline(StandardScaler(), PCA(2)).fit(X), None, "transform", lambda m, X: m.transform(X)),
         (lambda X, _y: PCA(1).fit(X), None, "transform", lambda m, X: m.transform(X)[:, 0]),
+        (lambda X, _y: SparsePCA(2).fit(X), None, "transform", lambda m, X: m.transform(X)),
+        (lambda X, _y: SparsePCA(1).fit(X), None, "transform", lambda m, X: m.transform(X)[:, 0]),
         (
             lambda X, y: GaussianProcessRegressor(random_state=0).fit(X[::10], y[::10]),
             ["predict", "std"],
