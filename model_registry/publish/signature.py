@@ -12,7 +12,15 @@ from typing import Any, get_args
 import msgspec
 import numpy as np
 
-from model_registry.publish.answers import RELATIVE, OwnAnswers, Tolerance, compare, named_answers, own_answers
+from model_registry.publish.answers import (
+    RELATIVE,
+    OwnAnswers,
+    Tolerance,
+    compare,
+    named_answers,
+    own_answers,
+    telling_column,
+)
 from model_registry.publish.outputs import Outputs
 from model_registry.publish.steps import First, are_codes, first_steps, missing_of, takes_missing
 from model_registry.publish.tables import Column, Table
@@ -256,9 +264,14 @@ def _first_difference(
 ) -> str | None:
     predictor = Predictor(estimator, msgspec.structs.replace(form, null_outputs=True))
     for table, answers in zip(tables, own, strict=True):
-        for different in compare(answers, predictor.predict(table.rows)).differences:
-            row = dict(zip((feature.name for feature in form.features), table.rows[different.row], strict=True))
-            return f"row {different.row}, {row}, as {_container_name(form)}: {different.other} and not {different.own}"
+        differences = compare(answers, predictor.predict(table.rows)).differences
+        if differences:
+            names = [feature.name for feature in form.features]
+            rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+            one = differences[0]
+            column = telling_column(rows, {each.row for each in differences})
+            said = f"row {one.row}, {rows[one.row]}, as {_container_name(form)}: {one.other} and not {one.own}"
+            return f"{said}; {column}" if column else said
     return None
 
 
