@@ -74,7 +74,14 @@ def deploy_model(settings: Settings) -> None:
     if settings.alarm_topic_arn:
         ModelAlarms(f"{name}-alarms", settings=settings, function_name=function.function_name, api_name=api_name)
     if settings.dashboard:
-        ModelDashboard(f"{name}-dashboard", function_arn=function.function_arn, api_name=api_name, stage=settings.stack)
+        ModelDashboard(
+            f"{name}-dashboard",
+            settings=settings,
+            signature=manifest.signature,
+            function_arn=function.function_arn,
+            log_group=function.log_group,
+            api_name=api_name,
+        )
     pulumi.export("modelName", manifest.name)
     pulumi.export("modelVersion", manifest.version)
     pulumi.export("modelManifestSha256", release.manifest_sha256)
