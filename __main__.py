@@ -17,6 +17,7 @@ from infra.settings import RegistrySettings, Settings, read_settings
 from infra.settings.rules import check_python
 from infra.transitions import capacity_output, check_transition
 from infra.versions import prune, published
+from model_runtime.manifest import Manifest
 
 
 def deploy_registry(settings: RegistrySettings) -> None:
@@ -70,7 +71,22 @@ def deploy_model(settings: Settings) -> None:
         ),
     )
     api = deploy_api(settings, manifest, function) if settings.api == "rest" else None
-    api_name = api.api_name if api else None
+    watch(settings, manifest, function, api.api_name if api else None)
+    pulumi.export("modelName", manifest.name)
+    pulumi.export("modelVersion", manifest.version)
+    pulumi.export("modelManifestSha256", release.manifest_sha256)
+    pulumi.export("modelFormat", settings.model_format)
+    pulumi.export("functionName", function.function_name)
+    pulumi.export("functionAlias", function.alias_arn)
+    pulumi.export("capacity", capacity_output(settings))
+    pulumi.export("layerArn", layer.arn)
+    pulumi.export("registryBucket", settings.registry_bucket)
+    pulumi.export("artifactBucket", artifacts.name)
+
+
+def watch(settings: Settings, manifest: Manifest, function: ModelFunction, api_name: pulumi.Output[str] | None) -> None:
+    """Alarms and dashboard, where the stack has them."""
+    name = settings.service
     if settings.alarm_topic_arn:
         ModelAlarms(f"{name}-alarms", settings=settings, function_name=function.function_name, api_name=api_name)
     if settings.dashboard:
@@ -82,16 +98,6 @@ def deploy_model(settings: Settings) -> None:
             log_group=function.log_group,
             api_name=api_name,
         )
-    pulumi.export("modelName", manifest.name)
-    pulumi.export("modelVersion", manifest.version)
-    pulumi.export("modelManifestSha256", release.manifest_sha256)
-    pulumi.export("modelFormat", settings.model_format)
-    pulumi.export("functionName", function.function_name)
-    pulumi.export("functionAlias", function.alias_arn)
-    pulumi.export("capacity", capacity_output(settings))
-    pulumi.export("layerArn", layer.arn)
-    pulumi.export("registryBucket", settings.registry_bucket)
-    pulumi.export("artifactBucket", artifacts.name)
 
 
 settings = read_settings()
