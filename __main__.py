@@ -2,12 +2,10 @@
 
 import pulumi
 
-from infra.alarms import ModelAlarms
 from infra.api_logging import ApiGatewayLogging
 from infra.api_outputs import deploy_api
 from infra.artifact_bucket import ArtifactBucket
 from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
-from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction, environment
 from infra.inputs import announce_change, model_layer, own_code, resolve_release, served_format
 from infra.layer_version import DependencyLayer
@@ -17,7 +15,7 @@ from infra.settings import RegistrySettings, Settings, read_settings
 from infra.settings.rules import check_python
 from infra.transitions import capacity_output, check_transition
 from infra.versions import prune, published
-from model_runtime.manifest import Manifest
+from infra.watching import watch
 
 
 def deploy_registry(settings: RegistrySettings) -> None:
@@ -82,22 +80,6 @@ def deploy_model(settings: Settings) -> None:
     pulumi.export("layerArn", layer.arn)
     pulumi.export("registryBucket", settings.registry_bucket)
     pulumi.export("artifactBucket", artifacts.name)
-
-
-def watch(settings: Settings, manifest: Manifest, function: ModelFunction, api_name: pulumi.Output[str] | None) -> None:
-    """Alarms and dashboard, where the stack has them."""
-    name = settings.service
-    if settings.alarm_topic_arn:
-        ModelAlarms(f"{name}-alarms", settings=settings, function_name=function.function_name, api_name=api_name)
-    if settings.dashboard:
-        ModelDashboard(
-            f"{name}-dashboard",
-            settings=settings,
-            signature=manifest.signature,
-            function_arn=function.function_arn,
-            log_group=function.log_group,
-            api_name=api_name,
-        )
 
 
 settings = read_settings()
