@@ -292,10 +292,6 @@ class Registry:
         moves = list(islice(self._tags.newest_first(self.tag_of(address)), last))
         return tuple(reversed(moves))
 
-    def tag_names(self, name: str) -> list[str]:
-        """The tags that a model has or had."""
-        return self._tags.names(check_slug(name, "model name"))
-
     def which(self, address: str, at: datetime) -> VersionRef:
         """The version that a tag pointed at, at an instant (with a time zone); NotFoundError where it was not set."""
         ref = _tag_ref(address)

@@ -20,7 +20,7 @@ import msgspec
 
 from model_registry import processes, shipping
 from model_registry.environments import environment_for, find_interpreter
-from model_registry.publish.answers import Comparison, OwnAnswers, compare
+from model_registry.publish.answers import Comparison, OwnAnswers, compare, telling_column
 from model_registry.stored_wheels import chosen
 from model_runtime.errors import InterpreterNotFoundError, ProofError
 from model_runtime.manifest import (
@@ -251,10 +251,11 @@ def _told(case: Case, way: str, each: Sequence[Comparison], remedy: str) -> str:
         f"answers its owner {one.own}"
         for number, one in differences[:_SHOWN]
     )
-    count = len({number for number, _ in differences})
+    numbers = {number for number, _ in differences}
+    column = telling_column(case.rows, numbers)
     return (
-        f"{case.manifest.name} answers {count} of {len(case.rows)} rows otherwise when it is served (by {way}): "
-        f"{shown}. {remedy}"
+        f"{case.manifest.name} answers {len(numbers)} of {len(case.rows)} rows otherwise when it is served (by {way}): "
+        f"{shown}{'; ' + column if column else ''}. {remedy}"
     )
 
 
