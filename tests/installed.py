@@ -62,7 +62,7 @@ def _repository(folder: Path) -> Path:
 
 def install(target: Path, *what: str | Path) -> None:
     """As `pip install` does, into a folder; with the build backend that is here."""
-    command = [find_uv(), "pip", "install", "--quiet", "--python", sys.executable, "--target", target]
+    command = [find_uv(), "pip", "install", "--quiet", "--python", sys.executable, "--target", str(target)]
     path = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     subprocess.run([*command, "--no-deps", "--no-build-isolation", *what], env=path, check=True)
 
