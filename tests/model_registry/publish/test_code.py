@@ -187,7 +187,7 @@ def test_what_a_notebook_defines_goes_by_value_and_the_module_beside_it_as_code(
     packages = sysconfig.get_path("purelib")
     cells = [cell.format(project=str(PROJECT), packages=packages) if not at else cell for at, cell in enumerate(CELLS)]
     variables = {**os.environ, "IPYTHONDIR": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path)}
-    command = [python, "-c", RUN, *cells]
+    command = [str(python), "-c", RUN, *cells]
     done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     manifest = Registry(open_storage(str(tmp_path / "models")), actor="me").resolve("notebook/1").manifest
