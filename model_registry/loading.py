@@ -6,6 +6,7 @@ from typing import Any
 
 from model_registry.own_code import make_importable, unpack
 from model_registry.release import Release
+from model_registry.stored_wheels import keep, kept
 from model_registry.versions import Versions
 from model_runtime.errors import ModelFormatError
 
@@ -22,9 +23,10 @@ def load(versions: Versions, release: Release, *, model_format: str, trusted: Se
             f"an estimator is loaded from joblib or skops, not from {model_format!r}: name one of these"
         )
     form, what = release.manifest.model_format(model_format), release.manifest.reference
+    has_wheels = bool(release.manifest.wheels)
     found = [] if anywhere else differences(form.environment)
     if found:
-        raise mismatch(what, form.environment, "; ".join(found))
+        raise mismatch(what, form.environment, "; ".join(found), has_wheels=has_wheels)
     data = versions.model_bytes(release, model_format)
     make_importable(own_code(versions, release))
     try:
@@ -32,7 +34,7 @@ def load(versions: Versions, release: Release, *, model_format: str, trusted: Se
             return skops_format.load(data, trusted, what=f"{form.artifact.file} of {what}")
         return unpickle(data)
     except (ImportError, UserWarning) as error:  # InconsistentVersionWarning is a UserWarning
-        raise mismatch(what, form.environment, str(error)) from error
+        raise mismatch(what, form.environment, str(error), has_wheels=has_wheels) from error
 
 
 def own_code(versions: Versions, release: Release) -> dict[str, Path]:
@@ -41,3 +43,11 @@ def own_code(versions: Versions, release: Release) -> dict[str, Path]:
     if code is None or code.artifact is None:
         return {}
     return unpack(versions.file_bytes(release, code.artifact), what=release.manifest.reference)
+
+
+def wheels(versions: Versions, release: Release) -> tuple[Path, ...]:
+    """Packages that a version has itself as no index does, checked, in the cache."""
+    return tuple(
+        kept(artifact) or keep(versions.file_bytes(release, artifact), artifact.file)
+        for artifact in release.manifest.wheels
+    )

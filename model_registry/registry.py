@@ -290,6 +290,10 @@ class Registry:
         """The owner's own code that a version needs, checked and unpacked: files by their names in `code.zip`."""
         return loading.own_code(self._versions, release)
 
+    def wheels(self, release: Release) -> tuple[Path, ...]:
+        """Packages that a version has itself as no index does, checked, in the cache."""
+        return loading.wheels(self._versions, release)
+
     def untrusted_types(self, release: Release) -> tuple[str, ...]:
         """The types that somebody must trust to load a version by skops, read from its file without loading it.
 

@@ -21,6 +21,7 @@ import msgspec
 from model_registry import processes, shipping
 from model_registry.environments import environment_for, find_interpreter
 from model_registry.publish.answers import Comparison, OwnAnswers, compare, telling_column
+from model_registry.stored_wheels import chosen
 from model_runtime.errors import InterpreterNotFoundError, ProofError
 from model_runtime.manifest import (
     MANIFEST_FILE,
@@ -64,6 +65,8 @@ class Case:
     """Own code, by its path in `code.zip`."""
     model_format: FormatName = "joblib"
     """The format that is proven."""
+    wheels: Sequence[Path] = ()
+    """Of packages that are on no index."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,9 @@ def _interpreter(case: Case, kind: ProofKind, progress: Progress) -> Path:
     environment = case.manifest.model_format(case.model_format).environment
     if kind == "process" or (case.model_format == "onnx" and not _is_here(environment.python)):
         return Path(sys.executable)
-    return environment_for(shipping.layer_packages(environment.packages), environment.python, progress=progress)
+    wheels = chosen(case.wheels, environment.packages)
+    packages = shipping.layer_packages(environment.packages)
+    return environment_for(packages, environment.python, wheels=wheels, progress=progress)
 
 
 def _is_here(python: str) -> bool:
