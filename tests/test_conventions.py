@@ -19,7 +19,7 @@ LONG = {
     "infra/private_bucket.py:__init__": "as above, of a bucket's five parts",
     "infra/settings/schema.py": "every setting once, in the order of docs/settings.md: a table in which one searches",
     "model_registry/cli/publishing.py:publish": "options with their help, which typer reads from the signature",
-    "model_registry/registry.py": "the registry's interface in one class; what takes more than a few lines is elsewhere",
+    "model_registry/registry.py": "the registry's interface in one class; longer work is in modules beside it",
     "model_registry/registry.py:publish": "arguments, each explained where an editor shows it",
 }
 """Modules over 400 lines and functions over 60, and why a reader is better off with them."""
