@@ -28,8 +28,9 @@ from model_registry.cli.common import (
 from model_registry.comparison import Comparison
 from model_registry.records import Move
 from model_registry.reference import VersionRef
-from model_registry.registry import ModelSummary, Registry
+from model_registry.registry import Registry
 from model_registry.release import Release
+from model_registry.summary import ModelSummary
 from model_runtime.errors import InvalidNameError, RegistryError
 from model_runtime.manifest import Artifact, Manifest
 

@@ -386,8 +386,12 @@ def test_numbers_that_are_not_finite_are_null_where_the_model_gave_such_at_publi
 def test_an_output_that_is_random_is_refused_with_the_remedy_to_leave_it_out(memory: Registry) -> None:
     X = np.random.default_rng(0).uniform(size=(30, 4))
     model = BernoulliRBM(2, random_state=0, n_iter=2).fit(X)
-    with pytest.raises(ProofError, match=r"score_samples of this estimator is random, .*: leave that out of outputs"):
+    random = "score_samples of this estimator is random, or depends on the other rows"
+    with pytest.raises(ProofError, match=f"{random}: leave score_samples out of outputs"):
         memory.publish(model, name="rbm", X_example=X, outputs=["transform", "score_samples"], proof="process")
+    alone = "publish one that answers each row by itself, as nothing else of it is served"
+    with pytest.raises(ProofError, match=f"depends on the other rows.*{alone}"):
+        memory.publish(model, name="rbm", X_example=X, outputs=["score_samples"], proof="process")
     memory.publish(model, name="rbm", X_example=X, outputs=["transform"], proof="process")
 
 
