@@ -127,6 +127,8 @@ class Predictor:
         import numpy as np
 
         arrays = [np.asarray(each) for each in (found if isinstance(found, tuple) else (found,))]
+        if count == 1:  # SparsePCA gives the components of a single row without the row's own dimension
+            arrays = [each[None] if each.ndim == 1 and len(each) > 1 else each for each in arrays]
         for each in arrays:
             _check_count(each, count, name)
             if not self._signature.null_outputs:
