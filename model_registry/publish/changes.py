@@ -61,7 +61,7 @@ def checked_changes(packages: Mapping[str, str] | None, without: Collection[str]
     left_out = frozenset(map(_name, without))
     both = sorted(left_out & pins.keys())
     if both:
-        raise PublishError(f"{', '.join(both)} is both given and left out: decide for one of them")
+        raise PublishError(f"{', '.join(both)} is both given and left out: choose one of them")
     if len(pins) < len(packages or {}):
         raise PublishError(f"packages are {', '.join(packages or ())}: name each of them once")
     return Changes(pins, left_out)
