@@ -7,7 +7,7 @@ from infra.api_outputs import deploy_api
 from infra.artifact_bucket import ArtifactBucket
 from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
 from infra.function import FunctionArgs, ModelFunction, environment
-from infra.inputs import announce_change, model_layer, own_code, resolve_release, served_format
+from infra.inputs import announce_change, model_layer, own_code, resolve_release, served_format, stored_wheels
 from infra.layer_version import DependencyLayer
 from infra.limits import check_environment
 from infra.registry_bucket import RegistryBucket
@@ -44,7 +44,12 @@ def deploy_model(settings: Settings) -> None:
     check_environment(environment(settings, release))
     code = own_code(settings, release)
     built = model_layer(
-        manifest, model_format, settings.architecture, own_code=code, signing=bool(settings.public_keys)
+        manifest,
+        model_format,
+        settings.architecture,
+        wheels=stored_wheels(settings, release),
+        own_code=code,
+        signing=bool(settings.public_keys),
     )
     versions = published(outputs.get("functionName"))
     prune(versions, settings.keep_versions)

@@ -255,6 +255,29 @@ def test_what_cannot_be_served_is_refused(name: str) -> None:
         describe(make(), example, **options)
 
 
+class _Counted(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no types
+    """Notes each method that it is asked by, and with which rows."""
+
+    asked: list[tuple[str, Any]]
+
+    def predict(self, X: Any) -> Any:
+        self.asked.append(("predict", X))
+        return super().predict(X)
+
+    def predict_proba(self, X: Any) -> Any:
+        self.asked.append(("predict_proba", X))
+        return super().predict_proba(X)
+
+
+def test_the_estimator_is_asked_once_for_the_rows_of_its_owner() -> None:
+    example, training = X[:5], X[5:]
+    estimator = _Counted().fit(X, y)
+    estimator.asked = []
+    describe(estimator, example, X_train=training)
+    for rows in (example, training):
+        assert sorted(name for name, asked in estimator.asked if asked is rows) == ["predict", "predict_proba"]
+
+
 def test_sparse_examples_are_refused_with_a_remedy() -> None:
     example = TfidfVectorizer().fit_transform(texts)
     with pytest.raises(PublishError, match="sparse matrix: give a few rows of it as"):
