@@ -79,7 +79,6 @@ _RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?(?:[Zz]|[+
 FORMATS = jsonschema.FormatChecker(())
 
 
-@FORMATS.checks("date-time", raises=ValueError)
 def is_time(value: object) -> bool:
     """Whether a text is a time as formats of JSON schema mean it; anything else is not asked."""
     if not isinstance(value, str):
@@ -91,6 +90,9 @@ def is_time(value: object) -> bool:
     time.fromisoformat(found[2])
     time.fromisoformat(found[4] or "00:00")
     return True
+
+
+FORMATS.checks("date-time", raises=ValueError)(is_time)
 
 
 def fitting_value(draw: st.DrawFn, feature: Feature) -> Any:
