@@ -54,7 +54,21 @@ def outputs_of(
         *(bare,), targets=targets, labels=labels, probabilities=has_table or output_labels is not None,
         output_labels=output_labels,
     )  # fmt: skip
-    return msgspec.structs.replace(found, null_outputs=_gives_null(ask(estimator, table.own, found)))
+    raw = ask(estimator, table.own, found)
+    _check_width(estimator, raw, labels)
+    return msgspec.structs.replace(found, null_outputs=_gives_null(raw))
+
+
+def _check_width(estimator: Any, raw: RawOutputs, labels: Sequence[Label] | None) -> None:
+    """PublishError where there are more probabilities than classes, as LightGBM gives after one class only."""
+    if labels is None or raw.probabilities is None:
+        return
+    columns = np.asarray(raw.probabilities).shape[1]
+    if columns != len(labels):
+        raise PublishError(
+            f"predict_proba of this {type(estimator).__name__} gives {columns} columns for the classes {list(labels)}: "
+            "train it on rows of at least two classes, or serve `--output predict` alone"
+        )
 
 
 def check_has_output(estimator: Any) -> None:
