@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve stop test soak models bench profile check fix lock clean
+.PHONY: help demo serve stop aws-check test soak models bench profile check fix lock clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Train, publish, promote, deploy and call a model on this machine: no AWS account, Docker or Pulumi CLI
 	@$(BIN)/python -m local demo
@@ -18,6 +18,9 @@ serve: $(READY) ## The same deployment, left running; prints its URL and curl li
 
 stop: $(READY) ## Stop what make serve started
 	@$(BIN)/python -m local down
+
+aws-check: $(READY) ## Deploy to your AWS account for some minutes, compare AWS with what is assumed, remove it all (cents; asks first)
+	@$(BIN)/python -m aws_check run
 
 test: $(READY) ## Run every test, with branch coverage
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term

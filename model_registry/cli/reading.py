@@ -28,8 +28,9 @@ from model_registry.cli.common import (
 from model_registry.comparison import Comparison
 from model_registry.records import Move
 from model_registry.reference import VersionRef
-from model_registry.registry import ModelSummary, Registry
+from model_registry.registry import Registry
 from model_registry.release import Release
+from model_registry.summary import ModelSummary
 from model_runtime.errors import InvalidNameError, RegistryError
 from model_runtime.manifest import Artifact, Manifest
 
@@ -96,6 +97,7 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
             **_formats(registry, release),
             "deploys as": ", ".join(manifest.deployable),
             "own code": _own_code(manifest),
+            **{wheel.file: _size(wheel) for wheel in manifest.wheels},
             "proof": _proof(manifest),
             **_origin(manifest),
             **{f"label {name}": value for name, value in manifest.labels.items()},
@@ -218,8 +220,10 @@ def download(
         with talk.status(f"downloading {address}"):
             paths = open_registry(bucket, profile).download(address, folder, force=force)
         if as_json:
-            further = {path.suffix.removeprefix("."): str(path) for path in paths[2:]}
-            print_json({"model": str(paths[0]), "manifest": str(paths[1]), **further})
+            wheels = [str(path) for path in paths if path.suffix == ".whl"]
+            further = {path.suffix.removeprefix("."): str(path) for path in paths[2:] if path.suffix != ".whl"}
+            further_wheels = {"wheels": wheels} if wheels else {}
+            print_json({"model": str(paths[0]), "manifest": str(paths[1]), **further, **further_wheels})
         else:
             print(*paths, sep="\n")
 
@@ -278,6 +282,7 @@ def _differences(found: Comparison) -> Iterator[dict[str, str]]:
         ("", {name: pair for name, pair in single.items() if pair}),
         ("metric", found.metrics),
         ("package", found.packages),
+        ("file", found.files),
         ("parameter", found.parameters),
         ("lineage", found.lineage),
         ("label", found.labels),

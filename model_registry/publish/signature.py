@@ -12,7 +12,16 @@ from typing import Any, get_args
 import msgspec
 import numpy as np
 
-from model_registry.publish.answers import RELATIVE, OwnAnswers, Tolerance, compare, own_answers
+from model_registry.publish.answers import (
+    RELATIVE,
+    OwnAnswers,
+    Tolerance,
+    compare,
+    named_answers,
+    own_answers,
+    telling_column,
+)
+from model_registry.publish.outputs import Outputs
 from model_registry.publish.steps import First, are_codes, first_steps, missing_of, takes_missing
 from model_registry.publish.tables import Column, Table
 from model_runtime.errors import OutputError, PublishError
@@ -45,21 +54,24 @@ class Found:
     notes: tuple[str, ...]
 
 
-def signature_of(
-    estimator: Any, tables: Sequence[Table], outputs: Signature, declared: Declared | None = None
-) -> Found:
+def signature_of(estimator: Any, tables: Sequence[Table], outputs: Outputs, declared: Declared | None = None) -> Found:
     """The signature that gives the estimator's own answers to the rows of all tables, the first being X_example.
 
-    `outputs` says what comes out. Raises PublishError where no form of the rows gives them.
+    `outputs` says what comes out, and has what the estimator returned for X_example. Raises PublishError where no form
+    of the rows gives them.
     """
     declared = declared or Declared()
     columns = [_merged([table.columns[index] for table in tables]) for index in range(len(tables[0].columns))]
     _check_declared(columns, declared)
     firsts = first_steps(estimator, [column.name for column in columns])
     features = tuple(_feature(column, firsts[column.name], declared) for column in columns)
-    found = msgspec.structs.replace(outputs, features=features)
+    found = msgspec.structs.replace(outputs.signature, features=features)
     check_field_names(found)
-    own = tuple(own_answers(estimator, table, found) for table in tables)
+    first, *more = tables
+    own = (
+        named_answers(estimator, outputs.raw, found, len(first.rows)),
+        *(own_answers(estimator, table, found) for table in more),
+    )
     codes = {name for name, each in firsts.items() if are_codes(each)} | set(declared.types)
     chosen = _chosen(estimator, tables, own, found, codes)
     chosen, refused = _without_untakeable(estimator, tables, chosen, declared)
@@ -252,9 +264,14 @@ def _first_difference(
 ) -> str | None:
     predictor = Predictor(estimator, msgspec.structs.replace(form, null_outputs=True))
     for table, answers in zip(tables, own, strict=True):
-        for different in compare(answers, predictor.predict(table.rows)).differences:
-            row = dict(zip((feature.name for feature in form.features), table.rows[different.row], strict=True))
-            return f"row {different.row}, {row}, as {_container_name(form)}: {different.other} and not {different.own}"
+        differences = compare(answers, predictor.predict(table.rows)).differences
+        if differences:
+            names = [feature.name for feature in form.features]
+            rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+            one = differences[0]
+            column = telling_column(rows, {each.row for each in differences})
+            said = f"row {one.row}, {rows[one.row]}, as {_container_name(form)}: {one.other} and not {one.own}"
+            return f"{said}; {column}" if column else said
     return None
 
 
