@@ -14,6 +14,7 @@ import joblib
 
 from model_runtime.errors import PublishError
 
+_LZ4 = b'\x04"M\x18'  # how a frame of it begins (LZ4 Frame Format, magic number); joblib alone reads it
 _SUBIMPORT = ("cloudpickle.cloudpickle", "subimport")
 
 
@@ -39,7 +40,8 @@ def pickled(estimator: Any, data: bytes | None = None) -> Pickled:
             raise _refused(estimator, error) from error
         modules = frozenset({"__main__"})
     if data is not None or "__main__" not in modules:
-        return Pickled(_joblib(estimator) if data is None else data, modules)
+        compressed = {"lz4"} if (data or b"").startswith(_LZ4) else set()
+        return Pickled(_joblib(estimator) if data is None else data, modules | compressed)
     try:
         by_value = cloudpickle.dumps(estimator)
         return Pickled(by_value, _modules(by_value) - {"__main__"}, by_value=True)

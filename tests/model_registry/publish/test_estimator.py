@@ -278,6 +278,25 @@ def test_the_estimator_is_asked_once_for_the_rows_of_its_owner() -> None:
         assert sorted(name for name, asked in estimator.asked if asked is rows) == ["predict", "predict_proba"]
 
 
+class _OneClass(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no types
+    """As LightGBM's after rows of one class: two columns of probabilities."""
+
+    def fit(self, X: Any, y: Any) -> "_OneClass":
+        super().fit(X, y)
+        self.classes_ = np.array([0])
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.zeros(len(X), int)
+
+
+def test_more_probabilities_than_classes_are_refused_and_the_labels_alone_served() -> None:
+    estimator = _OneClass().fit(X, y)
+    with pytest.raises(PublishError, match=r"gives 2 columns for the classes \[0\]: .*`--output predict` alone"):
+        describe(estimator, X)
+    assert describe(estimator, X, outputs=["predict"]).examples[0].output.label == 0
+
+
 def test_sparse_examples_are_refused_with_a_remedy() -> None:
     example = TfidfVectorizer().fit_transform(texts)
     with pytest.raises(PublishError, match="sparse matrix: give a few rows of it as"):
