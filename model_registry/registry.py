@@ -454,7 +454,7 @@ class Registry:
     def gc(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
         """Remove what such publishes left, and tell which they were. How old that is, the service's clock says.
 
-        A publish that is under way nevertheless notices, and begins anew under the next number.
+        A publish that is under way nevertheless notices, and starts over under the next number.
         """
         mark = Mark(by="gc", at=_now(), reason="a publish or a deletion that was cut off")
         found = list(self._aborted(older_than, self._storage.now()))

@@ -6,9 +6,9 @@ is served are made by the same code. Light: numpy is imported by the model anywa
 
 import io
 import math
+import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -34,6 +34,9 @@ _HARMLESS = "|".join(  # noqa: FLY002  # with a reason for each
         "overflow encountered in reduce",
     ]
 )
+
+
+_IGNORED = ("ignore", re.compile(_HARMLESS, re.IGNORECASE), Warning, None, 0)
 
 
 class Predictor:
@@ -220,12 +223,13 @@ def same_value(one: Any, recorded: Any, absolute_tolerance: float = _ABSOLUTE_TO
     return bool(one == recorded)
 
 
-@contextmanager
-def harmless_warnings_ignored() -> Iterator[None]:
+class harmless_warnings_ignored(warnings.catch_warnings):  # noqa: N801  # as its parent is named
     """Leave out what scikit-learn and numpy say about inputs that are checked otherwise."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=_HARMLESS)  # one filter for all: it is set for each request
-        yield
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        # As `filterwarnings` does it, which compiles its pattern at each request.
+        warnings.filters.insert(0, _IGNORED)  # type: ignore[attr-defined]  # a list, as it has always been
 
 
 def _label_table(estimator: Any, signature: Signature) -> dict[Any, Any] | None:

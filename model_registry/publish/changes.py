@@ -70,7 +70,7 @@ def checked_changes(
     left_out = frozenset(map(_name, without))
     both = sorted(left_out & given.keys())
     if both:
-        raise PublishError(f"{', '.join(both)} is both given and left out: decide for one of them")
+        raise PublishError(f"{', '.join(both)} is both given and left out: choose one of them")
     if len(given) < len(packages or {}):
         raise PublishError(f"packages are {', '.join(packages or ())}: name each of them once")
     return Changes(given, left_out, {_name(name): _version(name, version) for name, version in (pins or {}).items()})

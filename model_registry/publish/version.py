@@ -87,7 +87,7 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
     """Describe a fitted estimator, make its files and prove that they answer as it does.
 
     Raises:
-        PublishError: it cannot be published, or (ProofError) what would be served answers otherwise.
+        PublishError: it cannot be published, or (ProofError) what would be served gives other answers.
         InvalidNameError: the model's name is not usable.
 
     """
@@ -257,7 +257,7 @@ def _proven(made: _Made, described: Description, kind: ProofKind, given: Given, 
 
 
 def _prove_form(form: Form, made: _Made, described: Description, progress: Progress) -> None:
-    """Prove a format beside the joblib file in the same way; ProofError where it answers otherwise."""
+    """Prove a format beside the joblib file in the same way; ProofError where it gives other answers."""
     progress(f"proving the format {form.name}")
     own = described.own
     if form.model_format.replay is not None:
