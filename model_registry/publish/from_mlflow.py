@@ -101,7 +101,7 @@ def _document(folder: Path) -> dict[str, Any]:
     try:
         import yaml
     except ImportError as error:
-        raise PublishError("reading MLflow's files needs PyYAML, which is not installed: run `pip install pyyaml`") from error
+        raise PublishError("MLflow's files are read by PyYAML, which is not installed: `pip install pyyaml`") from error
     path = folder / _MODEL
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
