@@ -19,7 +19,7 @@ def after_restore(*hooks: Callable[[], None]) -> None:
 
 
 def reseed() -> None:
-    """Seed the global generators of Python and numpy anew, from the operating system."""
+    """Reseed the global generators of Python and numpy, from the operating system."""
     if random := sys.modules.get("random"):
         random.seed()
     if numpy_random := sys.modules.get("numpy.random"):
