@@ -1,6 +1,5 @@
 """Direct invocations: the guide's event, a batch, a self-check, a warm-up."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +25,7 @@ def answer_direct(model: ServedModel, answering: Answering, event: Any) -> tuple
     """
     if is_warm_up(event):
         return _ok({"status": "ok", **origin(model)}), 0
-    if isinstance(event, Mapping):
+    if isinstance(event, dict):
         features = {feature.name for feature in model.manifest.signature.features}
         if event.get(SELF_CHECK) is True and SELF_CHECK not in features:
             return _ok({"status": "ok", **origin(model), "examples": self_check(model, answering)}), 0
@@ -43,7 +42,7 @@ def wants_raise(event: Any, model: ServedModel | None) -> bool:
     """Whether the caller asked for an error in the place of a status."""
     features = () if model is None else model.manifest.signature.features
     is_feature = any(feature.name == RAISE for feature in features)
-    return isinstance(event, Mapping) and event.get(RAISE) is True and not is_feature
+    return isinstance(event, dict) and event.get(RAISE) is True and not is_feature
 
 
 def refusal_direct(problem: Problem) -> Response:
@@ -58,7 +57,7 @@ def self_check(model: ServedModel, answering: Answering) -> int:
         rows, _ = model.inputs.read_document(example.input)
         (answer,) = answering.predict(rows)
         if not formats.same_answer(manifest.model_format(model.model_format), answer, example.output):
-            raise OutputError(f"{manifest.reference} answers its golden example {number} otherwise than recorded")
+            raise OutputError(f"{manifest.reference} answers its golden example {number} differently than recorded")
     return len(manifest.examples)
 
 

@@ -34,23 +34,17 @@ from model_runtime.errors import (
     CredentialsError,
     RegistryError,
     StorageError,
-)
-from model_runtime.interruption import interruptible, was_forked
-from model_runtime.storage_errors import (
-    REFUSED_CREDENTIALS,
     TakenError,
     UploadError,
-    explained,
-    is_missing_bucket,
-    is_unanswered,
 )
+from model_runtime.interruption import interruptible, was_forked
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
     from model_runtime.uploads import Uploads
 
-__all__ = ["PROBES", "REFUSED_CREDENTIALS", "Storage", "Stored", "aws_session", "bucket_name"]
+__all__ = ["PROBES", "Storage", "Stored", "aws_session", "bucket_name"]
 
 _TOKEN = "writer"  # noqa: S105  # not a password
 """Name of the user metadata (x-amz-meta-writer) that holds a writer's token."""
@@ -188,7 +182,7 @@ class Storage:
             try:
                 return interruptible(read)
             except FileNotFoundError as error:
-                if is_missing_bucket(error):
+                if _is_missing_bucket(error):
                     raise
                 return None
 
@@ -198,7 +192,7 @@ class Storage:
             try:
                 result = interruptible(lambda: obstore.get(self._store, key))
             except FileNotFoundError as error:
-                if is_missing_bucket(error):
+                if _is_missing_bucket(error):
                     raise
                 return None
         return self._streamed(key, iter(result.stream(min_chunk_size=_CHUNK)), result.meta["size"])
@@ -225,6 +219,8 @@ class Storage:
                 there = self._token(key) if token else None
                 if there is not None and there == token:
                     return
+                from model_runtime.storage_errors import is_unanswered
+
                 # Some services refuse a large object before they have read it: then the answer does not arrive.
                 refused_unheard = there is not None and is_unanswered(error)
                 if isinstance(error, AlreadyExistsError | TakenError) or refused_unheard:
@@ -248,7 +244,7 @@ class Storage:
             try:
                 interruptible(lambda: obstore.put(self._store, key, data, mode={"e_tag": etag}))
             except (PreconditionError, FileNotFoundError) as error:
-                if is_missing_bucket(error):
+                if _is_missing_bucket(error):
                     raise
                 raise ConflictError(
                     f"{self.location}/{key} was changed by another writer, nothing was written"
@@ -364,8 +360,16 @@ class Storage:
         if container and container in str(error):
             first = str(error).partition("\n")[0]
             return CredentialsError(f"{self.location}: {container} gives no credentials: {first}")
+        from model_runtime.storage_errors import explained  # here, as a start that goes well needs it not
+
         return explained(error, self.location, action, endpoint=self._endpoint)
 
 
 def _unwatched(_key: str, _done: int, _size: int) -> None:
     pass
+
+
+def _is_missing_bucket(error: Exception) -> bool:
+    from model_runtime.storage_errors import is_missing_bucket  # as above
+
+    return is_missing_bucket(error)

@@ -66,14 +66,6 @@ _BY_CAUSE = (
 )
 
 
-class UploadError(Exception):
-    """An upload failed; the text has status, code and message as the service gave them, or why there was no answer."""
-
-
-class TakenError(UploadError):
-    """What was uploaded has not been written, as something has its key already."""
-
-
 def is_missing_bucket(error: Exception) -> bool:
     """Whether the bucket itself is not there."""
     return "NoSuchBucket" in str(error)

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import IO, Any
 
 from model_runtime.aws import Service
-from model_runtime.storage_errors import TakenError, UploadError
+from model_runtime.errors import TakenError, UploadError
 
 _SILENCE = 120
 """Seconds that a service may take to answer a whole part; far more than it takes."""

@@ -17,6 +17,7 @@ import joblib
 
 from model_runtime.errors import PublishError
 
+_LZ4 = b'\x04"M\x18'  # how a frame of it begins (LZ4 Frame Format, magic number); joblib alone reads it
 _SUBIMPORT = ("cloudpickle.cloudpickle", "subimport")
 
 
@@ -42,7 +43,7 @@ def pickled(estimator: Any, file: Path | bytes | None = None) -> Pickled:
             raise _refused(estimator, error) from error
         modules = frozenset({"__main__"})
     if file is not None:
-        return Pickled(lambda path: _copy(file, path), modules)
+        return Pickled(lambda path: _copy(file, path), modules | ({"lz4"} if _begins(file, _LZ4) else set()))
     if "__main__" not in modules:
         return Pickled(lambda path: joblib.dump(estimator, path), modules)
     try:
@@ -57,6 +58,13 @@ def _refused(estimator: Any, error: Exception) -> PublishError:
         f"this {type(estimator).__name__} cannot be pickled ({type(error).__name__}: {error}): "
         "leave out what holds a file, a connection or a lock"
     )
+
+
+def _begins(file: Path | bytes, mark: bytes) -> bool:
+    if isinstance(file, bytes):
+        return file.startswith(mark)
+    with file.open("rb") as opened:
+        return opened.read(len(mark)) == mark
 
 
 def _copy(file: Path | bytes, path: Path) -> None:

@@ -6,10 +6,14 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import typer.main
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from typer.testing import CliRunner, Result
 
 from model_registry import Storage
@@ -67,6 +71,28 @@ def test_publish_prints_the_new_version(bucket: str, example: str) -> None:
     assert result.stderr.splitlines()[-2:] == ["  a: number", "  b c: number"]
     features = data("show", "iris/1", "-b", bucket)["signature"]["features"]
     assert [feature["name"] for feature in features] == ["a", "b c"]
+
+
+def test_a_model_of_columns_by_name_is_published_from_files_and_its_proof_shown(files: Path, bucket: str) -> None:
+    frame = pd.DataFrame({"plan": ["free", "pro", "free", "team"] * 10, "seats": [1, 5, 2, 30] * 10})
+    columns = ColumnTransformer([("t", OneHotEncoder(), ["plan"]), ("n", StandardScaler(), ["seats"])])
+    joblib.dump(make_pipeline(columns, LogisticRegression()).fit(frame, [0, 1, 0, 1] * 10), files / "plans.joblib")
+    frame[["seats", "plan"]][:3].to_csv(files / "plans.csv", index=False)
+    frame[["seats", "plan"]][:3].to_json(files / "plans.json", orient="records")
+    options = ["--type", "seats=integer", "--output", "predict", "--output", "decision_function", "--proof", "process"]
+    model = ["publish", "plans.joblib", "-b", bucket, "-n", "plans", "--by", "me"]
+    published = run(*model, "-x", "plans.csv", *options)
+    assert (published.exit_code, published.stdout) == (0, "plans/1\n")
+    assert "note: types and what may be missing were learnt from 3 rows: give more as X_train" in published.stderr
+    assert published.stderr.splitlines()[-2:] == ["  plan: string", "  seats: integer"]
+    shown = " ".join(run("show", "plans/1", "-b", bucket).stdout.replace("│", " ").split())
+    assert "proof process: 3 rows by 7 requests, at most" in shown
+    assert run(*model, "-x", "plans.json", "--proof", "none").exit_code == 0
+    listed = [line.split() for line in run("list", "plans", "-b", bucket).stdout.splitlines()]
+    assert [kind for words in listed for kind in ("process", "none") if kind in words] == ["process", "none"]
+    assert run(*model, "-x", "plans.csv", "--proof", "half").stderr == (
+        "error: the proof is 'half' (--proof or MODEL_REGISTRY_PROOF): take one of full, process, none\n"
+    )
 
 
 def test_publish_keeps_the_file_s_bytes_and_all_options(bucket: str, files: Path) -> None:
@@ -290,6 +316,7 @@ EVERY = [
     (["promote", "iris", "--from-tag", "dev", "--to", "prod", "--by", "me"]),
     (["resolve", "iris/1"]),
     (["download", "iris/1"]),
+    (["export", "iris/1", "--mlflow", "exported"]),
     (["untag", "iris@dev", "--by", "me"]),
     (["rollback", "iris@dev", "--by", "me"]),
     (["history", "iris@dev"]),

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from aws_check.errors import EngineError
 from infra.settings.page import settings
 from model_registry import Registry
 from tests.pulumi.conftest import new_stack
-from tests.pulumi.stacks import EngineError, EngineStack, Project
+from tests.pulumi.stacks import EngineStack, Project
 
 
 class Bad(NamedTuple):

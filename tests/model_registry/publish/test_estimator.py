@@ -198,11 +198,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, dict[str, Any], str]] = {
         {},
         "cannot be pickled .*: leave out what holds",
     ),
-    "own class that is not to be taken": (
+    "own class that must not be taken": (
         lambda: OwnClassifier().fit(X, y),
         X,
         {"code": False},
-        "test_estimator, own code that is not to be taken: allow it, or install it from an index",
+        "test_estimator, own code that must not be taken: allow it, or install it from an index",
     ),
     "one row": (lambda: GaussianNB().fit(X, y), X[0], {}, r"X_example has shape \(3,\): give rows and columns"),
     "no rows": (lambda: GaussianNB().fit(X, y), X[:0], {}, "X_example has no rows"),
@@ -253,6 +253,48 @@ def test_what_cannot_be_served_is_refused(name: str) -> None:
     make, example, options, message = REFUSED[name]
     with pytest.raises(PublishError, match=message):
         describe(make(), example, **options)
+
+
+class _Counted(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no types
+    """Notes each method that it is asked by, and with which rows."""
+
+    asked: list[tuple[str, Any]]
+
+    def predict(self, X: Any) -> Any:
+        self.asked.append(("predict", X))
+        return super().predict(X)
+
+    def predict_proba(self, X: Any) -> Any:
+        self.asked.append(("predict_proba", X))
+        return super().predict_proba(X)
+
+
+def test_the_estimator_is_asked_once_for_the_rows_of_its_owner() -> None:
+    example, training = X[:5], X[5:]
+    estimator = _Counted().fit(X, y)
+    estimator.asked = []
+    describe(estimator, example, X_train=training)
+    for rows in (example, training):
+        assert sorted(name for name, asked in estimator.asked if asked is rows) == ["predict", "predict_proba"]
+
+
+class _OneClass(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no types
+    """As LightGBM's after rows of one class: two columns of probabilities."""
+
+    def fit(self, X: Any, y: Any) -> "_OneClass":
+        super().fit(X, y)
+        self.classes_ = np.array([0])
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.zeros(len(X), int)
+
+
+def test_more_probabilities_than_classes_are_refused_and_the_labels_alone_served() -> None:
+    estimator = _OneClass().fit(X, y)
+    with pytest.raises(PublishError, match=r"gives 2 columns for the classes \[0\]: .*`--output predict` alone"):
+        describe(estimator, X)
+    assert describe(estimator, X, outputs=["predict"]).examples[0].output.label == 0
 
 
 def test_sparse_examples_are_refused_with_a_remedy() -> None:
@@ -312,13 +354,13 @@ class ByStrings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 MARK = "a mark"
 
 
-def test_a_model_that_answers_otherwise_when_its_inputs_travel_as_json_is_refused(
+def test_a_model_that_answers_differently_when_its_inputs_travel_as_json_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever it is that gets lost on the way: the answers are compared, and the row is named."""
     monkeypatch.setattr(values, "plain_value", lambda _name, value, _what: f"{value} "[:-1])
     example = pd.DataFrame({"c": [MARK, "other"]})
-    with pytest.raises(PublishError, match=r"otherwise when its rows travel as JSON \(.*row 0, \{'c': 'a mark'\}"):
+    with pytest.raises(PublishError, match=r"other answers when its rows travel as JSON \(.*row 0, \{'c': 'a mark'\}"):
         describe(ByStrings().fit(), example)
 
 
