@@ -73,12 +73,14 @@ class Given:
     proof: str = "full"
     code: Sequence[Path] | bool = True
     packages: Mapping[str, str] | None = None
+    pins: Mapping[str, str] | None = None
     without: Collection[str] = ()
+    mlflow_run: str | None = None
 
     @property
     def changes(self) -> Changes:
         """What the owner changes about the packages."""
-        return checked_changes(self.packages, self.without)
+        return checked_changes(self.packages, self.without, self.pins)
 
 
 def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: None) -> Prepared:
@@ -214,7 +216,7 @@ def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manif
         signature=described.signature,
         metrics=dict(given.metrics or {}),
         labels=dict(given.labels or {}),
-        lineage=lineage_of(given.X_train),
+        lineage=lineage_of(given.X_train, given.mlflow_run),
         examples=described.examples,
         formats={form.name: form.model_format for form in forms},
         proof=Proof(kind="none"),
