@@ -25,7 +25,7 @@ aws-check: $(READY) ## Deploy to your AWS account for some minutes, compare AWS 
 test: $(READY) ## Run every test, with branch coverage
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
-soak: $(READY) ## Run what takes too long for make test: every kind of model in every form, under pandas 2 and 3
+soak: $(READY) ## Run what takes too long for make test: models in every form, load, memory, drills
 	@$(BIN)/python -m pytest -n auto -m soak
 
 models: $(READY) ## Publish and serve every kind of model; writes docs/models.md

@@ -24,12 +24,17 @@ LARGEST = 3.4028234663852886e38
 """The largest number that is read, that of 32 bits: trees and forests refuse more, and squares of it are finite."""
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**63 - 1
 
+_TIME = (
+    r"^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
 _TYPES: dict[str, Any] = {
     "number": Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)],
     "integer": Annotated[int, msgspec.Meta(ge=_SMALLEST_INTEGER, le=_LARGEST_INTEGER)],
     "string": str,
     "boolean": bool,
-    "datetime": Annotated[datetime, msgspec.Meta(tz=True)],
+    # A pattern too, as not everybody who reads a schema looks at formats, and RFC 3339 has leap seconds and a year 0.
+    "datetime": Annotated[datetime, msgspec.Meta(tz=True, extra_json_schema={"pattern": _TIME})],
 }
 _NOUNS = {
     "number": "a number",
@@ -74,6 +79,7 @@ class Inputs:
         self.batch = msgspec.defstruct(
             "Batch", [("instances", self.instances)], forbid_unknown_fields=True, frozen=True
         )
+        self._looks_up = any(map(_is_looked_up, signature.features))
         self._decode_instance = msgspec.json.Decoder(self.instance).decode
         self._decode_batch: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.batch).decode
         self._decode_instances: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.instances).decode
@@ -83,18 +89,19 @@ class Inputs:
 
         Returns the rows, and whether it was a batch. InputError lists the first wrong values.
         """
-        try:
-            return [msgspec.structs.astuple(self._decode_instance(body))], False
-        except UNREADABLE:
-            pass  # a batch, or something to be explained
-        try:
-            return _rows(self._decode_batch(body).instances), True
-        except UNREADABLE:
-            pass
-        try:
-            return _rows(self._decode_instances(body)), True
-        except UNREADABLE:
-            pass
+        if not self._looks_up:
+            try:
+                return [msgspec.structs.astuple(self._decode_instance(body))], False
+            except UNREADABLE:
+                pass  # a batch, or something to be explained
+            try:
+                return _rows(self._decode_batch(body).instances), True
+            except UNREADABLE:
+                pass
+            try:
+                return _rows(self._decode_instances(body)), True
+            except UNREADABLE:
+                pass
         try:
             document = msgspec.json.decode(body)
         except UNREADABLE as error:
@@ -296,11 +303,18 @@ def _type(feature: Feature) -> Any:
     kind = _TYPES[feature.type]
     if feature.categories is not None and feature.type in {"string", "integer"} and not feature.nullable:
         return Literal[tuple(feature.categories)]
+    if _is_looked_up(feature):
+        return Annotated[kind, msgspec.Meta(extra_json_schema={"enum": list(feature.categories or ())})]
     if feature.categories is not None and feature.nullable:
         kind = Annotated[
             kind, msgspec.Meta(description=f"Any value but {_shown(feature.categories)} counts as missing.")
         ]
     return Optional[kind] if feature.nullable else kind  # noqa: UP045  # Annotated types have no |
+
+
+def _is_looked_up(feature: Feature) -> bool:
+    """Whether a value may be of the type and still none of the categories, of which msgspec takes no such type."""
+    return feature.categories is not None and not feature.nullable and feature.type in {"number", "boolean"}
 
 
 def _is_category(feature: Feature, value: Any) -> bool:

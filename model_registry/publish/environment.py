@@ -108,7 +108,7 @@ def with_roots(environment: Environment, roots: Iterable[str], *, lock: Path | N
 def read_lock(path: Path) -> dict[str, str]:
     """The pins of a lock file that hold for the running Python in Lambda, by normalised name.
 
-    Lines that are no exact pins are left out: options, URLs, the project itself. PublishError where the file cannot
+    Lines that are not exact pins are left out: options, URLs, the project itself. PublishError where the file cannot
     be read, or pins one distribution twice.
     """
     try:

@@ -103,7 +103,7 @@ def _kept_sizes(spec: LayerSpec, progress: Progress) -> tuple[PackageSize, ...]:
         sizes = msgspec.json.decode(kept.read_bytes(), type=tuple[PackageSize, ...])
     except (OSError, msgspec.MsgspecError):  # not there, or cut off
         sizes = _added_up(spec, progress)
-        with contextlib.suppress(OSError), workspace(kept.parent) as work:  # a cache is no reason to fail
+        with contextlib.suppress(OSError), workspace(kept.parent) as work:  # a cache must not make a publish fail
             (work / kept.name).write_bytes(msgspec.json.encode(sizes))
             (work / kept.name).replace(kept)
     return sizes

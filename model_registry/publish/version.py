@@ -73,19 +73,21 @@ class Given:
     proof: str = "full"
     code: Sequence[Path] | bool = True
     packages: Mapping[str, str] | None = None
+    pins: Mapping[str, str] | None = None
     without: Collection[str] = ()
+    mlflow_run: str | None = None
 
     @property
     def changes(self) -> Changes:
         """What the owner changes about the packages."""
-        return checked_changes(self.packages, self.without)
+        return checked_changes(self.packages, self.without, self.pins)
 
 
 def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: None) -> Prepared:
     """Describe a fitted estimator, make its files and prove that they answer as it does.
 
     Raises:
-        PublishError: it cannot be published, or (ProofError) what would be served answers otherwise.
+        PublishError: it cannot be published, or (ProofError) what would be served gives other answers.
         InvalidNameError: the model's name is not usable.
 
     """
@@ -223,7 +225,7 @@ def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manif
         signature=described.signature,
         metrics=dict(given.metrics or {}),
         labels=dict(given.labels or {}),
-        lineage=lineage_of(given.X_train),
+        lineage=lineage_of(given.X_train, given.mlflow_run),
         examples=described.examples,
         formats={form.name: form.model_format for form in forms},
         proof=Proof(kind="none"),
@@ -264,7 +266,7 @@ def _proven(made: _Made, described: Description, kind: ProofKind, given: Given, 
 
 
 def _prove_form(form: Form, made: _Made, described: Description, progress: Progress) -> None:
-    """Prove a format beside the joblib file in the same way; ProofError where it answers otherwise."""
+    """Prove a format beside the joblib file in the same way; ProofError where it gives other answers."""
     progress(f"proving the format {form.name}")
     own = described.own
     if form.model_format.replay is not None:

@@ -327,6 +327,7 @@ EVERY = [
     (["promote", "iris", "--from-tag", "dev", "--to", "prod", "--by", "me"]),
     (["resolve", "iris/1"]),
     (["download", "iris/1"]),
+    (["export", "iris/1", "--mlflow", "exported"]),
     (["untag", "iris@dev", "--by", "me"]),
     (["rollback", "iris@dev", "--by", "me"]),
     (["history", "iris@dev"]),
