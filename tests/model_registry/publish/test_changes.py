@@ -84,7 +84,7 @@ def test_xgboost_is_deployed_without_its_code_for_gpus_unless_the_owner_says_oth
     """From a real index: it has just that version for Lambda."""
     trained = msgspec.structs.replace(found, python="3.12", packages={**found.packages, "xgboost": "3.4.1"})
     changes, notes = checked_changes({}, []).without_gpu_code(trained)
-    assert (dict(changes.packages), changes.without) == ({"xgboost-cpu": "3.4.1"}, {"xgboost"})
+    assert (dict(changes.packages), changes.without) == ({"xgboost-cpu": "3.4.1"}, frozenset({"xgboost"}))
     (note,) = notes
     assert note.startswith("a function gets xgboost-cpu 3.4.1 for xgboost, the same library without code for GPUs (")
     for decided in (checked_changes({"xgboost": "3.4.1"}, []), checked_changes({"xgboost-cpu": "3.4.0"}, ["xgboost"])):
