@@ -101,7 +101,6 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     _check_formats(given.formats)
     metrics, labels = _checked_metrics(given.metrics or {}), checked_labels(given.labels or {})
     given = replace(given, metrics=metrics, labels=labels)
-    changes = given.changes
     progress(f"describing the {type(estimator).__name__}")
     described = describe(
         estimator,
@@ -116,8 +115,7 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
         model_file=given.model_file,
         code=given.code,
     )
-    changes.check(described.environment)
-    described = replace(described, environment=changes.applied(described.environment, lock=given.lock))
+    given, described = _with_changes(given, described, kind)
     forms = further_forms(
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
@@ -162,6 +160,17 @@ def _made(draft: Manifest, code: Code, sources_only: Collection[str] = ()) -> _M
 def _notes_of_wheels(draft: Manifest) -> list[str]:
     listed = ", ".join(f"{wheel.file} ({wheel.size:,} bytes)" for wheel in draft.wheels)
     return [f"packages that no index has as wheels are stored with the version: {listed}"] if listed else []
+
+
+def _with_changes(given: Given, described: Description, kind: ProofKind) -> tuple[Given, Description]:
+    """The packages as the owner wants them and, where a full proof shows that they do, without code for GPUs."""
+    changes, notes = given.changes, tuple[str, ...]()
+    if kind == "full" and given.lock is None:
+        changes, notes = changes.without_gpu_code(described.environment)
+    changes.check(described.environment)
+    environment = changes.applied(described.environment, lock=given.lock)
+    given = replace(given, packages=changes.packages, without=changes.without)
+    return given, replace(described, environment=environment, notes=(*described.notes, *notes))
 
 
 def _sized(made: _Made, kind: ProofKind, progress: Progress) -> tuple[Manifest, tuple[str, ...]]:
