@@ -50,6 +50,21 @@ def frame_model() -> tuple[Any, Any]:
     return make_pipeline(columns, RandomForestClassifier(5, random_state=0)).fit(FRAME, Y), FRAME
 
 
+def times_model() -> tuple[Any, Any]:
+    """Times with a zone and without, gaps among them, and categories of texts, numbers and with gaps."""
+    days = pd.date_range("2026-01-01", periods=12, freq="7h")
+    rows = pd.DataFrame(
+        {
+            "at": days.tz_localize("Europe/Berlin"),
+            "seen": days.where(days.hour != 7),
+            "kind": pd.Categorical(["a", "b", "a", "b"] * 3, categories=["b", "a", "c"]),
+            "half": pd.Categorical([0.5, 1.5] * 6, categories=[0.5, 1.5]),
+            "gap": pd.Categorical(["x", None, "y"] * 4),
+        }
+    )
+    return make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(rows, Y), rows
+
+
 def text_model() -> tuple[Any, Any]:
     texts = ["good film", "bad film", "a good one", "a bad one"] * 3
     return make_pipeline(CountVectorizer(), LogisticRegression()).fit(texts, [1, 0] * 6), texts
@@ -57,6 +72,7 @@ def text_model() -> tuple[Any, Any]:
 
 MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "frame": frame_model,
+    "times": times_model,
     "regressor": lambda: (LinearRegression().fit(X, X[:, 0]), X + 0.5),
     "text": text_model,
     "several": lambda: (RandomForestRegressor(5, random_state=0).fit(X, X), X + 0.5),
