@@ -32,6 +32,7 @@ EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "15"))
 """For each operation; `make soak` asks for more."""
 X = np.arange(24.0).reshape(12, 2)
 Y = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]
+DAYS = pd.date_range("2026-01-01", periods=12, freq="7h")
 FRAME = pd.DataFrame(
     {
         "height": [1.0, 2.5, None, 4.0] * 3,
@@ -39,30 +40,24 @@ FRAME = pd.DataFrame(
         "town": ["Ulm", "Bonn", "Trier", "Ulm"] * 3,
         "old": [True, False, True, True] * 3,
         "size": pd.Categorical(["s", "m", "l", "s"] * 3, categories=["s", "m", "l"]),
+        "half": pd.Categorical([0.5, 1.5] * 6, categories=[0.5, 1.5]),
+        "style": pd.Categorical(["x", None, "y"] * 4),
+        "sold": DAYS.tz_localize("Europe/Berlin"),
+        "seen": DAYS.where(DAYS.hour != 7),
     }
 )
 
 
 def frame_model() -> tuple[Any, Any]:
+    """With gaps, categories of texts and numbers, times with a zone and without."""
     columns = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), ["town", "size"]), ("passthrough", ["height", "rooms", "old"])
+        (
+            OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+            ["town", "size", "half", "style", "sold", "seen"],
+        ),
+        ("passthrough", ["height", "rooms", "old"]),
     )
     return make_pipeline(columns, RandomForestClassifier(5, random_state=0)).fit(FRAME, Y), FRAME
-
-
-def times_model() -> tuple[Any, Any]:
-    """Times with a zone and without, gaps among them, and categories of texts, numbers and with gaps."""
-    days = pd.date_range("2026-01-01", periods=12, freq="7h")
-    rows = pd.DataFrame(
-        {
-            "at": days.tz_localize("Europe/Berlin"),
-            "seen": days.where(days.hour != 7),
-            "kind": pd.Categorical(["a", "b", "a", "b"] * 3, categories=["b", "a", "c"]),
-            "half": pd.Categorical([0.5, 1.5] * 6, categories=[0.5, 1.5]),
-            "gap": pd.Categorical(["x", None, "y"] * 4),
-        }
-    )
-    return make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(rows, Y), rows
 
 
 def text_model() -> tuple[Any, Any]:
@@ -72,7 +67,6 @@ def text_model() -> tuple[Any, Any]:
 
 MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "frame": frame_model,
-    "times": times_model,
     "regressor": lambda: (LinearRegression().fit(X, X[:, 0]), X + 0.5),
     "text": text_model,
     "several": lambda: (RandomForestRegressor(5, random_state=0).fit(X, X), X + 0.5),
