@@ -57,7 +57,7 @@ def self_check(model: ServedModel, answering: Answering) -> int:
         rows, _ = model.inputs.read_document(example.input)
         (answer,) = answering.predict(rows)
         if not formats.same_answer(manifest.model_format(model.model_format), answer, example.output):
-            raise OutputError(f"{manifest.reference} answers its golden example {number} otherwise than recorded")
+            raise OutputError(f"{manifest.reference} answers its golden example {number} differently than recorded")
     return len(manifest.examples)
 
 

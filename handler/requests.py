@@ -75,7 +75,7 @@ class Request:
         return media
 
     def body(self) -> bytes | str:
-        """The body as it was sent; Problem where it is not the base64 that it is said to be."""
+        """The body as it was sent; Problem where it is said to be base64 and is not."""
         body = self._event.get("body") or ""
         if not isinstance(body, str):
             raise Problem(HTTPStatus.BAD_REQUEST, "The event's body is not a string.")

@@ -10,7 +10,7 @@ from model_runtime.signing import SIGNING_FILE
 
 
 def copy(release: Release, source: Versions, target: Versions, *, place: str) -> None:
-    """Copy a version, which is nothing to do where it is there already.
+    """Copy a version; nothing is done where it is there already.
 
     Args:
         release: The version, as it was read from `source`.

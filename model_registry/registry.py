@@ -110,7 +110,9 @@ class Registry:
         proof: ProofKind | None = None,
         code: Sequence[Path] | bool = True,
         packages: Mapping[str, str] | None = None,
+        pins: Mapping[str, str] | None = None,
         without: Collection[str] = (),
+        mlflow_run: str | None = None,
         progress: Progress = SILENCE,
     ) -> Release:
         """Prove a fitted estimator, and publish it as the next version of a model.
@@ -139,7 +141,9 @@ class Registry:
             code: What of the owner's own code goes with the model: True for what it needs, paths of modules or package
                 folders for these as a whole, False for none.
             packages: Exact versions by name: packages that are added to those found, or replace their versions.
+            pins: Exact versions by name, for those packages that the model needs; `packages` and `lock` go before.
             without: Names of packages that are left out, though others require them; the proof shows that it works.
+            mlflow_run: Id of the run of MLflow that made the model, by default of the active one.
             progress: Is told what is being done, a line at a time.
 
         Raises:
@@ -168,7 +172,9 @@ class Registry:
             formats=formats,
             code=code,
             packages=packages,
+            pins=pins,
             without=without,
+            mlflow_run=mlflow_run,
             proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
         prepared = prepare(estimator, given, progress=progress)
@@ -448,7 +454,7 @@ class Registry:
     def gc(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
         """Remove what such publishes left, and tell which they were. How old that is, the service's clock says.
 
-        A publish that is under way nevertheless notices, and begins anew under the next number.
+        A publish that is under way nevertheless notices, and starts over under the next number.
         """
         mark = Mark(by="gc", at=_now(), reason="a publish or a deletion that was cut off")
         found = list(self._aborted(older_than, self._storage.now()))

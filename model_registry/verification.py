@@ -165,7 +165,7 @@ def _told(manifest: Manifest, model_format: str, found: dict[str, Any]) -> str:
     )
     count = f"{len(found['mismatches'])} of {found['examples']}"
     return (
-        f"{_what(manifest, model_format)} answers {count} golden examples otherwise than recorded: {mismatches}. "
+        f"{_what(manifest, model_format)} answers {count} golden examples differently than recorded: {mismatches}. "
         "Publish it again from the environment that trained it"
     )
 

@@ -116,7 +116,9 @@ class Versions:
     def require_free(self, ref: VersionRef) -> None:
         """ConflictError where a version of this number was or is being removed."""
         if standing_mark(self._storage, ref) is not None:
-            raise ConflictError(f"{self._storage.location} had a version {ref}, which was deleted: publish there anew")
+            raise ConflictError(
+                f"{self._storage.location} had a version {ref}, which was deleted: publish it there again"
+            )
 
     def manifest_bytes(self, ref: VersionRef) -> bytes | None:
         """A version's manifest as stored, not looked at; None where there is none."""
@@ -277,7 +279,7 @@ class Versions:
     def remove_aborted(self, ref: VersionRef, mark: Mark) -> bool:
         """Remove what a publish or a deletion that was cut off left; False where somebody else is at it.
 
-        The mark comes first: a publish that is under way nevertheless finds it when it is done, and begins anew.
+        The mark comes first: a publish that is under way nevertheless finds it when it is done, and starts over.
         """
         removal = Removal(self._storage, ref, mark)
         try:
@@ -360,7 +362,7 @@ class Versions:
     def _counter(self, name: str, data: bytes) -> int:
         try:
             return decode_counter(data).last
-        except RecordError:  # it can be counted anew
+        except RecordError:  # it can be counted again
             return self._highest(name)
 
     def _highest(self, name: str) -> int:

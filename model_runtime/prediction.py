@@ -16,7 +16,6 @@ import msgspec
 from model_runtime.containers import container_of
 from model_runtime.errors import OutputError
 from model_runtime.manifest import Method, Prediction, Signature
-from model_runtime.outputs import ProvenOutputs
 from model_runtime.schema import Row, label_names
 
 # Answers of two machines differ in the last bits (vector units, OpenBLAS kernels); a wrong model differs in more.
@@ -43,6 +42,8 @@ class Predictor:
     """A loaded estimator together with its signature."""
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
+        from model_runtime.outputs import ProvenOutputs  # here, as the format onnx does without
+
         self._estimator = estimator
         self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities)
         self._container = container_of(signature)

@@ -34,12 +34,11 @@ from model_runtime.errors import (
     RegistryError,
     StorageError,
 )
-from model_runtime.storage_errors import REFUSED_CREDENTIALS, explained, is_missing_bucket, is_unanswered
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-__all__ = ["PROBES", "REFUSED_CREDENTIALS", "Storage", "Stored", "aws_session", "bucket_name"]
+__all__ = ["PROBES", "Storage", "Stored", "aws_session", "bucket_name"]
 
 _TOKEN = "writer"  # noqa: S105  # not a password
 """Name of the user metadata (x-amz-meta-writer) that holds a writer's token."""
@@ -168,7 +167,7 @@ class Storage:
             try:
                 return _interruptible(read)
             except FileNotFoundError as error:
-                if is_missing_bucket(error):
+                if _is_missing_bucket(error):
                     raise
                 return None
 
@@ -178,7 +177,7 @@ class Storage:
             try:
                 result = _interruptible(lambda: obstore.get(self._store, key))
             except FileNotFoundError as error:
-                if is_missing_bucket(error):
+                if _is_missing_bucket(error):
                     raise
                 return None
         return self._streamed(key, iter(result.stream(min_chunk_size=_CHUNK)))
@@ -204,6 +203,8 @@ class Storage:
                 there = self._token(key) if token else None
                 if there is not None and there == token:
                     return
+                from model_runtime.storage_errors import is_unanswered
+
                 # Some services refuse a large object before they have read it: then the answer does not arrive.
                 refused_unheard = there is not None and is_unanswered(error)
                 if isinstance(error, AlreadyExistsError) or refused_unheard:
@@ -217,7 +218,7 @@ class Storage:
             try:
                 _interruptible(lambda: obstore.put(self._store, key, data, mode={"e_tag": etag}))
             except (PreconditionError, FileNotFoundError) as error:
-                if is_missing_bucket(error):
+                if _is_missing_bucket(error):
                     raise
                 raise ConflictError(
                     f"{self.location}/{key} was changed by another writer, nothing was written"
@@ -334,7 +335,15 @@ class Storage:
         if container and container in str(error):
             first = str(error).partition("\n")[0]
             return CredentialsError(f"{self.location}: {container} gives no credentials: {first}")
+        from model_runtime.storage_errors import explained  # here, as a start that goes well needs it not
+
         return explained(error, self.location, action, endpoint=self._endpoint)
+
+
+def _is_missing_bucket(error: Exception) -> bool:
+    from model_runtime.storage_errors import is_missing_bucket  # as above
+
+    return is_missing_bucket(error)
 
 
 _used = False

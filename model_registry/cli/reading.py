@@ -228,6 +228,25 @@ def download(
             print(*paths, sep="\n")
 
 
+@app.command(rich_help_panel=READ)
+def export(
+    bucket: Bucket,
+    address: Address,
+    mlflow: Annotated[Path, typer.Option("--mlflow", help="The folder to write, as MLflow has models; made anew.")],
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a version as a folder that MLflow loads and serves; nothing of it is loaded here."""
+    from model_registry import to_mlflow
+
+    with known_errors():
+        release = to_mlflow.export(open_registry(bucket, profile), address, mlflow)
+        if as_json:
+            print_json({"folder": str(mlflow), "version": release.manifest.reference})
+        else:
+            print(mlflow)
+
+
 def _counted(versions: Sequence[int]) -> str:
     if len(versions) <= _SHOWN:
         return ", ".join(map(str, versions))

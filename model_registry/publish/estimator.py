@@ -85,7 +85,7 @@ def describe(
         code: paths of own code that is taken whole; True for what is found, False for none.
 
     Raises:
-        PublishError: the object is not a fitted estimator, cannot be loaded elsewhere, or answers otherwise when its
+        PublishError: the object is not a fitted estimator, cannot be loaded elsewhere, or gives other answers when its
             rows travel as JSON.
 
     """
@@ -129,7 +129,7 @@ def own_code_of(modules: Collection[str], code: Sequence[Path] | bool) -> Code: 
     if code is False:
         if own:
             raise PublishError(
-                f"the model needs {', '.join(own)}, own code that is not to be taken: allow it, or "
+                f"the model needs {', '.join(own)}, own code that must not be taken: allow it, or "
                 "install it from an index"
             )
         return Code()
@@ -199,7 +199,7 @@ def load_file(path: Path) -> tuple[Any, bytes]:
     """Load a joblib file of the caller's own, and return the estimator with the file's bytes.
 
     Unpickling runs code: only for files whose origin the caller vouches for. Raises PublishError where the file
-    is no joblib file, or was written by another version of scikit-learn than the one installed.
+    is not a joblib file, or was written by another version of scikit-learn than the one installed.
     """
     try:
         data = path.read_bytes()

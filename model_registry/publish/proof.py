@@ -71,7 +71,7 @@ class Case:
 
 @dataclass(frozen=True)
 class MissingModules:
-    """A start or an answer failed for want of modules that the environment lacks."""
+    """A start or an answer failed because the environment lacks these modules."""
 
     modules: tuple[str, ...]
     said: str
@@ -266,7 +266,7 @@ def _told(case: Case, way: str, each: Sequence[Comparison], remedy: str) -> str:
     numbers = {number for number, _ in differences}
     column = telling_column(case.rows, numbers)
     return (
-        f"{case.manifest.name} answers {len(numbers)} of {len(case.rows)} rows otherwise when it is served (by {way}): "
+        f"{case.manifest.name} answers {len(numbers)} of {len(case.rows)} rows differently when served (by {way}): "
         f"{shown}{'; ' + column if column else ''}. {remedy}"
     )
 

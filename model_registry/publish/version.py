@@ -73,19 +73,21 @@ class Given:
     proof: str = "full"
     code: Sequence[Path] | bool = True
     packages: Mapping[str, str] | None = None
+    pins: Mapping[str, str] | None = None
     without: Collection[str] = ()
+    mlflow_run: str | None = None
 
     @property
     def changes(self) -> Changes:
         """What the owner changes about the packages."""
-        return checked_changes(self.packages, self.without)
+        return checked_changes(self.packages, self.without, self.pins)
 
 
 def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: None) -> Prepared:
     """Describe a fitted estimator, make its files and prove that they answer as it does.
 
     Raises:
-        PublishError: it cannot be published, or (ProofError) what would be served answers otherwise.
+        PublishError: it cannot be published, or (ProofError) what would be served gives other answers.
         InvalidNameError: the model's name is not usable.
 
     """
@@ -95,7 +97,6 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
     _check_formats(given.formats)
     metrics, labels = _checked_metrics(given.metrics or {}), checked_labels(given.labels or {})
     given = replace(given, metrics=metrics, labels=labels)
-    changes = given.changes
     progress(f"describing the {type(estimator).__name__}")
     described = describe(
         estimator,
@@ -110,8 +111,7 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
         model_bytes=given.model_bytes,
         code=given.code,
     )
-    changes.check(described.environment)
-    described = replace(described, environment=changes.applied(described.environment, lock=given.lock))
+    given, described = _with_changes(given, described, kind)
     forms = further_forms(
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
@@ -154,6 +154,17 @@ def _made(draft: Manifest, code: Code, sources_only: Collection[str] = ()) -> _M
 def _notes_of_wheels(draft: Manifest) -> list[str]:
     listed = ", ".join(f"{wheel.file} ({wheel.size:,} bytes)" for wheel in draft.wheels)
     return [f"packages that no index has as wheels are stored with the version: {listed}"] if listed else []
+
+
+def _with_changes(given: Given, described: Description, kind: ProofKind) -> tuple[Given, Description]:
+    """The packages as the owner wants them and, where a full proof shows that they do, without code for GPUs."""
+    changes, notes = given.changes, tuple[str, ...]()
+    if kind == "full" and given.lock is None:
+        changes, notes = changes.without_gpu_code(described.environment)
+    changes.check(described.environment)
+    environment = changes.applied(described.environment, lock=given.lock)
+    given = replace(given, packages=changes.packages, without=changes.without)
+    return given, replace(described, environment=environment, notes=(*described.notes, *notes))
 
 
 def _sized(made: _Made, kind: ProofKind, progress: Progress) -> tuple[Manifest, tuple[str, ...]]:
@@ -214,7 +225,7 @@ def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manif
         signature=described.signature,
         metrics=dict(given.metrics or {}),
         labels=dict(given.labels or {}),
-        lineage=lineage_of(given.X_train),
+        lineage=lineage_of(given.X_train, given.mlflow_run),
         examples=described.examples,
         formats={form.name: form.model_format for form in forms},
         proof=Proof(kind="none"),
@@ -255,7 +266,7 @@ def _proven(made: _Made, described: Description, kind: ProofKind, given: Given, 
 
 
 def _prove_form(form: Form, made: _Made, described: Description, progress: Progress) -> None:
-    """Prove a format beside the joblib file in the same way; ProofError where it answers otherwise."""
+    """Prove a format beside the joblib file in the same way; ProofError where it gives other answers."""
     progress(f"proving the format {form.name}")
     own = described.own
     if form.model_format.replay is not None:

@@ -88,7 +88,7 @@ API Gateway itself answers 403 (key or signature), 413 (a request over 10 MB), 4
 `aws lambda invoke` with one instance answers as the guide does: `{{"statusCode": 200, "body": "virginica"}}`. Besides:
 
 - `{{"instances": [...]}}` or a list of instances: the body is what `POST /predict` answers.
-- `{{"selfCheck": true}}`: every golden example is asked again; 500 where one is answered otherwise than recorded.
+- `{{"selfCheck": true}}`: every golden example is asked again; 500 where an answer is not the recorded one.
 - An event of Amazon EventBridge, a schedule's for example: nothing is predicted, the environment is warm.
 - `"raise": true` beside the features: a failure is an error that Lambda counts, and not a status in the answer.
 """

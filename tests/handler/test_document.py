@@ -28,8 +28,8 @@ from model_runtime.start import Deployment, ServedModel, load
 from tests.handler.environments import HERE, python_of
 from tests.handler.serving import STAGE, serving
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "15"))
-"""For each operation; `make soak` asks for more."""
+EXAMPLES = [15, pytest.param(200, marks=pytest.mark.soak)]
+"""For each operation."""
 X = np.arange(24.0).reshape(12, 2)
 Y = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]
 DAYS = pd.date_range("2026-01-01", periods=12, freq="7h")
@@ -87,10 +87,11 @@ def served(request: pytest.FixtureRequest) -> ServedModel:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, which are no errors in the function
-def test_schemathesis_finds_nothing(served: ServedModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_schemathesis_finds_nothing(served: ServedModel, examples: int, tmp_path: Path) -> None:
     program = python_of(HERE / "tools.txt").parent / "schemathesis"
     with serving(App(lambda: served), root=f"/{STAGE}") as url, (tmp_path / "log").open("w") as log:
-        command = [program, "run", f"{url}/openapi.json", "--checks", "all", "--max-examples", str(EXAMPLES)]
+        command = [program, "run", f"{url}/openapi.json", "--checks", "all", "--max-examples", str(examples)]
         with contextlib.redirect_stdout(log):  # the handler's
             done = subprocess.run(
                 [*map(str, command), "--no-color", "--seed", "1"],

@@ -198,11 +198,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, dict[str, Any], str]] = {
         {},
         "cannot be pickled .*: leave out what holds",
     ),
-    "own class that is not to be taken": (
+    "own class that must not be taken": (
         lambda: OwnClassifier().fit(X, y),
         X,
         {"code": False},
-        "test_estimator, own code that is not to be taken: allow it, or install it from an index",
+        "test_estimator, own code that must not be taken: allow it, or install it from an index",
     ),
     "one row": (lambda: GaussianNB().fit(X, y), X[0], {}, r"X_example has shape \(3,\): give rows and columns"),
     "no rows": (lambda: GaussianNB().fit(X, y), X[:0], {}, "X_example has no rows"),
@@ -354,13 +354,13 @@ class ByStrings(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 MARK = "a mark"
 
 
-def test_a_model_that_answers_otherwise_when_its_inputs_travel_as_json_is_refused(
+def test_a_model_that_answers_differently_when_its_inputs_travel_as_json_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever it is that gets lost on the way: the answers are compared, and the row is named."""
     monkeypatch.setattr(values, "plain_value", lambda _name, value, _what: f"{value} "[:-1])
     example = pd.DataFrame({"c": [MARK, "other"]})
-    with pytest.raises(PublishError, match=r"otherwise when its rows travel as JSON \(.*row 0, \{'c': 'a mark'\}"):
+    with pytest.raises(PublishError, match=r"other answers when its rows travel as JSON \(.*row 0, \{'c': 'a mark'\}"):
         describe(ByStrings().fit(), example)
 
 

@@ -226,7 +226,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_model_that_cannot_be_converted_or_answers_otherwise_is_refused(name: str) -> None:
+def test_a_model_that_cannot_be_converted_or_answers_differently_is_refused(name: str) -> None:
     make, inputs, message = REFUSED[name]
     with pytest.raises(PublishError, match=message):
         converted(make(), inputs)
