@@ -9,6 +9,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +17,6 @@ import msgspec
 from model_runtime.containers import container_of
 from model_runtime.errors import OutputError
 from model_runtime.manifest import Method, Prediction, Signature
-from model_runtime.outputs import ProvenOutputs
 from model_runtime.schema import Row, label_names
 
 # Answers of two machines differ in the last bits (vector units, OpenBLAS kernels); a wrong model differs in more.
@@ -43,6 +43,8 @@ class Predictor:
     """A loaded estimator together with its signature."""
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
+        from model_runtime.outputs import ProvenOutputs  # here, as the format onnx does without
+
         self._estimator = estimator
         self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities)
         self._container = container_of(signature)
@@ -182,8 +184,8 @@ def _mappings(keys: Sequence[str], table: Any) -> list[dict[str, float]]:
     return [dict(zip(keys, row, strict=True)) for row in table.tolist()]
 
 
-def unpickle(data: bytes) -> Any:
-    """Load a model's bytes, whose digest the caller has checked: this runs code.
+def unpickle(data: bytes | Path) -> Any:
+    """Load a model's bytes, or its file, whose digest the caller has checked or vouches for: this runs code.
 
     InconsistentVersionWarning is raised where another scikit-learn wrote them: it must not quietly answer otherwise.
     """
@@ -192,7 +194,7 @@ def unpickle(data: bytes) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
-        return joblib.load(io.BytesIO(data))
+        return joblib.load(io.BytesIO(data) if isinstance(data, bytes) else data)
 
 
 def same_prediction(
