@@ -24,6 +24,7 @@ from model_registry.cli.common import (
     print_table,
     release_data,
     talk,
+    working,
 )
 from model_registry.comparison import Comparison
 from model_registry.records import Move
@@ -217,8 +218,8 @@ def download(
 ) -> None:
     """Write a version's model.joblib, manifest.json and further forms, digests checked, to a folder."""
     with known_errors():
-        with talk.status(f"downloading {address}"):
-            paths = open_registry(bucket, profile).download(address, folder, force=force)
+        with working(f"downloading {address}") as work:
+            paths = open_registry(bucket, profile, work=work).download(address, folder, force=force)
         if as_json:
             wheels = [str(path) for path in paths if path.suffix == ".whl"]
             further = {path.suffix.removeprefix("."): str(path) for path in paths[2:] if path.suffix != ".whl"}

@@ -9,7 +9,8 @@ import msgspec
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from model_registry.publish.environment import with_roots
+from model_registry.lambda_packages.install import newest_in_lambda
+from model_registry.publish.environment import STANDS_IN, with_roots
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Environment
 
@@ -42,6 +43,25 @@ class Changes:
         packages |= self.packages
         kept = {name: version for name, version in sorted(packages.items()) if name not in self.without}
         return msgspec.structs.replace(environment, packages=kept)
+
+    def without_gpu_code(self, environment: Environment) -> tuple["Changes", tuple[str, ...]]:
+        """The same, with a package that has no code for GPUs instead of one that has; and what is to be said of it.
+
+        Only where an index has just that version of it for Lambda, and the owner has not decided about the two.
+        """
+        packages, without, notes = dict(self.packages), set(self.without), []
+        for name, smaller in STANDS_IN.items():
+            version = environment.packages.get(name)
+            if version is None or {name, smaller} & {*packages, *without, *(environment.packages.keys() - {name})}:
+                continue
+            if newest_in_lambda(smaller, f"=={version}", environment.python):
+                packages[smaller] = version
+                without.add(name)
+                notes.append(
+                    f"a function gets {smaller} {version} for {name}, the same library without code for GPUs "
+                    f"(`--package {name}=={version}` keeps it)"
+                )
+        return Changes(packages, frozenset(without)), tuple(notes)
 
     def check(self, environment: Environment) -> None:
         """Raise PublishError where a package is left out that the environment does not have, or is needed as it is."""

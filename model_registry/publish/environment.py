@@ -25,6 +25,8 @@ from model_runtime.errors import EnvironmentMismatchError, PublishError
 from model_runtime.manifest import Environment, Signature
 
 _ALWAYS_NEEDED = ("joblib", "scikit-learn")
+STANDS_IN = {"xgboost": "xgboost-cpu"}
+"""Packages, each with one of the same versions and modules that has no code for GPUs."""
 _COMMENT = re.compile(r"(^|\s+)#.*")
 # What follows a requirement on its line: `--hash=sha256:...`, `--global-option=...`.
 _OPTIONS = re.compile(r"\s+--[a-z].*")
@@ -136,13 +138,24 @@ def differences(environment: Environment) -> list[str]:
         found.append(f"Python {environment.python} is needed, this is {running}")
     for name, version in environment.packages.items():
         try:
-            installed = metadata.version(name)
+            installed = _installed_version(name)
         except metadata.PackageNotFoundError:
             found.append(f"{name} {version} is needed, it is not installed")
             continue
         if not _same_version(installed, version):
             found.append(f"{name} {version} is needed, {installed} is installed")
     return found
+
+
+def _installed_version(name: str) -> str:
+    """The version of a package, or of what it stands in for; PackageNotFoundError where neither is installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        for larger, smaller in STANDS_IN.items():
+            if name == smaller:
+                return metadata.version(larger)
+        raise
 
 
 def mending_command(environment: Environment, stored: str | None = None) -> str:

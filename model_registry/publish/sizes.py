@@ -64,7 +64,10 @@ def fitting(
     if len(unfit) == len(names):
         raise PublishError(f"{manifest.name} does not fit into a function: {unfit['joblib']}")
     notes = tuple(_note(name, {one: found[name, one] for one in ARCHITECTURES}) for name in names)
-    return Fitting(tuple(name for name in names if name not in unfit) if unfit else (), notes)
+    fit = tuple(name for name in names if name not in unfit)
+    if "joblib" in unfit:
+        notes = (*notes, f"deploy it with `pulumi config set format {fit[0]}`")
+    return Fitting(fit if unfit else (), notes)
 
 
 def _outcome(

@@ -8,7 +8,8 @@ from handler.metrics import REFUSED, SERVER_FAULTS
 from handler.openapi import _MEANINGS, _PROBLEMS
 from handler.responses import MAX_RESPONSE_BYTES
 from handler.routes import ROUTES, Route
-from model_runtime.schema import _QUERY_FEATURES, LARGEST, PROBLEMS
+from model_runtime.feature_values import LARGEST
+from model_runtime.schema import _QUERY_FEATURES, PROBLEMS
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
