@@ -7,7 +7,14 @@ from http import HTTPStatus
 from typing import Any
 
 from handler import log
-from handler.direct import InvocationError, answer_direct, refusal_direct, wants_raise
+from handler.direct import (
+    InvocationError,
+    answer_direct,
+    failed_self_check,
+    is_self_check,
+    refusal_direct,
+    wants_raise,
+)
 from handler.metrics import COLD_START, LOAD_FAILURE, RESTORE, Tally, counted, timed
 from handler.prediction import Answering
 from handler.reporting import Exchange, Reporting
@@ -89,6 +96,9 @@ class App:
             response = refusal_direct(exchange.problem)
         self._reporting.done(exchange, response["statusCode"], self._served)
         if exchange.problem is not None and wants_raise(event, self._served):
+            cause = exchange.error or exchange.problem.__cause__
+            if cause is not None and is_self_check(event, self._served):
+                raise failed_self_check(exchange.problem, cause)
             raise InvocationError(response["body"])
         return response
 
