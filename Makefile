@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve stop test soak models bench profile check fix lock clean
+.PHONY: help demo serve stop aws-check test soak models bench profile check fix lock clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Train, publish, promote, deploy and call a model on this machine: no AWS account, Docker or Pulumi CLI
 	@$(BIN)/python -m local demo
@@ -19,10 +19,13 @@ serve: $(READY) ## The same deployment, left running; prints its URL and curl li
 stop: $(READY) ## Stop what make serve started
 	@$(BIN)/python -m local down
 
+aws-check: $(READY) ## Deploy to your AWS account for some minutes, compare AWS with what is assumed, remove it all (cents; asks first)
+	@$(BIN)/python -m aws_check run
+
 test: $(READY) ## Run every test, with branch coverage
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
-soak: $(READY) ## Run what takes too long for make test: every kind of model in every form, under pandas 2 and 3
+soak: $(READY) ## Run what takes too long for make test: models in every form, load, memory, drills
 	@$(BIN)/python -m pytest -n auto -m soak
 
 models: $(READY) ## Publish and serve every kind of model; writes docs/models.md
@@ -48,7 +51,7 @@ lock: $(READY) ## Resolve the locked requirements again
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --all-extras --python-version 3.11 pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --python-version 3.11 local/requirements.in -o local/requirements.lock
 	@# Not constrained to what Lambda's python3.11 takes: these models are published and asked, and deployed nowhere.
-	@for name in lightgbm pandas-2 pandas-3; do $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --no-header --no-annotate --python-version 3.11 tests/model_registry/fleet/$$name.in -o tests/model_registry/fleet/$$name.lock; done
+	@for name in boosting pandas-2 pandas-3; do $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --no-header --no-annotate --python-version 3.11 tests/model_registry/fleet/$$name.in -o tests/model_registry/fleet/$$name.lock; done
 
 clean: ## Remove the environment, caches and local state (run make stop first)
 	@rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .coverage coverage.xml

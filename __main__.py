@@ -2,14 +2,12 @@
 
 import pulumi
 
-from infra.alarms import ModelAlarms
 from infra.api_logging import ApiGatewayLogging
 from infra.api_outputs import deploy_api
 from infra.artifact_bucket import ArtifactBucket
 from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
-from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction, environment
-from infra.inputs import announce_change, model_layer, own_code, resolve_release, served_format
+from infra.inputs import announce_change, model_layer, own_code, resolve_release, served_format, stored_wheels
 from infra.layer_version import DependencyLayer
 from infra.limits import check_environment
 from infra.registry_bucket import RegistryBucket
@@ -18,6 +16,7 @@ from infra.settings.rules import check_python
 from infra.transitions import capacity_output, check_transition
 from infra.version_check import is_checked
 from infra.versions import prune, published
+from infra.watching import watch
 
 
 def deploy_registry(settings: RegistrySettings) -> None:
@@ -46,7 +45,12 @@ def deploy_model(settings: Settings) -> None:
     check_environment(environment(settings, release))
     code = own_code(settings, release)
     built = model_layer(
-        manifest, model_format, settings.architecture, own_code=code, signing=bool(settings.public_keys)
+        manifest,
+        model_format,
+        settings.architecture,
+        wheels=stored_wheels(settings, release),
+        own_code=code,
+        signing=bool(settings.public_keys),
     )
     versions = published(outputs.get("functionName"))
     prune(versions, settings.keep_versions)
@@ -72,11 +76,7 @@ def deploy_model(settings: Settings) -> None:
         ),
     )
     api = deploy_api(settings, manifest, function) if settings.api == "rest" else None
-    api_name = api.api_name if api else None
-    if settings.alarm_topic_arn:
-        ModelAlarms(f"{name}-alarms", settings=settings, function_name=function.function_name, api_name=api_name)
-    if settings.dashboard:
-        ModelDashboard(f"{name}-dashboard", function_arn=function.function_arn, api_name=api_name, stage=settings.stack)
+    watch(settings, manifest, function, api.api_name if api else None)
     pulumi.export("modelName", manifest.name)
     pulumi.export("modelVersion", manifest.version)
     pulumi.export("modelManifestSha256", release.manifest_sha256)

@@ -1,7 +1,6 @@
 """Direct invocations: the guide's event, a batch, a self-check, a warm-up."""
 
 import json
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -28,7 +27,7 @@ def answer_direct(model: ServedModel, answering: Answering, event: Any) -> tuple
     """
     if is_warm_up(event):
         return _ok({"status": "ok", **origin(model)}), 0
-    if isinstance(event, Mapping):
+    if isinstance(event, dict):
         features = _features(model)
         if is_self_check(event, model):
             return _ok({"status": "ok", **origin(model), "examples": self_check(model, answering)}), 0
@@ -43,12 +42,12 @@ def answer_direct(model: ServedModel, answering: Answering, event: Any) -> tuple
 
 def is_self_check(event: Any, model: ServedModel | None) -> bool:
     """Whether every golden example is to be asked again."""
-    return isinstance(event, Mapping) and event.get(SELF_CHECK) is True and SELF_CHECK not in _features(model)
+    return isinstance(event, dict) and event.get(SELF_CHECK) is True and SELF_CHECK not in _features(model)
 
 
 def wants_raise(event: Any, model: ServedModel | None) -> bool:
     """Whether the caller asked for an error in the place of a status."""
-    return isinstance(event, Mapping) and event.get(RAISE) is True and RAISE not in _features(model)
+    return isinstance(event, dict) and event.get(RAISE) is True and RAISE not in _features(model)
 
 
 def _features(model: ServedModel | None) -> set[str]:
@@ -75,7 +74,7 @@ def self_check(model: ServedModel, answering: Answering) -> int:
         rows, _ = model.inputs.read_document(example.input)
         (answer,) = answering.predict(rows)
         if not formats.same_answer(manifest.model_format(model.model_format), answer, example.output):
-            raise OutputError(f"{manifest.reference} answers its golden example {number} otherwise than recorded")
+            raise OutputError(f"{manifest.reference} answers its golden example {number} differently than recorded")
     return len(manifest.examples)
 
 

@@ -38,7 +38,11 @@ REFUSED: Mapping[int, str] = {
 LABELS = 20
 """A model with more labels than this has no counts of them: each is a metric that is charged."""
 
-_KEPT_SECONDS = 60.0
+LINES_A_SECOND = 10
+"""So many requests of a second have metrics of their own; an environment that answers more keeps those of the others.
+
+Lambda tells a function nothing of the end of its environment, so what is kept then is lost.
+"""
 _KEPT_TIMES = 100  # "Specification: Embedded metric format": a metric has 100 values in a line at most
 _SPELLED = {"self_check": "SelfCheckTime", "total": "StartTime"}
 
@@ -57,12 +61,12 @@ def timed(milliseconds: Mapping[str, float]) -> dict[str, tuple[float, str]]:
 
 
 class Tally:
-    """Counts requests until their metrics are written: with a line that is written anyway, or once a minute."""
+    """Counts requests until their metrics are written: with a line that is written anyway, or one of their own."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._times: list[float] = []
-        self._written = float("-inf")
+        self._second, self._lines = 0, 0
 
     def request(self) -> None:
         """Count a request."""
@@ -87,18 +91,20 @@ class Tally:
     @property
     def is_due(self) -> bool:
         """Whether the metrics should be written even if nothing else is."""
-        is_old = time.monotonic() - self._written >= _KEPT_SECONDS
-        return len(self._times) >= _KEPT_TIMES or (is_old and bool(self._counts))
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._lines = second, 0
+        return self._lines < LINES_A_SECOND or len(self._times) >= _KEPT_TIMES
 
     def take(self) -> Metrics:
-        """What was counted since the last time; the count begins anew."""
+        """What was counted since the last time; the count starts again."""
         metrics: dict[str, tuple[float | list[float], str]] = {
             name: (count, "Count") for name, count in self._counts.items()
         }
         if self._times:
             metrics[PREDICTION_TIME] = (self._times, "Milliseconds")
-        if metrics:
-            self._counts, self._times, self._written = Counter(), [], time.monotonic()
+        self._counts, self._times = Counter(), []
+        self._lines += 1
         return metrics
 
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from handler import log
-from handler.metrics import Tally
+from handler.metrics import PREDICTION_TIME, Metrics, Tally
 from handler.responses import Problem
 from model_runtime.errors import OutputError
 from model_runtime.start import ServedModel
@@ -41,13 +41,13 @@ class Reporting:
     def __init__(self, tally: Tally, *, request_log: str, label_counts: bool, in_lambda: bool) -> None:
         self.label_counts = label_counts
         self._tally = tally
-        self._every = {"all": 1, "sampled": SAMPLED}.get(request_log, 0)
+        self._every = {"on": 1, "sampled": SAMPLED}.get(request_log, 0)
         self._in_lambda = in_lambda
         self._count = 0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], tally: Tally) -> "Reporting":
-        """Read REQUEST_LOG (`off`, `sampled` or `all`) and LABEL_COUNTS (`on`)."""
+        """Read REQUEST_LOG (`off`, `sampled` or `on`) and LABEL_COUNTS (`on`)."""
         return cls(
             tally,
             request_log=environment.get("REQUEST_LOG", "off"),
@@ -69,8 +69,10 @@ class Reporting:
             self._write("values_refused", exchange, status, model, features=problem.features, traceback=traceback)
         elif self._is_chosen():
             self._write("request", exchange, status, model)
-        elif self._in_lambda and self._tally.is_due:
-            log.write("requests", self._tally.take(), **_model(model))
+        elif self._tally.is_due:
+            metrics = self._tally.take()
+            if self._in_lambda:
+                log.write("requests", metrics, **_model(model), **_predicting(metrics))
 
     def _is_chosen(self) -> bool:
         if not self._every:
@@ -79,15 +81,17 @@ class Reporting:
         return self._count % self._every == 1 % self._every
 
     def _write(self, event: str, exchange: Exchange, status: int, model: ServedModel | None, **more: Any) -> None:
+        metrics = self._tally.take()
         log.write(
             event,
-            self._tally.take(),
+            metrics,
             **exchange.ids,
             route=exchange.route,
             status=status,
             rows=exchange.rows,
             milliseconds=log.milliseconds_since(exchange.began),
             **_model(model),
+            **_predicting(metrics),
             **more,
         )
 
@@ -96,6 +100,12 @@ def _described(error: BaseException) -> dict[str, Any]:
     # Only what this package says itself is known to have no values in it.
     reason = {"reason": str(error)} if isinstance(error, OutputError) else {}
     return {**reason, "traceback": log.places(error)}
+
+
+def _predicting(metrics: Metrics) -> dict[str, float]:
+    # Logs Insights can sum this by version; it knows no lists, as the metric is one.
+    times = metrics.get(PREDICTION_TIME, ([], ""))[0]
+    return {"predicting": round(sum(times), 3)} if isinstance(times, list) and times else {}
 
 
 def _model(model: ServedModel | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ REFUSED_PERCENT = 50
 FEW_REQUESTS = 20
 """Below so many requests a period, their share says nothing."""
 _FUNCTION, _API = "AWS/Lambda", "AWS/ApiGateway"
-_OWN = "SklearnOnLambda"
+OWN = "SklearnOnLambda"
 """The namespace of the function's own metrics; a test compares it with `handler.metrics`."""
 
 
@@ -30,8 +30,8 @@ class Alarm:
 
 
 OWN_ALARMS = (
-    Alarm("load-failures", "The function could not load its model (docs/runbook.md)", _OWN, "ModelLoadFailure", 0),
-    Alarm("server-faults", "The function answered with 500 or 503 (docs/runbook.md)", _OWN, "ServerFaults", 0),
+    Alarm("load-failures", "The function could not load its model (docs/runbook.md)", OWN, "ModelLoadFailure", 0),
+    Alarm("server-faults", "The function answered with 500 or 503 (docs/runbook.md)", OWN, "ServerFaults", 0),
 )
 
 
@@ -115,7 +115,7 @@ class ModelAlarms(pulumi.ComponentResource):
                 id=metric.lower(),
                 return_data=False,  # an alarm watches one query, which is the share
                 metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
-                    namespace=_OWN, metric_name=metric, dimensions=dimensions, period=PERIOD, stat="Sum"
+                    namespace=OWN, metric_name=metric, dimensions=dimensions, period=PERIOD, stat="Sum"
                 ),
             )
             for metric in ("Requests", "Refusals")
@@ -135,7 +135,7 @@ def _notice(settings: Settings) -> dict[str, Any]:
     return {
         "comparison_operator": "GreaterThanThreshold",
         "evaluation_periods": 1,
-        "treat_missing_data": "notBreaching",  # no calls are no failure
+        "treat_missing_data": "notBreaching",  # no calls is not a failure
         "alarm_actions": [settings.alarm_topic_arn],
         "ok_actions": [settings.alarm_topic_arn],
         "tags": settings.resource_tags,

@@ -38,6 +38,8 @@ class ModelFunction(pulumi.ComponentResource):
 
     function_name: pulumi.Output[str]
     """Name of the function."""
+    log_group: pulumi.Output[str]
+    """Name of the log group of the function."""
     function_arn: pulumi.Output[str]
     """ARN of the function, without a version."""
     alias_arn: pulumi.Output[str]
@@ -126,6 +128,7 @@ class ModelFunction(pulumi.ComponentResource):
                 opts=child,
             )
         self.function_name = function.name
+        self.log_group = logs.name
         self.function_arn = function.arn
         self.alias_name = alias.name
         self.alias_arn = alias.arn
@@ -142,6 +145,8 @@ def environment(settings: Settings, release: Release) -> dict[str, str]:
         trusted_types=settings.trusted_types,
         public_keys=settings.public_keys,
         cors_origins=settings.cors_origins,
+        request_log=settings.request_log,
+        label_counts=settings.label_counts,
     )
 
 

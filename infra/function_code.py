@@ -20,6 +20,8 @@ def variables(
     trusted_types: Sequence[str] = (),
     public_keys: Sequence[str] = (),
     cors_origins: Sequence[str] = (),
+    request_log: str = "off",
+    label_counts: bool = False,
 ) -> dict[str, str]:
     """The function's environment variables: which version it serves and how, and how many threads it starts."""
     manifest = release.manifest
@@ -33,4 +35,6 @@ def variables(
         **({"MODEL_TRUSTED_TYPES": ",".join(trusted_types)} if trusted_types else {}),
         **({"MODEL_PUBLIC_KEY": ",".join(public_keys)} if public_keys else {}),
         **({"ALLOWED_ORIGINS": ",".join(cors_origins)} if cors_origins else {}),
+        **({"REQUEST_LOG": request_log} if request_log != "off" else {}),
+        **({"LABEL_COUNTS": "on"} if label_counts else {}),
     }

@@ -3,7 +3,7 @@
 Whatever is wrong with them stops the program here, in one line, before anything is built or created.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.reference import TagRef, VersionRef
 from model_registry.registry import Registry
 from model_registry.release import Release
+from model_registry.stored_wheels import chosen
 from model_runtime.errors import EnvironmentBuildError, IntegrityError, ModelFormatError, RegistryError
 from model_runtime.formats.skops import not_trusted
 from model_runtime.manifest import Manifest, ModelFormat
@@ -106,23 +107,34 @@ def own_code(settings: Settings, release: Release) -> dict[str, Path]:
         raise SettingsError(str(error)) from error
 
 
+def stored_wheels(settings: Settings, release: Release) -> tuple[Path, ...]:
+    """Packages that the version has itself as no index does, checked."""
+    try:
+        return Registry(_storage(settings), actor="pulumi").wheels(release) if release.manifest.wheels else ()
+    except RegistryError as error:
+        raise SettingsError(str(error)) from error
+
+
 def model_layer(
     manifest: Manifest,
     model_format: ModelFormat,
     architecture: str,
     *,
+    wheels: Sequence[Path] = (),
     own_code: Mapping[str, Path] = MappingProxyType({}),
     signing: bool = False,
 ) -> Layer:
     """Build the layer of a format's packages and of what the handler needs, or take it from the cache.
 
-    `own_code` is not part of it, but of what must fit into the function beside it. With `signing` it also has what
-    checks a signature: 16 MB unzipped that only a stack with a public key pays for.
+    `wheels` are packages that are on no index. `own_code` is not part of it, but of what must fit into the function
+    beside it. With `signing` it also has what checks a signature: 16 MB unzipped that only a stack with a public key
+    pays for.
     """
     packages = shipping.layer_packages(model_format.environment.packages, signing=signing)
     code_size = sum(path.stat().st_size for path in (*shipping.function_files().values(), *own_code.values()))
     try:
-        spec = LayerSpec(model_format.environment.python, architecture, tuple(packages.items()))
+        own = chosen(wheels, model_format.environment.packages)
+        spec = LayerSpec(model_format.environment.python, architecture, tuple(packages.items()), own)
         layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size)
     except (LayerError, EnvironmentBuildError) as error:
         raise SettingsError(f"{manifest.reference}: {error}") from error

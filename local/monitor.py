@@ -1,6 +1,6 @@
 """What Pulumi's SDK talks to in place of the engine: it creates on MiniStack what a program registers.
 
-Equal inputs do nothing, changed inputs update a resource or create it anew, and what the program no longer declares
+Equal inputs do nothing, changed inputs update a resource or replace it, and what the program no longer declares
 stays until MiniStack stops.
 """
 

@@ -25,13 +25,14 @@ class Comparison:
     """Everything that differs between two versions, empty where they are the same in that.
 
     `metrics`, `packages`, `parameters`, `lineage` and `labels` map a name to its two values, None where that version
-    has none.
+    has none; `files`, of own code and of packages that are on no index, to the two SHA-256.
     """
 
     one: str
     other: str
     metrics: Mapping[str, tuple[float | None, float | None]]
     packages: Mapping[str, tuple[str | None, str | None]]
+    files: Mapping[str, tuple[str | None, str | None]]
     parameters: Mapping[str, tuple[Any, Any]]
     lineage: Mapping[str, tuple[str | bool | None, str | bool | None]]
     labels: Mapping[str, tuple[str | None, str | None]]
@@ -47,7 +48,7 @@ class Comparison:
     @property
     def is_empty(self) -> bool:
         """Whether nothing differs."""
-        named = self.metrics or self.packages or self.parameters or self.lineage or self.labels
+        named = self.metrics or self.packages or self.files or self.parameters or self.lineage or self.labels
         return not (named or self.python or self.estimator or self.signature)
 
 
@@ -58,6 +59,7 @@ def compare(one: Manifest, other: Manifest) -> Comparison:
         other=other.reference,
         metrics=_differing(one.metrics, other.metrics),
         packages=_differing(one.environment.packages, other.environment.packages),
+        files=_differing(_digests(one), _digests(other)),
         parameters=_differing(one.parameters, other.parameters),
         lineage=_differing(_plain(one.lineage), _plain(other.lineage)),
         labels=_differing(one.labels, other.labels),
@@ -113,7 +115,7 @@ def _output_changes(old: Signature, new: Signature) -> Iterator[SignatureChange]
 
 
 def _category_changes(old: Feature, new: Feature) -> Iterator[SignatureChange]:
-    """Values of a categorical feature; where it may be missing, a value that is no category counts as that."""
+    """Values of a categorical feature; where it may be missing, a value that is not a category counts as that."""
     if new.categories is None or new.nullable:
         return
     if old.categories is None:
@@ -191,6 +193,11 @@ def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tu
 def _plain(lineage: Lineage) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(lineage)  # without what is not known
     return found
+
+
+def _digests(manifest: Manifest) -> dict[str, str]:
+    code = manifest.code.artifact if manifest.code else None
+    return {artifact.file: artifact.sha256 for artifact in (*([code] if code else []), *manifest.wheels)}
 
 
 def _same(one: Any, other: Any) -> bool:

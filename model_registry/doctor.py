@@ -59,7 +59,7 @@ class Finding:
     """A fact that somebody should know, about the object at `key`, and what to do.
 
     An `error` is something that cannot be used or trusted; a `warning` is what a process that was cut off left; a
-    `note` is no fault of the registry.
+    `note` is not a fault of the registry.
     """
 
     severity: Severity
@@ -222,7 +222,9 @@ class _Model:
                     f"{ref} is marked as deleted, and its manifest is still there: a deletion was cut off",
                     f"`delete {ref}` again",
                 )
-        foreign = [file for file in files if file not in known and not file.endswith(".whl")]
+        # What a publish that was cut off left may be wheels; a manifest that cannot be read knows none either.
+        may_be_wheels = known is _FILES
+        foreign = [file for file in files if file not in known and not (may_be_wheels and file.endswith(".whl"))]
         yield from (_foreign(version_key(ref.name, ref.version, file)) for file in foreign)
 
     def _manifest(self, ref: VersionRef, files: Mapping[str, datetime]) -> tuple[frozenset[str], list[Finding]]:

@@ -7,34 +7,31 @@ s3://BUCKET/models/iris/versions/3/model.joblib     immutable
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from model_registry import reference
+from model_registry import copying, loading, reference
 from model_registry.download import Download
 from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.history import version_at
 from model_registry.moves import Moves
-from model_registry.own_code import make_importable, unpack
 from model_registry.promotion import SILENCE, Judge, Progress, joint_gates
 from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.rules import RulesOfTags
+from model_registry.summary import ModelSummary, summary_of
 from model_registry.tags import Tags
 from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
-    ConflictError,
     IntegrityError,
     InvalidNameError,
-    ModelFormatError,
     NotFoundError,
-    RecordError,
 )
 from model_runtime.manifest import (
     MANIFEST_FILE,
@@ -45,10 +42,11 @@ from model_runtime.manifest import (
     check_slug,
 )
 from model_runtime.pin import Pin
-from model_runtime.signing import SIGNING_FILE, parse_public_keys
+from model_runtime.signing import parse_public_keys
 from model_runtime.storage import Storage
 
 if TYPE_CHECKING:
+    from model_registry.publish.version import Prepared
     from model_registry.signing import Signer
 
 PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
@@ -57,20 +55,6 @@ NOTE = "note: "
 
 ABORTED_AFTER = timedelta(days=1)
 """A publish without a manifest is taken for one that was cut off, and not for one under way, after this time."""
-
-
-@dataclass(frozen=True)
-class ModelSummary:
-    """A model of the registry: its versions in ascending order, those deprecated, and where its tags point.
-
-    `broken` are tags that cannot be read, with the reason.
-    """
-
-    name: str
-    versions: tuple[int, ...]
-    tags: Mapping[str, int]
-    deprecated: frozenset[int]
-    broken: Mapping[str, str]
 
 
 class Registry:
@@ -119,6 +103,7 @@ class Registry:
         labels: Mapping[str, str] | None = None,
         description: str = "",
         model_bytes: bytes | None = None,
+        model_file: Path | None = None,
         lock: Path | None = None,
         formats: Sequence[str] = ("joblib",),
         X_train: Any = None,
@@ -128,7 +113,9 @@ class Registry:
         proof: ProofKind | None = None,
         code: Sequence[Path] | bool = True,
         packages: Mapping[str, str] | None = None,
+        pins: Mapping[str, str] | None = None,
         without: Collection[str] = (),
+        mlflow_run: str | None = None,
         progress: Progress = SILENCE,
     ) -> Release:
         """Prove a fitted estimator, and publish it as the next version of a model.
@@ -144,6 +131,7 @@ class Registry:
             labels: Texts by name, for people and their tools; `GET /model` shows them to callers.
             description: A sentence for people.
             model_bytes: The joblib file of this estimator, where there is one already.
+            model_file: The same as a path; it is read piece by piece.
             lock: A requirements file that pins the packages, instead of those installed.
             formats: What is stored. Beside `joblib`, which every version has, `skops`, which must answer the examples
                 as the estimator does, and `onnx`, which must answer 10,000 rows and more so, among them those given.
@@ -157,7 +145,9 @@ class Registry:
             code: What of the owner's own code goes with the model: True for what it needs, paths of modules or package
                 folders for these as a whole, False for none.
             packages: Exact versions by name: packages that are added to those found, or replace their versions.
+            pins: Exact versions by name, for those packages that the model needs; `packages` and `lock` go before.
             without: Names of packages that are left out, though others require them; the proof shows that it works.
+            mlflow_run: Id of the run of MLflow that made the model, by default of the active one.
             progress: Is told what is being done, a line at a time.
 
         Raises:
@@ -181,25 +171,31 @@ class Registry:
             metrics=metrics,
             labels=labels,
             description=description,
-            model_bytes=model_bytes,
+            model_file=model_file if model_bytes is None else model_bytes,
             lock=lock,
             formats=formats,
             code=code,
             packages=packages,
+            pins=pins,
             without=without,
+            mlflow_run=mlflow_run,
             proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
-        prepared = prepare(estimator, given, progress=progress)
-        for note in prepared.notes:
-            progress(f"{NOTE}{note}")
-        progress(f"storing {len(prepared.data) / 1e6:.1f} MB")
-        created_by = self._who()
+        with TemporaryDirectory(prefix="sklearn-on-lambda-publish-") as folder:
+            prepared = prepare(estimator, given, Path(folder), progress=progress)
+            for note in prepared.notes:
+                progress(f"{NOTE}{note}")
+            progress(f"storing {prepared.draft.artifact.size / 1e6:.1f} MB")
+            return self._add(prepared)
+
+    def _add(self, prepared: "Prepared") -> Release:
+        draft, created_by = prepared.draft, self._who()
 
         def manifest_of(version: int) -> Manifest:
-            return msgspec.structs.replace(prepared.draft, version=version, created_at=_now(), created_by=created_by)
+            return msgspec.structs.replace(draft, version=version, created_at=_now(), created_by=created_by)
 
         sign = None if self._signer is None else self._signer.sign
-        return self._versions.add(name, prepared.data, manifest_of, further=prepared.further, sign=sign)
+        return self._versions.add(draft.name, prepared.model, manifest_of, further=prepared.further, sign=sign)
 
     def copy(self, address: str, target: "Registry") -> Release:
         """Copy a version to another bucket or account: the same number, bytes, digests and signing.
@@ -207,39 +203,19 @@ class Registry:
         ConflictError where the number is taken there by other bytes; where it is the same version, nothing is done.
         """
         release = self.resolve(address)
-        ref = VersionRef(release.manifest.name, release.manifest.version)
-        versions = target._versions  # noqa: SLF001  # of the same class
-        there = versions.manifest_bytes(ref)
-        if there is None:
-            versions.require_free(ref)
-            try:
-                versions.put(ref, self._files(release), release.manifest_bytes)
-            except ConflictError:
-                there = versions.manifest_bytes(ref)
-                if there is None:
-                    raise
-        if there not in {None, release.manifest_bytes}:
-            raise ConflictError(f"{ref} is another model in {target.location}: publish there under another name")
+        copying.copy(release, self._versions, target._versions, place=target.location)  # noqa: SLF001  # of the same class
         return release
-
-    def _files(self, release: Release) -> Iterator[tuple[str, bytes]]:
-        """A version's files one by one, so that memory holds one of them: the model first, the signing last."""
-        for artifact in files_of(release.manifest):
-            yield artifact.file, self._versions.file_bytes(release, artifact)
-        signature = self._versions.signing_bytes(VersionRef(release.manifest.name, release.manifest.version))
-        if signature is not None:
-            yield SIGNING_FILE, signature
 
     # -- read ------------------------------------------------------------------------------------------------
 
     def models(self) -> Iterator[ModelSummary]:
         """Every model that has a version, in the order of their names."""
-        summaries = (self._summary(name) for name in self._versions.folders())
+        summaries = (summary_of(name, self._versions, self._tags) for name in self._versions.folders())
         return (summary for summary in summaries if summary.versions)
 
     def model(self, name: str) -> ModelSummary:
         """One model; NotFoundError where it has no version."""
-        summary = self._summary(check_slug(name, "model name"))
+        summary = summary_of(check_slug(name, "model name"), self._versions, self._tags)
         if not summary.versions:
             self._versions.known_numbers(name)
         return summary
@@ -291,10 +267,6 @@ class Registry:
         moves = list(islice(self._tags.newest_first(self.tag_of(address)), last))
         return tuple(reversed(moves))
 
-    def tag_names(self, name: str) -> list[str]:
-        """The tags that a model has or had."""
-        return self._tags.names(check_slug(name, "model name"))
-
     def which(self, address: str, at: datetime) -> VersionRef:
         """The version that a tag pointed at, at an instant (with a time zone); NotFoundError where it was not set."""
         ref = _tag_ref(address)
@@ -309,6 +281,15 @@ class Registry:
         IntegrityError where they differ, ModelFormatError where the version does not have that form.
         """
         return self._versions.model_bytes(release, model_format)
+
+    def save_model(self, release: Release, path: Path, model_format: str = "joblib") -> None:
+        """Write a version's model in a format's form to a path, piece by piece; raises what `read_model` does."""
+        self._versions.save(release, release.manifest.model_format(model_format).artifact, path)
+
+    def check_model(self, release: Release) -> None:
+        """Compare a version's model with its manifest, piece by piece; IntegrityError where it differs."""
+        for _ in self._versions.file_chunks(release, release.manifest.artifact):
+            pass
 
     def load(
         self,
@@ -325,35 +306,16 @@ class Registry:
         command that mends them, where the running environment is not the one of the manifest. `anywhere` takes one
         with other packages, but never another scikit-learn than the model was written by.
         """
-        # Imported here: reading a registry needs neither.
-        from model_registry.publish.environment import differences, mismatch
-        from model_runtime.formats import skops as skops_format
-        from model_runtime.prediction import unpickle
-
-        if model_format not in {"joblib", "skops"}:
-            raise ModelFormatError(
-                f"an estimator is loaded from joblib or skops, not from {model_format!r}: name one of these"
-            )
         release = self.resolve(address)
-        form, what = release.manifest.model_format(model_format), release.manifest.reference
-        found = [] if anywhere else differences(form.environment)
-        if found:
-            raise mismatch(what, form.environment, "; ".join(found))
-        data = self.read_model(release, model_format)
-        make_importable(self.own_code(release))
-        try:
-            if model_format == "skops":
-                return skops_format.load(data, trusted, what=f"{form.artifact.file} of {what}")
-            return unpickle(data)
-        except (ImportError, UserWarning) as error:  # InconsistentVersionWarning is a UserWarning
-            raise mismatch(what, form.environment, str(error)) from error
+        return loading.load(self._versions, release, model_format=model_format, trusted=trusted, anywhere=anywhere)
 
     def own_code(self, release: Release) -> dict[str, Path]:
         """The owner's own code that a version needs, checked and unpacked: files by their names in `code.zip`."""
-        code = release.manifest.code
-        if code is None or code.artifact is None:
-            return {}
-        return unpack(self._versions.file_bytes(release, code.artifact), what=release.manifest.reference)
+        return loading.own_code(self._versions, release)
+
+    def wheels(self, release: Release) -> tuple[Path, ...]:
+        """Packages that a version has itself as no index does, checked, in the cache."""
+        return loading.wheels(self._versions, release)
 
     def untrusted_types(self, release: Release) -> tuple[str, ...]:
         """The types that somebody must trust to load a version by skops, read from its file without loading it.
@@ -509,7 +471,7 @@ class Registry:
     def gc(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
         """Remove what such publishes left, and tell which they were. How old that is, the service's clock says.
 
-        A publish that is under way nevertheless notices, and begins anew under the next number.
+        A publish that is under way nevertheless notices, and starts over under the next number.
         """
         mark = Mark(by="gc", at=_now(), reason="a publish or a deletion that was cut off")
         found = list(self._aborted(older_than, self._storage.now()))
@@ -520,20 +482,6 @@ class Registry:
             yield from self._versions.aborted(name, older_than=older_than, now=now)
 
     # -- helpers ---------------------------------------------------------------------------------------------
-
-    def _summary(self, name: str) -> ModelSummary:
-        tags: dict[str, int] = {}
-        broken: dict[str, str] = {}
-        for tag in self._tags.names(name):
-            try:
-                found = self._tags.read(TagRef(name, tag))
-            except (IntegrityError, RecordError) as error:
-                broken[tag] = str(error)
-                continue
-            if found and found[0].version is not None:
-                tags[tag] = found[0].version
-        numbers, deprecated = self._versions.listing(name)
-        return ModelSummary(name, numbers, tags, deprecated, broken)
 
     def _not_set(self, ref: TagRef) -> NotFoundError:
         self._versions.known_numbers(ref.name)

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from model_registry.environments import environment_for
 from model_registry.reference import Reference
 from model_registry.release import Release
 from model_registry.shipping import OWN_CODE, layer_packages
+from model_registry.stored_wheels import chosen
 from model_runtime.errors import EnvironmentBuildError, VerificationError
 from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, Manifest
 
@@ -39,11 +40,14 @@ class Reader(Protocol):
     def resolve(self, address: str | Reference) -> Release:
         """Find a version."""
 
-    def read_model(self, release: Release, model_format: str = "joblib") -> bytes:
-        """Its model in a format's form, checked."""
+    def save_model(self, release: Release, path: Path, model_format: str = "joblib") -> None:
+        """Write its model in a format's form, checked."""
 
     def own_code(self, release: Release) -> dict[str, Path]:
         """Its own code, checked and unpacked."""
+
+    def wheels(self, release: Release) -> tuple[Path, ...]:
+        """Its packages that are on no index, checked."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +91,14 @@ def verify_version(
         raise VerificationError(f"{manifest.reference} has no golden examples to replay: publish it again with some")
     progress(f"reading {manifest.reference}")
     names = [name for name in FORMAT_FILES if name in manifest.format_names]
-    own = registry.own_code(release)
-    models = {name: registry.read_model(release, name) for name in names}
-    for name, data in models.items():
+    own, wheels = registry.own_code(release), registry.wheels(release)
+    for name in names:
         with tempfile.TemporaryDirectory(prefix="verify-") as temporary:
             folder = Path(temporary)
-            python = _environment(manifest, name, progress)
+            registry.save_model(release, folder / FORMAT_FILES[name], name)
+            python = _environment(manifest, name, wheels, progress)
             progress(f"replaying {len(manifest.examples)} golden examples by {name}")
             (folder / MANIFEST_FILE).write_bytes(release.manifest_bytes)
-            (folder / FORMAT_FILES[name]).write_bytes(data)
             for file, path in own.items():
                 (folder / OWN_CODE / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, folder / OWN_CODE / file)
@@ -112,11 +115,12 @@ def verify_version(
     )
 
 
-def _environment(manifest: Manifest, model_format: str, progress: Progress) -> Path:
+def _environment(manifest: Manifest, model_format: str, wheels: Sequence[Path], progress: Progress) -> Path:
     """Return the interpreter of a format's environment: the one that its proof uses too."""
     environment = manifest.model_format(model_format).environment
+    packages, wheels = layer_packages(environment.packages), chosen(wheels, environment.packages)
     try:
-        return environment_for(layer_packages(environment.packages), environment.python, progress=progress)
+        return environment_for(packages, environment.python, wheels=wheels, progress=progress)
     except EnvironmentBuildError as error:
         raise VerificationError(f"the environment of {manifest.reference} cannot be built: {error}") from error
 
@@ -160,7 +164,7 @@ def _told(manifest: Manifest, model_format: str, found: dict[str, Any]) -> str:
     )
     count = f"{len(found['mismatches'])} of {found['examples']}"
     return (
-        f"{_what(manifest, model_format)} answers {count} golden examples otherwise than recorded: {mismatches}. "
+        f"{_what(manifest, model_format)} answers {count} golden examples differently than recorded: {mismatches}. "
         "Publish it again from the environment that trained it"
     )
 

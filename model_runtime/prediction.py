@@ -6,9 +6,10 @@ is served are made by the same code. Light: numpy is imported by the model anywa
 
 import io
 import math
+import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +17,6 @@ import msgspec
 from model_runtime.containers import container_of
 from model_runtime.errors import OutputError
 from model_runtime.manifest import Method, Prediction, Signature
-from model_runtime.outputs import ProvenOutputs
 from model_runtime.schema import Row, label_names
 
 # Answers of two machines differ in the last bits (vector units, OpenBLAS kernels); a wrong model differs in more.
@@ -36,10 +36,15 @@ _HARMLESS = "|".join(  # noqa: FLY002  # with a reason for each
 )
 
 
+_IGNORED = ("ignore", re.compile(_HARMLESS, re.IGNORECASE), Warning, None, 0)
+
+
 class Predictor:
     """A loaded estimator together with its signature."""
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
+        from model_runtime.outputs import ProvenOutputs  # here, as the format onnx does without
+
         self._estimator = estimator
         self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities)
         self._container = container_of(signature)
@@ -124,6 +129,8 @@ class Predictor:
         import numpy as np
 
         arrays = [np.asarray(each) for each in (found if isinstance(found, tuple) else (found,))]
+        if count == 1:  # SparsePCA gives the components of a single row without the row's own dimension
+            arrays = [each[None] if each.ndim == 1 and len(each) > 1 else each for each in arrays]
         for each in arrays:
             _check_count(each, count, name)
             if not self._signature.null_outputs:
@@ -177,8 +184,8 @@ def _mappings(keys: Sequence[str], table: Any) -> list[dict[str, float]]:
     return [dict(zip(keys, row, strict=True)) for row in table.tolist()]
 
 
-def unpickle(data: bytes) -> Any:
-    """Load a model's bytes, whose digest the caller has checked: this runs code.
+def unpickle(data: bytes | Path) -> Any:
+    """Load a model's bytes, or its file, whose digest the caller has checked or vouches for: this runs code.
 
     InconsistentVersionWarning is raised where another scikit-learn wrote them: it must not quietly answer otherwise.
     """
@@ -187,7 +194,7 @@ def unpickle(data: bytes) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
-        return joblib.load(io.BytesIO(data))
+        return joblib.load(io.BytesIO(data) if isinstance(data, bytes) else data)
 
 
 def same_prediction(
@@ -218,12 +225,13 @@ def same_value(one: Any, recorded: Any, absolute_tolerance: float = _ABSOLUTE_TO
     return bool(one == recorded)
 
 
-@contextmanager
-def harmless_warnings_ignored() -> Iterator[None]:
+class harmless_warnings_ignored(warnings.catch_warnings):  # noqa: N801  # as its parent is named
     """Leave out what scikit-learn and numpy say about inputs that are checked otherwise."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=_HARMLESS)  # one filter for all: it is set for each request
-        yield
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        # As `filterwarnings` does it, which compiles its pattern at each request.
+        warnings.filters.insert(0, _IGNORED)  # type: ignore[attr-defined]  # a list, as it has always been
 
 
 def _label_table(estimator: Any, signature: Signature) -> dict[Any, Any] | None:

@@ -15,7 +15,7 @@ import grimp
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "CONTRIBUTING.md"
-PACKAGES = ("benchmarks", "handler", "infra", "local", "model_registry", "model_runtime", "training")
+PACKAGES = ("aws_check", "benchmarks", "handler", "infra", "local", "model_registry", "model_runtime", "training")
 BEGIN, END = "<!-- python -m tests.structure: begin -->", "<!-- python -m tests.structure: end -->"
 
 

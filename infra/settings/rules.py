@@ -14,7 +14,6 @@ from infra.settings.schema import NO_EXTRA_STORAGE, NOT_RESERVED, AccountSetting
 from model_runtime.errors import InvalidNameError
 
 Rule = Callable[[Settings], str | None]
-AccountRule = Callable[[AccountSettings], str | None]
 
 # A bucket's name holds 63 characters: 25 go to "-artifacts-bucket-" and Pulumi's seven random ones.
 _SERVICE_NAME_MAX = 38

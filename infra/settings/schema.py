@@ -368,7 +368,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
         str,
         Setting(
             "What the API's access log says of a request. `standard` has neither query strings nor addresses, "
-            "`detailed` adds who called from where, `off` is no log; everything else is a format of your own, in "
+            "`detailed` adds who called from where, `off` writes none; everything else is a format of your own, in "
             "`$context` variables.",
             source='API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs"',
             parse=parsing.access_log,
@@ -378,6 +378,21 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "features.",
         ),
     ] = "standard"
+    request_log: Annotated[
+        Literal["off", "sampled", "on"],
+        Setting(
+            "Whether the function's log has a line for each request (`on`), for each hundredth (`sampled`) or for none "
+            "(`off`): route, status, rows, milliseconds, model version, the access log's request id; never a value. "
+            "Failures always have one."
+        ),
+    ] = "off"
+    label_counts: Annotated[
+        bool,
+        Setting(
+            "Whether answers are counted by label, as metrics `Label.NAME`, where the model has 20 labels at most. "
+            "Each is a metric that is charged."
+        ),
+    ] = False
     registry_kms_key_arn: Annotated[
         AnyKmsKeyArn,
         Setting(
@@ -388,8 +403,9 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     alarm_topic_arn: Annotated[
         TopicArn,
         Setting(
-            "ARN of the SNS topic that hears of alarms: errors, throttled calls and slow calls of the function, 5xx "
-            "answers of the API. Empty for no alarms.",
+            "ARN of the SNS topic that hears of alarms: models that cannot be loaded, answers with 500 or 503, more "
+            "than half of the requests refused, errors, throttled calls and slow calls of the function, 5xx answers of "
+            "the API (docs/runbook.md). Empty for no alarms.",
             outside="the topic's policy must let CloudWatch publish to it if it has one of its own.",
         ),
     ] = ""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from local.ministack import REGION, LocalAws
 from local.resources.base import Properties, ResourceType, account, tag_list
 
-Update = Callable[[LocalAws, str, Properties], Properties]
 _Arn = Callable[[LocalAws, str, Properties], str]
 
 

@@ -24,12 +24,14 @@ from model_registry.cli.common import (
     print_table,
     release_data,
     talk,
+    working,
 )
 from model_registry.comparison import Comparison
 from model_registry.records import Move
 from model_registry.reference import VersionRef
-from model_registry.registry import ModelSummary, Registry
+from model_registry.registry import Registry
 from model_registry.release import Release
+from model_registry.summary import ModelSummary
 from model_runtime.errors import InvalidNameError, RegistryError
 from model_runtime.manifest import Artifact, Manifest
 
@@ -96,6 +98,7 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
             **_formats(registry, release),
             "deploys as": ", ".join(manifest.deployable),
             "own code": _own_code(manifest),
+            **{wheel.file: _size(wheel) for wheel in manifest.wheels},
             "proof": _proof(manifest),
             **_origin(manifest),
             **{f"label {name}": value for name, value in manifest.labels.items()},
@@ -215,13 +218,34 @@ def download(
 ) -> None:
     """Write a version's model.joblib, manifest.json and further forms, digests checked, to a folder."""
     with known_errors():
-        with talk.status(f"downloading {address}"):
-            paths = open_registry(bucket, profile).download(address, folder, force=force)
+        with working(f"downloading {address}") as work:
+            paths = open_registry(bucket, profile, work=work).download(address, folder, force=force)
         if as_json:
-            further = {path.suffix.removeprefix("."): str(path) for path in paths[2:]}
-            print_json({"model": str(paths[0]), "manifest": str(paths[1]), **further})
+            wheels = [str(path) for path in paths if path.suffix == ".whl"]
+            further = {path.suffix.removeprefix("."): str(path) for path in paths[2:] if path.suffix != ".whl"}
+            further_wheels = {"wheels": wheels} if wheels else {}
+            print_json({"model": str(paths[0]), "manifest": str(paths[1]), **further, **further_wheels})
         else:
             print(*paths, sep="\n")
+
+
+@app.command(rich_help_panel=READ)
+def export(
+    bucket: Bucket,
+    address: Address,
+    mlflow: Annotated[Path, typer.Option("--mlflow", help="The folder to write, as MLflow has models; made anew.")],
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a version as a folder that MLflow loads and serves; nothing of it is loaded here."""
+    from model_registry import to_mlflow
+
+    with known_errors():
+        release = to_mlflow.export(open_registry(bucket, profile), address, mlflow)
+        if as_json:
+            print_json({"folder": str(mlflow), "version": release.manifest.reference})
+        else:
+            print(mlflow)
 
 
 def _counted(versions: Sequence[int]) -> str:
@@ -278,6 +302,7 @@ def _differences(found: Comparison) -> Iterator[dict[str, str]]:
         ("", {name: pair for name, pair in single.items() if pair}),
         ("metric", found.metrics),
         ("package", found.packages),
+        ("file", found.files),
         ("parameter", found.parameters),
         ("lineage", found.lineage),
         ("label", found.labels),

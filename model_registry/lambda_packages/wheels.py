@@ -53,6 +53,20 @@ def explain(packages: Iterable[Package], runtime: Runtime, architecture: str, fa
     return InstallError(f"uv could not install the layer's packages for {runtime} and says:\n{failed.tail}")
 
 
+def without_wheel(packages: Iterable[Package], runtime: Runtime, architecture: str) -> list[Package]:
+    """Those of the packages that the index has, without a wheel for this platform.
+
+    Raises IndexUnreachableError where the index does not answer.
+    """
+    packages = tuple(packages)
+    outcomes = _try_all([[_text(package)] for package in packages], runtime, architecture)
+    for outcome in outcomes:
+        if not outcome.ok and _says(outcome, _UNREACHABLE):
+            raise _unreachable(outcome)
+    tried = zip(packages, outcomes, strict=True)
+    return [package for package, outcome in tried if not outcome.ok and _says(outcome, _NO_WHEEL)]
+
+
 def _says(outcome: Outcome, phrases: Iterable[str]) -> bool:
     text = outcome.text.lower()
     return any(phrase in text for phrase in phrases)

@@ -1,7 +1,8 @@
 """What the estimator answers to its owner, and how other answers are compared with it."""
 
+import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Difference:
-    """A row, counted from 0, that was answered otherwise: the output, the estimator's answer and the other one."""
+    """A row, counted from 0, that was answered differently: the output, the estimator's answer and the other one."""
 
     row: int
     output: str
@@ -90,10 +91,14 @@ def ask(estimator: Any, X: Any, signature: Signature) -> RawOutputs:
 
 def own_answers(estimator: Any, table: Table, signature: Signature) -> OwnAnswers:
     """The estimator's own answers to the rows of a table, on the object that its owner gave."""
-    raw = ask(estimator, table.own, signature)
-    # Nothing is refused here: what is no finite number is compared too.
+    return named_answers(estimator, ask(estimator, table.own, signature), signature, len(table.rows))
+
+
+def named_answers(estimator: Any, raw: RawOutputs, signature: Signature, count: int) -> OwnAnswers:
+    """What the estimator returned for `count` rows, named as it will be served."""
+    # Nothing is refused here: what is not finite is compared too.
     lenient = msgspec.structs.replace(signature, null_outputs=True)
-    named = Predictor(estimator, lenient).named(raw.predicted, raw.probabilities, raw.further, len(table.rows))
+    named = Predictor(estimator, lenient).named(raw.predicted, raw.probabilities, raw.further, count)
     return OwnAnswers(named, tolerance_of(raw))
 
 
@@ -127,6 +132,22 @@ def compare(own: OwnAnswers, others: Sequence[Prediction], rows: Sequence[int] |
             else:
                 largest = max(largest, off)
     return Comparison(tuple(differences), largest, ties)
+
+
+def telling_column(rows: Sequence[Mapping[str, Any]], wrong: Collection[int]) -> str | None:
+    """What all rows of these numbers have in a column and no other row has; None unless one column alone tells that."""
+    others = [row for number, row in enumerate(rows) if number not in wrong]
+    first, *more = (rows[number] for number in sorted(wrong))
+    found = [
+        name
+        for name, value in first.items()
+        if others and all(row[name] == value for row in more) and all(row[name] != value for row in others)
+    ]
+    found = [name for name in found if first[name] is None] or found  # numbers of one row are often in no other
+    if len(found) != 1:
+        return None
+    value = json.dumps(first[found[0]], default=str)
+    return f"every row that differs, and no other, has {value} in {found[0]!r}"
 
 
 def _is_tie(mine: Prediction, one: Any, two: Any, tolerance: Tolerance) -> bool:

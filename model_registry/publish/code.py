@@ -6,10 +6,8 @@ the beginning; what that imports follows, read from the sources without running 
 
 import ast
 import importlib.util
-import io
 import re
 import sys
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,12 +16,12 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from model_registry.publish.archive import zipped
 from model_runtime.errors import PublishError
 
 MOST_BYTES = 10_000_000
 """More is taken only where the owner names the paths: own code is small, and what is larger came in by accident."""
 
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can have
 _COMPILED = (".so", ".pyd", ".dylib")
 _LEFT_OUT = re.compile(r"\..*|__pycache__|tests?|.*\.(ipynb|pyc|pyo)|.*~")
 _SECRET_NAME = re.compile(
@@ -42,13 +40,7 @@ class Code:
 
     def zipped(self) -> bytes:
         """The bytes of `code.zip`: they depend on nothing but the files' names and contents."""
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            for name in sorted(self.files):
-                entry = zipfile.ZipInfo(name, _DATE)
-                entry.create_system, entry.external_attr = 3, 0o100644 << 16
-                archive.writestr(entry, self.files[name].read_bytes(), zipfile.ZIP_DEFLATED, 6)
-        return buffer.getvalue()
+        return zipped({name: path.read_bytes() for name, path in self.files.items()})
 
 
 def collect(modules: Iterable[str], paths: Sequence[Path] = ()) -> Code:
@@ -69,19 +61,28 @@ def collect(modules: Iterable[str], paths: Sequence[Path] = ()) -> Code:
 
 
 def is_own(module: str) -> bool:
-    """Whether a module is the owner's: neither of Python nor of a distribution that an index has."""
+    """Whether a module is the owner's: neither of Python nor of an installed distribution."""
     return module != "__main__" and not _is_of_python(module) and distribution_of(module) is None
 
 
 def distribution_of(module: str) -> str | None:
-    """The normalised name of the distribution whose file the module is, if it can be had from an index; else None."""
+    """The normalised name of the distribution that installed the module's file; None for what none did.
+
+    An editable installation has no file of a module, which stays where its owner works on it: that is own code.
+    """
     path = _file_of(module)
     if path is None:
         parent = module.rpartition(".")[0]
         return distribution_of(parent) if parent else None
-    names = dict.fromkeys(_by_module().get(module.partition(".")[0], ()))
+    names = [name for name in dict.fromkeys(_by_module().get(module.partition(".")[0], ())) if not _is_folder(name)]
     owner = next((name for name in names if _has_file(name, path)), None)
-    return None if owner is None or _is_from_elsewhere(owner) else str(canonicalize_name(owner))
+    return None if owner is None else str(canonicalize_name(owner))
+
+
+def look_again() -> None:
+    """Forget which distributions there are: a notebook may install some between two publishes."""
+    for kept in (_by_module, _is_folder, _files):
+        kept.cache_clear()
 
 
 def _is_of_python(module: str) -> bool:
@@ -101,17 +102,20 @@ def _has_file(distribution: str, path: Path) -> bool:
 
 
 @cache
+def _is_folder(distribution: str) -> bool:
+    """Whether its metadata are what setuptools leaves in the folder of its sources, beside an editable installation."""
+    found = metadata.distribution(distribution)
+    base = Path(str(found.locate_file("")))
+    installed = found.read_text("RECORD") is not None or base.name in {"site-packages", "dist-packages"}
+    return not installed and found.read_text("SOURCES.txt") is not None
+
+
+@cache
 def _files(distribution: str) -> tuple[Path, frozenset[str] | None]:
     """Where a distribution is, and its files; None where its installer kept no record of them."""
     found = metadata.distribution(distribution)
     base = Path(str(found.locate_file(""))).resolve()
     return base, None if found.files is None else frozenset(file.as_posix() for file in found.files)
-
-
-@cache
-def _is_from_elsewhere(distribution: str) -> bool:
-    """Whether it was installed from a folder, a file or a repository: an index does not have these bytes (PEP 610)."""
-    return metadata.distribution(distribution).read_text("direct_url.json") is not None
 
 
 def _file_of(module: str) -> Path | None:

@@ -20,10 +20,13 @@ from packaging.version import InvalidVersion, Version
 from model_registry.lambda_packages.install import newest_in_lambda
 from model_registry.lambda_packages.markers import needed_in_lambda
 from model_registry.lambda_packages.spec import is_left_out
+from model_registry.publish.wheels import is_from_elsewhere
 from model_runtime.errors import EnvironmentMismatchError, PublishError
 from model_runtime.manifest import Environment, Signature
 
 _ALWAYS_NEEDED = ("joblib", "scikit-learn")
+STANDS_IN = {"xgboost": "xgboost-cpu"}
+"""Packages, each with one of the same versions and modules that has no code for GPUs."""
 _COMMENT = re.compile(r"(^|\s+)#.*")
 # What follows a requirement on its line: `--hash=sha256:...`, `--global-option=...`.
 _OPTIONS = re.compile(r"\s+--[a-z].*")
@@ -53,6 +56,8 @@ def from_lock(path: Path, roots: Iterable[str]) -> dict[str, str]:
     """
     installed = _closure(roots)
     pinned = read_lock(path)
+    # A lock file names these by where they were installed from, and not by a version.
+    pinned |= {name: version for name, version in installed.items() if name not in pinned and is_from_elsewhere(name)}
     missing = [name for name in installed if name not in pinned]
     if missing:
         raise PublishError(
@@ -103,7 +108,7 @@ def with_roots(environment: Environment, roots: Iterable[str], *, lock: Path | N
 def read_lock(path: Path) -> dict[str, str]:
     """The pins of a lock file that hold for the running Python in Lambda, by normalised name.
 
-    Lines that are no exact pins are left out: options, URLs, the project itself. PublishError where the file cannot
+    Lines that are not exact pins are left out: options, URLs, the project itself. PublishError where the file cannot
     be read, or pins one distribution twice.
     """
     try:
@@ -133,7 +138,7 @@ def differences(environment: Environment) -> list[str]:
         found.append(f"Python {environment.python} is needed, this is {running}")
     for name, version in environment.packages.items():
         try:
-            installed = metadata.version(name)
+            installed = _installed_version(name)
         except metadata.PackageNotFoundError:
             found.append(f"{name} {version} is needed, it is not installed")
             continue
@@ -142,15 +147,34 @@ def differences(environment: Environment) -> list[str]:
     return found
 
 
-def mending_command(environment: Environment) -> str:
-    """The shell command that makes an environment in which the model can be loaded."""
+def _installed_version(name: str) -> str:
+    """The version of a package, or of what it stands in for; PackageNotFoundError where neither is installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        for larger, smaller in STANDS_IN.items():
+            if name == smaller:
+                return metadata.version(larger)
+        raise
+
+
+def mending_command(environment: Environment, stored: str | None = None) -> str:
+    """The shell command that makes an environment in which the model can be loaded.
+
+    `stored` is the address of a version that has wheels of some packages itself.
+    """
     pins = [f"{name}=={version}" for name, version in environment.packages.items()]
-    return f"uv venv --python {shlex.quote(environment.python)} && uv pip install {shlex.join(pins)}"
+    made = f"uv venv --python {shlex.quote(environment.python)}"
+    if stored is None:
+        return f"{made} && uv pip install {shlex.join(pins)}"
+    fetched = f"python -m model_registry download {stored} --to wheels"
+    return f"{fetched} && {made} && uv pip install --find-links wheels {shlex.join(pins)}"
 
 
-def mismatch(what: str, environment: Environment, why: str) -> EnvironmentMismatchError:
-    """The error for a model that cannot be loaded here."""
-    return EnvironmentMismatchError(f"{what} cannot be loaded here ({why}): run {mending_command(environment)}")
+def mismatch(what: str, environment: Environment, why: str, *, has_wheels: bool = False) -> EnvironmentMismatchError:
+    """The error for a version, `what`, that cannot be loaded here."""
+    command = mending_command(environment, what if has_wheels else None)
+    return EnvironmentMismatchError(f"{what} cannot be loaded here ({why}): run {command}")
 
 
 def _running_python() -> str:

@@ -1,6 +1,7 @@
 """What a model gives: which of its methods are served, its labels, how many outputs it has."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import msgspec
@@ -20,14 +21,22 @@ _WITHOUT_PREDICT: tuple[Method, ...] = ("transform", "kneighbors", "score_sample
 _QUANTILES = "quantiles="
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """What comes out: a signature without features, and what the estimator returned for the rows of X_example."""
+
+    signature: Signature
+    raw: RawOutputs
+
+
 def outputs_of(
     estimator: Any,
     table: Table,
     *,
     class_names: Sequence[Label] | None = None,
     outputs: Sequence[str] | None = None,
-) -> Signature:
-    """A signature without features, which says what comes out; PublishError for outputs that the estimator lacks.
+) -> Outputs:
+    """What comes out of an estimator, which is asked once; PublishError for outputs that it lacks.
 
     `outputs` names methods: `predict`, `predict_proba`, `decision_function`, `score_samples`, `transform`, `std` (which
     is `predict(return_std=True)`), `kneighbors`, `quantiles=0.1,0.5,0.9`. By default `predict`, and `predict_proba`
@@ -43,18 +52,39 @@ def outputs_of(
     targets = _targets(estimator, raw.predicted, table) if predicts else None
     is_several = targets is not None and targets > 1
     labels = _labels(estimator, class_names, is_several=is_several or output != "label")
-    output_labels = _output_labels(estimator, table) if is_several and tells and output == "label" else None
-    has_table = tells and labels is not None and hasattr(estimator, "predict_proba")
-    if "predict_proba" in wanted and not (has_table or output_labels):
+    lists = getattr(estimator, "classes_", None) if is_several and output == "label" else None
+    named = (labels is not None or isinstance(lists, list)) and hasattr(estimator, "predict_proba")
+    tables = _tables(estimator, table) if tells and named else None
+    output_labels = _output_labels(lists, tables)
+    has_tables = tables is not None and (labels is not None or output_labels is not None)
+    if "predict_proba" in wanted and not has_tables:
         raise PublishError(
             f"the probabilities of this {type(estimator).__name__} have no single list of classes: "
             "leave out predict_proba"
         )
-    found = msgspec.structs.replace(
-        *(bare,), targets=targets, labels=labels, probabilities=has_table or output_labels is not None,
+    raw = replace(raw, probabilities=tables if has_tables else None)
+    _check_width(estimator, raw, labels)
+    signature = msgspec.structs.replace(
+        bare,
+        targets=targets,
+        labels=labels,
+        probabilities=has_tables,
         output_labels=output_labels,
-    )  # fmt: skip
-    return msgspec.structs.replace(found, null_outputs=_gives_null(ask(estimator, table.own, found)))
+        null_outputs=_gives_null(raw),
+    )
+    return Outputs(signature, raw)
+
+
+def _check_width(estimator: Any, raw: RawOutputs, labels: Sequence[Label] | None) -> None:
+    """PublishError where there are more probabilities than classes, as LightGBM gives after one class only."""
+    if labels is None or raw.probabilities is None:
+        return
+    columns = np.asarray(raw.probabilities).shape[1]
+    if columns != len(labels):
+        raise PublishError(
+            f"predict_proba of this {type(estimator).__name__} gives {columns} columns for the classes {list(labels)}: "
+            "train it on rows of at least two classes, or serve `--output predict` alone"
+        )
 
 
 def check_has_output(estimator: Any) -> None:
@@ -138,17 +168,19 @@ def _labels(estimator: Any, class_names: Sequence[Label] | None, *, is_several: 
     return labels
 
 
-def _output_labels(estimator: Any, table: Table) -> tuple[tuple[Label, ...], ...] | None:
+def _tables(estimator: Any, table: Table) -> Any:
+    """What `predict_proba` returns."""
+    return ask(estimator, table.own, Signature(features=(), output=None, probabilities=True)).probabilities
+
+
+def _output_labels(classes: Any, tables: Any) -> tuple[tuple[Label, ...], ...] | None:
     """The classes of each output, where the estimator has a table of probabilities for each.
 
     None where it has one table for all (a chain, a classifier of label indicators), whose columns no rule names.
     """
-    classes = getattr(estimator, "classes_", None)
-    if not (isinstance(classes, list) and hasattr(estimator, "predict_proba")):
+    if not (isinstance(classes, list) and isinstance(tables, list)):
         return None
-    several = Signature(features=(), output=None, probabilities=True)
-    tables = ask(estimator, table.own, several).probabilities
-    if not isinstance(tables, list) or [each.shape[1] for each in tables] != [len(each) for each in classes]:
+    if [each.shape[1] for each in tables] != [len(each) for each in classes]:
         return None
     return tuple(tuple(each.tolist()) for each in classes)
 

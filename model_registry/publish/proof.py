@@ -20,7 +20,8 @@ import msgspec
 
 from model_registry import processes, shipping
 from model_registry.environments import environment_for, find_interpreter
-from model_registry.publish.answers import Comparison, OwnAnswers, compare
+from model_registry.publish.answers import Comparison, OwnAnswers, compare, telling_column
+from model_registry.stored_wheels import chosen
 from model_runtime.errors import InterpreterNotFoundError, ProofError
 from model_runtime.manifest import (
     MANIFEST_FILE,
@@ -29,16 +30,20 @@ from model_runtime.manifest import (
     Prediction,
     Proof,
     ProofKind,
+    Signature,
     digest,
     encode,
     version_key,
 )
+from model_runtime.storage import Content
 
 Progress = Callable[[str], None]
 
 _SECONDS = 1800
 _SHOWN = 3
 _TAIL = 12
+_METHODS = {"label": "predict", "value": "predict", "probabilities": "predict_proba"}
+"""The methods that members of an answer come from, where they are called otherwise."""
 _BUCKET = "proof"
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); from handler.proof import main; "
@@ -54,18 +59,20 @@ class Case:
     """
 
     manifest: Manifest
-    files: Mapping[str, bytes]
+    files: Mapping[str, Content]
     rows: Sequence[Mapping[str, Any]]
     own: Sequence[OwnAnswers]
     code: Mapping[str, Path] = field(default_factory=dict)
     """Own code, by its path in `code.zip`."""
     model_format: FormatName = "joblib"
     """The format that is proven."""
+    wheels: Sequence[Path] = ()
+    """Of packages that are on no index."""
 
 
 @dataclass(frozen=True)
 class MissingModules:
-    """A start or an answer failed for want of modules that the environment lacks."""
+    """A start or an answer failed because the environment lacks these modules."""
 
     modules: tuple[str, ...]
     said: str
@@ -105,7 +112,9 @@ def _interpreter(case: Case, kind: ProofKind, progress: Progress) -> Path:
     environment = case.manifest.model_format(case.model_format).environment
     if kind == "process" or (case.model_format == "onnx" and not _is_here(environment.python)):
         return Path(sys.executable)
-    return environment_for(shipping.layer_packages(environment.packages), environment.python, progress=progress)
+    wheels = chosen(case.wheels, environment.packages)
+    packages = shipping.layer_packages(environment.packages)
+    return environment_for(packages, environment.python, wheels=wheels, progress=progress)
 
 
 def _is_here(python: str) -> bool:
@@ -139,7 +148,10 @@ def _write(case: Case, folder: Path) -> None:
     for file, data in {**case.files, MANIFEST_FILE: manifest}.items():
         path = bucket / version_key(case.manifest.name, case.manifest.version, file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        if isinstance(data, bytes):
+            path.write_bytes(data)
+        else:
+            shutil.copyfile(data, path)
     variables = {
         "MODEL_BUCKET": _BUCKET,
         "MODEL_NAME": case.manifest.name,
@@ -196,7 +208,7 @@ def _judged(case: Case, found: Mapping[str, Any], kind: ProofKind) -> Proof | Mi
     compared = [(way, _compared(case.own, given)) for way, given in answers.items()]
     wrong = [(way, each) for way, each in compared if any(comparison.differences for comparison in each)]
     if wrong:
-        raise ProofError(_told(case, *wrong[0], _remedy(wrong)))
+        raise ProofError(_told(case, *wrong[0], _remedy(case.manifest.signature, wrong)))
     largest = [comparison.largest for _, each in compared for comparison in each]
     return Proof(
         kind=kind,
@@ -220,20 +232,29 @@ def _compared(own: Sequence[OwnAnswers], given: Sequence[Any]) -> list[Compariso
     return found
 
 
-def _remedy(wrong: Sequence[tuple[str, Sequence[Comparison]]]) -> str:
+def _remedy(signature: Signature, wrong: Sequence[tuple[str, Sequence[Comparison]]]) -> str:
     """What to do about the ways of asking that gave other answers."""
-    outputs = ", ".join(
-        sorted({one.output for _, each in wrong for comparison in each for one in comparison.differences})
-    )
+    differ = {one.output for _, each in wrong for comparison in each for one in comparison.differences}
+    methods = {_METHODS.get(output, output) for output in differ}
+    outputs = ", ".join(sorted(methods))
+    leave = f"leave {outputs} out of outputs"
+    if methods >= _served(signature):
+        leave = "publish one that answers each row by itself, as nothing else of it is served"
     if all(way != "batch" for way, _ in wrong):
         return (
             f"Among others these rows are answered as they should be, alone they are not: {outputs} of this estimator "
-            "is random, or depends on the other rows: leave that out of outputs"
+            f"is random, or depends on the other rows: {leave}"
         )
     return (
         "Give X_example with the types that the model was fitted on, and more rows of them as X_train; where the "
-        f"estimator is random, or an answer depends on the other rows of a request, leave {outputs} out of outputs"
+        f"estimator is random, or an answer depends on the other rows of a request, {leave}"
     )
+
+
+def _served(signature: Signature) -> set[str]:
+    """The names that `outputs` has for what is served."""
+    predict = {"predict"} if signature.output else set()
+    return predict | ({"predict_proba"} if signature.probabilities else set()) | {*signature.methods}
 
 
 def _told(case: Case, way: str, each: Sequence[Comparison], remedy: str) -> str:
@@ -246,10 +267,11 @@ def _told(case: Case, way: str, each: Sequence[Comparison], remedy: str) -> str:
         f"answers its owner {one.own}"
         for number, one in differences[:_SHOWN]
     )
-    count = len({number for number, _ in differences})
+    numbers = {number for number, _ in differences}
+    column = telling_column(case.rows, numbers)
     return (
-        f"{case.manifest.name} answers {count} of {len(case.rows)} rows otherwise when it is served (by {way}): "
-        f"{shown}. {remedy}"
+        f"{case.manifest.name} answers {len(numbers)} of {len(case.rows)} rows differently when served (by {way}): "
+        f"{shown}{'; ' + column if column else ''}. {remedy}"
     )
 
 

@@ -12,7 +12,16 @@ from typing import Any, get_args
 import msgspec
 import numpy as np
 
-from model_registry.publish.answers import RELATIVE, OwnAnswers, Tolerance, compare, own_answers
+from model_registry.publish.answers import (
+    RELATIVE,
+    OwnAnswers,
+    Tolerance,
+    compare,
+    named_answers,
+    own_answers,
+    telling_column,
+)
+from model_registry.publish.outputs import Outputs
 from model_registry.publish.steps import First, are_codes, first_steps, missing_of, takes_missing
 from model_registry.publish.tables import Column, Table
 from model_runtime.errors import OutputError, PublishError
@@ -45,21 +54,24 @@ class Found:
     notes: tuple[str, ...]
 
 
-def signature_of(
-    estimator: Any, tables: Sequence[Table], outputs: Signature, declared: Declared | None = None
-) -> Found:
+def signature_of(estimator: Any, tables: Sequence[Table], outputs: Outputs, declared: Declared | None = None) -> Found:
     """The signature that gives the estimator's own answers to the rows of all tables, the first being X_example.
 
-    `outputs` says what comes out. Raises PublishError where no form of the rows gives them.
+    `outputs` says what comes out, and has what the estimator returned for X_example. Raises PublishError where no form
+    of the rows gives them.
     """
     declared = declared or Declared()
     columns = [_merged([table.columns[index] for table in tables]) for index in range(len(tables[0].columns))]
     _check_declared(columns, declared)
     firsts = first_steps(estimator, [column.name for column in columns])
     features = tuple(_feature(column, firsts[column.name], declared) for column in columns)
-    found = msgspec.structs.replace(outputs, features=features)
+    found = msgspec.structs.replace(outputs.signature, features=features)
     check_field_names(found)
-    own = tuple(own_answers(estimator, table, found) for table in tables)
+    first, *more = tables
+    own = (
+        named_answers(estimator, outputs.raw, found, len(first.rows)),
+        *(own_answers(estimator, table, found) for table in more),
+    )
     codes = {name for name, each in firsts.items() if are_codes(each)} | set(declared.types)
     chosen = _chosen(estimator, tables, own, found, codes)
     chosen, refused = _without_untakeable(estimator, tables, chosen, declared)
@@ -192,7 +204,7 @@ def _chosen(
         elif _agrees(estimator, form, reference) and _takes_fractions(estimator, tables[0], form, found):
             return form
     raise PublishError(
-        f"the {type(estimator).__name__} answers otherwise when its rows travel as JSON ({'; '.join(tried[-2:])}): "
+        f"the {type(estimator).__name__} gives other answers when its rows travel as JSON ({'; '.join(tried[-2:])}): "
         "give columns as numbers, strings, booleans, times or categories, as callers will send them"
     )
 
@@ -215,7 +227,7 @@ def _containers(table: Table, found: Signature) -> Iterator[tuple[Container, str
         yield "objects", None
         return
     types = {feature.type for feature in found.features}
-    # A value that is no category is a gap in the frame, and itself in an array.
+    # A value that is not a category is a gap in the frame, and itself in an array.
     has_open_categories = any(feature.categories is not None and feature.nullable for feature in found.features)
     if "datetime" not in types and not has_open_categories:
         own = str(table.own.dtype) if isinstance(table.own, np.ndarray) else ""
@@ -237,7 +249,7 @@ def _fitting(features: Sequence[Feature], container: Container) -> tuple[Feature
 
 
 def _with_numbers(found: Signature, codes: Collection[str]) -> Signature:
-    """Whole numbers that are no codes as numbers: a model that was fitted on 30 takes 30.5 too."""
+    """Whole numbers that are not codes as numbers: a model that was fitted on 30 takes 30.5 too."""
     features = tuple(
         msgspec.structs.replace(feature, type="number", dtype=feature.dtype and "float64")
         if feature.type == "integer" and feature.categories is None and feature.name not in codes
@@ -252,9 +264,14 @@ def _first_difference(
 ) -> str | None:
     predictor = Predictor(estimator, msgspec.structs.replace(form, null_outputs=True))
     for table, answers in zip(tables, own, strict=True):
-        for different in compare(answers, predictor.predict(table.rows)).differences:
-            row = dict(zip((feature.name for feature in form.features), table.rows[different.row], strict=True))
-            return f"row {different.row}, {row}, as {_container_name(form)}: {different.other} and not {different.own}"
+        differences = compare(answers, predictor.predict(table.rows)).differences
+        if differences:
+            names = [feature.name for feature in form.features]
+            rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+            one = differences[0]
+            column = telling_column(rows, {each.row for each in differences})
+            said = f"row {one.row}, {rows[one.row]}, as {_container_name(form)}: {one.other} and not {one.own}"
+            return f"{said}; {column}" if column else said
     return None
 
 
@@ -378,4 +395,4 @@ def _notes(
     if refused:
         yield f"{', '.join(refused)} may not be missing, as the model refuses it"
     if chosen.null_outputs:
-        yield "some answers are no finite numbers: they are served as null"
+        yield "some answers are not finite numbers: they are served as null"

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from model_registry.lambda_packages.estimate import LayerSize, layer_size
 from model_registry.lambda_packages.platform import ARCHITECTURES
 from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, megabytes
 from model_registry.lambda_packages.spec import LayerSpec
+from model_registry.stored_wheels import chosen
 from model_runtime.errors import PublishError
 from model_runtime.manifest import FormatName, Manifest
 
@@ -38,7 +39,13 @@ class Fitting:
     notes: tuple[str, ...]
 
 
-def fitting(manifest: Manifest, own_code: Mapping[str, Path], *, progress: Progress = lambda _line: None) -> Fitting:
+def fitting(
+    manifest: Manifest,
+    own_code: Mapping[str, Path],
+    wheels: Sequence[Path] = (),
+    *,
+    progress: Progress = lambda _line: None,
+) -> Fitting:
     """Add up the layer of each format from its wheels for Lambda, for both architectures.
 
     Raises:
@@ -51,24 +58,33 @@ def fitting(manifest: Manifest, own_code: Mapping[str, Path], *, progress: Progr
     names: list[FormatName] = ["joblib", *(name for name in ("skops", "onnx") if name in manifest.formats)]
     wanted = [(name, architecture) for name in names for architecture in ARCHITECTURES]
     with ThreadPoolExecutor(len(ARCHITECTURES)) as pool:
-        outcomes = pool.map(lambda each: _outcome(manifest, each[0], each[1], own_code, progress), wanted)
+        outcomes = pool.map(lambda each: _outcome(manifest, each, own_code, wheels, progress), wanted)
         found = dict(zip(wanted, outcomes, strict=True))
     unfit = {name: why for name in names if (why := _why_not(found[name, _DECIDES]))}
     if len(unfit) == len(names):
         raise PublishError(f"{manifest.name} does not fit into a function: {unfit['joblib']}")
     notes = tuple(_note(name, {one: found[name, one] for one in ARCHITECTURES}) for name in names)
-    return Fitting(tuple(name for name in names if name not in unfit) if unfit else (), notes)
+    fit = tuple(name for name in names if name not in unfit)
+    if "joblib" in unfit:
+        notes = (*notes, f"deploy it with `pulumi config set format {fit[0]}`")
+    return Fitting(fit if unfit else (), notes)
 
 
 def _outcome(
-    manifest: Manifest, name: FormatName, architecture: str, own_code: Mapping[str, Path], progress: Progress
+    manifest: Manifest,
+    wanted: tuple[FormatName, str],
+    own_code: Mapping[str, Path],
+    wheels: Sequence[Path],
+    progress: Progress,
 ) -> _Outcome:
+    name, architecture = wanted
     environment = manifest.model_format(name).environment
     code = shipping.function_files() | ({} if name == "onnx" else dict(own_code))
     reserve = sum(path.stat().st_size for path in code.values())
-    packages = shipping.layer_packages(environment.packages)
+    packages = tuple(shipping.layer_packages(environment.packages).items())
     try:
-        return _kept_size(packages, environment.python, architecture, reserve, progress)
+        spec = LayerSpec(environment.python, architecture, packages, chosen(wheels, environment.packages))
+        return LayerSize(_kept_sizes(spec, progress), LIMIT_UNZIPPED - reserve)
     except IndexUnreachableError as error:
         if architecture != _DECIDES:
             return error
@@ -80,29 +96,29 @@ def _outcome(
         return error
 
 
-def _kept_size(packages: dict[str, str], python: str, architecture: str, reserve: int, progress: Progress) -> LayerSize:
-    """A layer's size, added up once for the same packages."""
-    key = LayerSpec(python, architecture, tuple(packages.items())).key
-    kept = cache_folder("sizes") / f"{key[:32]}-{_RECIPE}.json"
+def _kept_sizes(spec: LayerSpec, progress: Progress) -> tuple[PackageSize, ...]:
+    """The sizes of a layer's packages, added up once for the same layer."""
+    kept = cache_folder("sizes") / f"{spec.key[:32]}-{_RECIPE}.json"
     try:
         sizes = msgspec.json.decode(kept.read_bytes(), type=tuple[PackageSize, ...])
     except (OSError, msgspec.MsgspecError):  # not there, or cut off
-        sizes = _added_up(packages, python, architecture, kept.with_suffix(".txt"), progress)
-        with contextlib.suppress(OSError), workspace(kept.parent) as work:  # a cache is no reason to fail
+        sizes = _added_up(spec, progress)
+        with contextlib.suppress(OSError), workspace(kept.parent) as work:  # a cache must not make a publish fail
             (work / kept.name).write_bytes(msgspec.json.encode(sizes))
             (work / kept.name).replace(kept)
-    return LayerSize(sizes, LIMIT_UNZIPPED - reserve)
+    return sizes
 
 
-def _added_up(
-    packages: dict[str, str], python: str, architecture: str, refused: Path, progress: Progress
-) -> tuple[PackageSize, ...]:
+def _added_up(spec: LayerSpec, progress: Progress) -> tuple[PackageSize, ...]:
     """The sizes of the packages. That one has no wheel takes long to explain and is kept for a day: it may get one."""
+    of_index = LayerSpec(spec.python, spec.architecture, spec.pins)
+    refused = cache_folder("sizes") / f"{of_index.key[:32]}-{_RECIPE}.txt"
     with contextlib.suppress(OSError):
         if time.time() - refused.stat().st_mtime < _REFUSED_SECONDS:
             raise WheelNotFoundError(refused.read_text(encoding="utf-8"))
     try:
-        return layer_size(packages, python, architecture, progress=progress).packages
+        packages, wheels = dict(spec.packages), spec.wheels
+        return layer_size(packages, spec.python, spec.architecture, wheels=wheels, progress=progress).packages
     except WheelNotFoundError as error:
         with contextlib.suppress(OSError), workspace(refused.parent) as work:
             (work / refused.name).write_text(str(error), encoding="utf-8")

@@ -1,8 +1,7 @@
 """What the fitted steps of a pipeline say of its input columns: which may be missing, and which hold codes."""
 
-import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,14 @@ _LETTING_THROUGH = {
 
 @dataclass(frozen=True)
 class First:
-    """A step that sees an input column first, which is its column number `index`; None is a column passed through."""
+    """A step that sees an input column first, which is its column number `index`; None is a column passed through.
+
+    `after` is the step after an imputer that leaves each column in its place.
+    """
 
     step: Any
     index: int
+    after: Any = None
 
 
 def first_steps(estimator: Any, names: Sequence[str]) -> dict[str, list[First]]:
@@ -47,11 +50,13 @@ def takes_missing(firsts: Sequence[First]) -> bool:
 def missing_of(firsts: Sequence[First]) -> Missing | None:
     """What marks a gap for the imputer or encoder that comes first; None where there is none that tells."""
     for first in firsts:
+        # An imputer that looks for NaN leaves None alone: the encoder after it may have learnt that.
+        learnt = [*(_categories(First(first.after, first.index)) or ()), *(_categories(first) or ())]
+        marks = [mark for value in learnt if (mark := missing_mark(value)) is not None]
+        if marks:
+            return marks[0]
         if hasattr(first.step, "missing_values"):
             return missing_mark(first.step.missing_values)
-        for value in _categories(first) or ():
-            if (mark := missing_mark(value)) is not None:
-                return mark
     return None
 
 
@@ -80,8 +85,11 @@ def _first(estimator: Any, columns: list[str], names: list[str]) -> Iterator[tup
     estimator = getattr(estimator, "best_estimator_", estimator)
     if isinstance(estimator, Pipeline):
         deciding = (step for _, step in estimator.steps if not _lets_through(step))
-        for step in itertools.islice(deciding, 1):
-            yield from _first(step, columns, names)
+        step, after = next(deciding, None), next(deciding, None)
+        if step is not None:
+            keeps = _imputes(step) and getattr(after, "n_features_in_", None) == len(columns)
+            for name, first in _first(step, columns, names):
+                yield name, replace(first, after=after) if keeps else first
     elif isinstance(estimator, ColumnTransformer):
         yield from _first_of_columns(estimator, columns, names)
     elif isinstance(estimator, FeatureUnion):

@@ -21,9 +21,6 @@ _BLANKS = re.compile(r"\s")
 
 Kind = Literal["frame", "array", "texts", "objects", "rows"]
 
-_PLAIN_DTYPES = ("bool", "float32", "float64", "int64", "object")
-"""Types of columns that hold nothing but what JSON has: such a frame may be given as an array."""
-
 
 @dataclass(frozen=True)
 class Column:
@@ -56,11 +53,6 @@ class Table:
     def rows(self) -> list[Row]:
         """The rows as requests bring them; None where a value is missing."""
         return list(zip(*(column.values for column in self.columns), strict=True))
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the columns hold nothing but what JSON has."""
-        return all(column.dtype in {None, *_PLAIN_DTYPES} for column in self.columns)
 
 
 def read_table(estimator: Any, X: Any, feature_names: Sequence[str] | None = None, *, what: str = "X_example") -> Table:

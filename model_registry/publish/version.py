@@ -1,29 +1,32 @@
 """Everything of a version before it has a number: described, made into its files, proven."""
 
+import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from model_registry.publish.answers import RELATIVE_CONVERTED, Tolerance
+from model_registry.publish.answers import RELATIVE_CONVERTED, OwnAnswers, Tolerance
 from model_registry.publish.changes import Changes, checked_changes
-from model_registry.publish.code import Code, distribution_of
+from model_registry.publish.code import Code, distribution_of, look_again
 from model_registry.publish.estimator import Description, describe, json_row, own_code_of, rows_of
 from model_registry.publish.formats import Form, further_forms
 from model_registry.publish.lineage import checked_labels, lineage_of
 from model_registry.publish.proof import Case, MissingModules, prove
 from model_registry.publish.sizes import fitting
-from model_runtime.errors import ProofError, PublishError
+from model_registry.publish.wheels import unpublished, wheels_of
+from model_runtime.errors import EnvironmentBuildError, ProofError, PublishError
 from model_runtime.manifest import (
     CODE_FILE,
     FORMAT_FILES,
     MODEL_FILE,
     Artifact,
     FeatureType,
+    FormatName,
     Label,
     Manifest,
     OwnCode,
@@ -34,6 +37,9 @@ from model_runtime.manifest import (
 )
 from model_runtime.schema import Row
 
+if TYPE_CHECKING:
+    from model_runtime.storage import Content
+
 Progress = Callable[[str], None]
 
 
@@ -41,11 +47,11 @@ Progress = Callable[[str], None]
 class Prepared:
     """A proven version: its manifest but for number, time and author, and its files by name.
 
-    `notes` say, for people, how the signature was found.
+    `model` is the file of the format joblib. `notes` say, for people, how the signature was found.
     """
 
     draft: Manifest
-    data: bytes
+    model: Path
     further: Mapping[str, bytes]
     notes: tuple[str, ...]
 
@@ -65,34 +71,36 @@ class Given:
     metrics: Mapping[str, float] | None = None
     labels: Mapping[str, str] | None = None
     description: str = ""
-    model_bytes: bytes | None = None
+    model_file: Path | bytes | None = None
     lock: Path | None = None
     formats: Sequence[str] = ("joblib",)
     proof: str = "full"
     code: Sequence[Path] | bool = True
     packages: Mapping[str, str] | None = None
+    pins: Mapping[str, str] | None = None
     without: Collection[str] = ()
+    mlflow_run: str | None = None
 
     @property
     def changes(self) -> Changes:
         """What the owner changes about the packages."""
-        return checked_changes(self.packages, self.without)
+        return checked_changes(self.packages, self.without, self.pins)
 
 
-def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: None) -> Prepared:
-    """Describe a fitted estimator, make its files and prove that they answer as it does.
+def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = lambda _line: None) -> Prepared:
+    """Describe a fitted estimator, make its files, the model's in a folder, and prove that they answer as it does.
 
     Raises:
-        PublishError: it cannot be published, or (ProofError) what would be served answers otherwise.
+        PublishError: it cannot be published, or (ProofError) what would be served gives other answers.
         InvalidNameError: the model's name is not usable.
 
     """
     check_slug(given.name, "model name")
+    look_again()
     kind = _checked_proof(given.proof)
     _check_formats(given.formats)
     metrics, labels = _checked_metrics(given.metrics or {}), checked_labels(given.labels or {})
     given = replace(given, metrics=metrics, labels=labels)
-    changes = given.changes
     progress(f"describing the {type(estimator).__name__}")
     described = describe(
         estimator,
@@ -104,33 +112,73 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
         nullable=given.nullable,
         types=given.types,
         lock=given.lock,
-        model_bytes=given.model_bytes,
+        model_file=given.model_file,
         code=given.code,
     )
-    changes.check(described.environment)
-    described = replace(described, environment=changes.applied(described.environment, lock=given.lock))
+    given, described = _with_changes(given, described, kind)
     forms = further_forms(
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
-    draft = _draft(given, described, forms)
-    code = described.code
+    model = folder / MODEL_FILE
+    described.stored.write(model)
+    made = _made(_draft(given, described, model, forms), described.code)
     if kind != "none":
-        draft, code = _proven(draft, described, kind, given, progress)
+        made = _proven(made, described, model, kind, given, progress=progress)
         for form in forms:
-            _prove_form(form, draft, described, code, progress)
-    draft, notes = _sized(draft, code, kind, progress)
+            _prove_form(form, made, described, progress)
+    draft, notes = _sized(made, kind, progress)
     further = {form.model_format.artifact.file: form.data for form in forms}
-    if code.files:
-        further[CODE_FILE] = code.zipped()
-    return Prepared(draft, described.stored.data, further, (*described.notes, *notes))
+    further |= {path.name: path.read_bytes() for path in made.wheels}
+    if made.code.files:
+        further[CODE_FILE] = made.code.zipped()
+    return Prepared(draft, model, further, (*described.notes, *_notes_of_wheels(draft), *notes))
 
 
-def _sized(draft: Manifest, code: Code, kind: ProofKind, progress: Progress) -> tuple[Manifest, tuple[str, ...]]:
+@dataclass(frozen=True)
+class _Made:
+    """A version so far: its manifest, the own code and the wheels that go with it."""
+
+    draft: Manifest
+    code: Code
+    wheels: tuple[Path, ...]
+
+    def case(
+        self, files: "Mapping[str, Content]", described: Description, own: Sequence[OwnAnswers], name: FormatName
+    ) -> Case:
+        """What is proven of a format."""
+        rows = [json_row(self.draft.signature, row) for table in described.rows for row in table]
+        return Case(self.draft, files, rows, own, self.code.files, name, self.wheels)
+
+
+def _made(draft: Manifest, code: Code, sources_only: Collection[str] = ()) -> _Made:
+    """The version with the wheels that its packages take; `sources_only` are packages that an index has no wheel of."""
+    wheels = wheels_of(draft.environment.packages, sources_only)
+    artifacts = tuple(_artifact(path.name, path.read_bytes()) for path in wheels)
+    return _Made(msgspec.structs.replace(draft, wheels=artifacts), code, wheels)
+
+
+def _notes_of_wheels(draft: Manifest) -> list[str]:
+    listed = ", ".join(f"{wheel.file} ({wheel.size:,} bytes)" for wheel in draft.wheels)
+    return [f"packages that no index has as wheels are stored with the version: {listed}"] if listed else []
+
+
+def _with_changes(given: Given, described: Description, kind: ProofKind) -> tuple[Given, Description]:
+    """The packages as the owner wants them and, where a full proof shows that they do, without code for GPUs."""
+    changes, notes = given.changes, tuple[str, ...]()
+    if kind == "full" and given.lock is None:
+        changes, notes = changes.without_gpu_code(described.environment)
+    changes.check(described.environment)
+    environment = changes.applied(described.environment, lock=given.lock)
+    given = replace(given, packages=changes.packages, without=changes.without)
+    return given, replace(described, environment=environment, notes=(*described.notes, *notes))
+
+
+def _sized(made: _Made, kind: ProofKind, progress: Progress) -> tuple[Manifest, tuple[str, ...]]:
     """The draft with the formats that fit into a function; a full proof alone pays for that."""
     if kind != "full":
-        return draft, ()
-    found = fitting(draft, code.files, progress=progress)
-    return msgspec.structs.replace(draft, deployable=found.deployable), found.notes
+        return made.draft, ()
+    found = fitting(made.draft, made.code.files, made.wheels, progress=progress)
+    return msgspec.structs.replace(made.draft, deployable=found.deployable), found.notes
 
 
 def _check_formats(names: Sequence[str]) -> None:
@@ -168,8 +216,7 @@ def _rows(estimator: Any, given: Given, described: Description) -> list[Row]:
     ]
 
 
-def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manifest:
-    data = described.stored.data
+def _draft(given: Given, described: Description, model: Path, forms: Sequence[Form]) -> Manifest:
     return Manifest(
         name=given.name,
         version=1,  # until the registry gives it its own
@@ -178,17 +225,22 @@ def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manif
         description=given.description,
         estimator=described.estimator,
         parameters=described.parameters,
-        artifact=_artifact(MODEL_FILE, data),
+        artifact=Artifact(file=MODEL_FILE, sha256=_digest_of(model), size=model.stat().st_size),
         environment=described.environment,
         signature=described.signature,
         metrics=dict(given.metrics or {}),
         labels=dict(given.labels or {}),
-        lineage=lineage_of(given.X_train),
+        lineage=lineage_of(given.X_train, given.mlflow_run),
         examples=described.examples,
         formats={form.name: form.model_format for form in forms},
         proof=Proof(kind="none"),
         code=_own_code(described.code, by_value=described.stored.by_value),
     )
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _artifact(file: str, data: bytes) -> Artifact:
@@ -203,32 +255,41 @@ def _own_code(code: Code, *, by_value: bool) -> OwnCode | None:
 
 
 def _proven(
-    draft: Manifest, described: Description, kind: ProofKind, given: Given, progress: Progress
-) -> tuple[Manifest, Code]:
-    """The draft with its proof, and with the packages and own code that no pickle names and predicting took."""
-    rows = [json_row(draft.signature, row) for table in described.rows for row in table]
-    code = described.code
+    made: _Made, described: Description, model: Path, kind: ProofKind, given: Given, *, progress: Progress
+) -> _Made:
+    """The version with its proof, and with the packages and own code that no pickle names and predicting took."""
+    sources_only: frozenset[str] = frozenset()
     while True:
-        files = {MODEL_FILE: described.stored.data, **({CODE_FILE: code.zipped()} if code.files else {})}
-        found = prove(Case(draft, files, rows, described.own, code.files), kind, progress=progress)
+        files: dict[str, Content] = {MODEL_FILE: model}
+        if made.code.files:
+            files[CODE_FILE] = made.code.zipped()
+        try:
+            found = prove(made.case(files, described, described.own, "joblib"), kind, progress=progress)
+        except EnvironmentBuildError:
+            more = unpublished(made.draft.environment) - sources_only
+            if not more:
+                raise
+            sources_only |= more
+            progress(f"an index has {', '.join(sorted(more))} as sources only: trying what is installed")
+            made = _made(made.draft, made.code, sources_only)
+            continue
         if isinstance(found, Proof):
-            return msgspec.structs.replace(draft, proof=found), code
+            return replace(made, draft=msgspec.structs.replace(made.draft, proof=found))
         # Ends, as each try has more than the one before.
-        draft, code = _with_missing(draft, code, found, given, progress)
+        made = _made(*_with_missing(made.draft, made.code, found, given, progress), sources_only)
 
 
-def _prove_form(form: Form, proven: Manifest, described: Description, code: Code, progress: Progress) -> None:
-    """Prove a format beside the joblib file in the same way; ProofError where it answers otherwise."""
+def _prove_form(form: Form, made: _Made, described: Description, progress: Progress) -> None:
+    """Prove a format beside the joblib file in the same way; ProofError where it gives other answers."""
     progress(f"proving the format {form.name}")
     own = described.own
     if form.model_format.replay is not None:
         tolerance = Tolerance(RELATIVE_CONVERTED, form.model_format.replay.tolerance)
         own = tuple(replace(each, tolerance=tolerance) for each in own)
-    rows = [json_row(proven.signature, row) for table in described.rows for row in table]
-    case = Case(proven, {form.model_format.artifact.file: form.data}, rows, own, code.files, form.name)
-    found = prove(case, proven.proof.kind, progress=progress)
+    case = made.case({form.model_format.artifact.file: form.data}, described, own, form.name)
+    found = prove(case, made.draft.proof.kind, progress=progress)
     if isinstance(found, MissingModules):
-        raise ProofError(f"{proven.name} does not answer as {form.name} ({found.said}): leave out `--{form.name}`")
+        raise ProofError(f"{made.draft.name} does not answer as {form.name} ({found.said}): leave out `--{form.name}`")
 
 
 def _with_missing(

@@ -34,12 +34,12 @@ def test_a_self_check_fails_where_an_answer_is_another_one(capsys: pytest.Captur
     app = App(lambda: model(lambda rows: rows[:, 0], examples=(EXAMPLE,)))
     assert app({"selfCheck": True}, None)["statusCode"] == 500
     line = strict(capsys.readouterr().out.splitlines()[-1])
-    assert line["reason"] == "made/7 answers its golden example 1 otherwise than recorded"
+    assert line["reason"] == "made/7 answers its golden example 1 differently than recorded"
     with pytest.raises(InvocationError) as caught:
         app({"selfCheck": True, "raise": True}, None)
     assert strict(str(caught.value)) == {
         "status": 500,
-        "detail": "made/7 answers its golden example 1 otherwise than recorded",
+        "detail": "made/7 answers its golden example 1 differently than recorded",
     }
 
 

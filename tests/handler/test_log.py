@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 import warnings
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from handler import log
 from handler.app import App
+from handler.metrics import LINES_A_SECOND
 from model_runtime.download import LoadError
 from model_runtime.manifest import Example, Feature, Prediction, Signature
 from model_runtime.start import ServedModel
@@ -44,7 +46,7 @@ def started(answer: Any, capsys: pytest.CaptureFixture[str], **more: Any) -> App
 
 
 @pytest.mark.usefixtures("_in_lambda")
-@pytest.mark.parametrize(("setting", "expected"), [("off", 0), ("sampled", 3), ("all", 250)])
+@pytest.mark.parametrize(("setting", "expected"), [("off", 0), ("sampled", 3), ("on", 250)])
 def test_requests_are_logged_as_the_stack_says(
     setting: str, expected: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,14 +101,44 @@ def test_refusals_are_counted_by_their_reason_and_faults_apart(capsys: pytest.Ca
         "RefusedValues": 1,
         "ServerFaults": 1,
     }
-    assert [line["event"] for line in written] == ["requests", "values_refused", "request_failed"]
+    assert [line["event"] for line in written if line["event"] != "requests"] == ["values_refused", "request_failed"]
+
+
+@pytest.mark.usefixtures("_in_lambda")
+@pytest.mark.parametrize("requests", [1, 2, LINES_A_SECOND])
+def test_an_environment_that_ends_after_a_few_requests_loses_none_of_their_metrics(
+    requests: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = started(lambda rows: rows[:, 0], capsys)
+    for _ in range(requests):
+        app(EVENT, CONTEXT)
+    written = lines(capsys)
+    assert sum(metrics_of(line)["Requests"] for line in written) == requests
+    assert all(line["predicting"] == pytest.approx(sum(line["PredictionTime"]), abs=0.001) for line in written)
+
+
+@pytest.mark.usefixtures("_in_lambda")
+def test_a_busy_environment_keeps_a_second_s_metrics_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    app = started(lambda rows: rows[:, 0], capsys)
+    for _ in range(90):
+        app(EVENT, CONTEXT)
+    assert sum(metrics_of(line)["Requests"] for line in lines(capsys)) == LINES_A_SECOND
+    now[0] += 1
+    app(EVENT, CONTEXT)
+    (line,) = lines(capsys)
+    metrics = metrics_of(line)
+    assert metrics["Requests"] == len(metrics["PredictionTime"]) == 90 - LINES_A_SECOND + 1
 
 
 @pytest.mark.usefixtures("_in_lambda")
 def test_labels_are_counted_where_the_stack_says_so_and_they_are_few(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("REQUEST_LOG", "all")
+    monkeypatch.setenv("REQUEST_LOG", "on")
     for setting, count, counted in (("on", 2, True), ("on", 21, False), ("", 2, False)):
         monkeypatch.setenv("LABEL_COUNTS", setting)
         plain = model(lambda rows: rows[:, 0], Signature(features=(Feature(name="a", type="number"),)))
@@ -219,7 +251,7 @@ def test_no_value_of_a_caller_is_in_the_log(
         return np.nansum(rows, axis=1)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REQUEST_LOG", "all")
+        patch.setenv("REQUEST_LOG", "on")
         app = App(lambda: model(answer, examples=(EXAMPLE,)))
         for event in events:
             app(event, CONTEXT)

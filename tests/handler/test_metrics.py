@@ -52,8 +52,8 @@ def test_a_failure_is_counted_each_time_and_the_cold_start_once(capsys: pytest.C
     for _ in range(4):
         app({"a": 1, "b": 1}, None)
     written = lines(capsys)
-    assert [line["event"] for line in written] == ["model_load_failed"] * 2 + ["model_loaded"]
-    first, second, third = map(metrics_of, written)
+    assert [line["event"] for line in written] == ["model_load_failed"] * 2 + ["model_loaded"] + ["requests"] * 3
+    first, second, third, *_ = map(metrics_of, written)
     assert first == {"ColdStart": 1, "ModelLoadFailure": 1}
     assert second == {"ModelLoadFailure": 1, "Requests": 1, "ServerFaults": 1}
     assert set(third) == {"ImportTime", "LoadTime", "StartTime"}

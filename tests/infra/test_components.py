@@ -40,7 +40,14 @@ def everything() -> None:
     api_name, function_name = "rest", function.function_name
     CustomDomain("iris-dev-domain", settings=given, rest_api="rest", stage="dev")
     ModelAlarms("iris-dev-alarms", settings=given, function_name=function_name, api_name=api_name)
-    ModelDashboard("iris-dev-dashboard", function_arn=function.function_arn, api_name=api_name, stage="dev")
+    ModelDashboard(
+        "iris-dev-dashboard",
+        settings=given,
+        signature=IRIS,
+        function_arn=function.function_arn,
+        log_group=function.log_group,
+        api_name=api_name,
+    )
 
 
 @pytest.fixture(scope="module")

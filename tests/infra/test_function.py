@@ -62,6 +62,13 @@ def test_the_function_knows_its_format_and_the_types_that_the_stack_trusts(funct
     assert made["runtime"] == "python3.12"
 
 
+def test_the_function_knows_what_of_requests_is_logged_and_counted(function: Recording) -> None:
+    variables = function.one("Function").inputs["environment"]["variables"]
+    assert not {"REQUEST_LOG", "LABEL_COUNTS"} & variables.keys()
+    variables = declare(request_log="sampled", label_counts=True).one("Function").inputs["environment"]["variables"]
+    assert (variables["REQUEST_LOG"], variables["LABEL_COUNTS"]) == ("sampled", "on")
+
+
 def test_the_runtime_of_a_format_that_unpickles_nothing_is_its_own() -> None:
     assert declare(model_format="onnx").one("Function").inputs["runtime"] == "python3.13"
 

@@ -128,6 +128,8 @@ def closed(deploy: Callable[..., Deployed], account: Account) -> Deployed:
         alarmTopicArn=account.topic,
         alarmDurationMs=2000,
         dashboard=True,
+        requestLog="on",
+        labelCounts=True,
         corsOrigins=[PAGE],
     )
 
@@ -248,7 +250,8 @@ def test_alarms_and_dashboard_watch_this_function_and_this_api(
     cloudwatch = aws.client("cloudwatch")
     alarms = cloudwatch.describe_alarms(AlarmNamePrefix="iris-dev-alarms-")["MetricAlarms"]
     ours = {alarm.get("MetricName", "share"): alarm for alarm in alarms if alarm["AlarmActions"] == [account.topic]}
-    assert set(ours) >= {"Errors", "Throttles", "Duration", "5XXError", "ModelLoadFailure", "ServerFaults"}
+    own = {"ModelLoadFailure", "ServerFaults", "share"}
+    assert set(ours) == {"Errors", "Throttles", "Duration", "5XXError", *own}
     assert ours["Duration"]["Threshold"] == 2000
     function = {"Name": "FunctionName", "Value": closed.outputs["functionName"]}
     assert ours["Errors"]["Dimensions"] == [function]
@@ -258,6 +261,24 @@ def test_alarms_and_dashboard_watch_this_function_and_this_api(
     dashboard = cloudwatch.get_dashboard(DashboardName=f"iris-dev-dashboard-{REGION}")
     assert closed.outputs["functionName"] in dashboard["DashboardBody"]
     assert names["ApiName"] in dashboard["DashboardBody"]
+    assert closed.configuration()["LoggingConfig"]["LogGroup"] in dashboard["DashboardBody"]
+    assert "Label.virginica" in dashboard["DashboardBody"]
+
+
+def test_each_request_has_its_line_which_the_dashboard_s_metrics_come_from(aws: LocalAws, closed: Deployed) -> None:
+    key = aws.client("apigateway").get_api_key(apiKey=closed.outputs["apiKeyId"], includeValue=True)["value"]
+    user, url = make_user(aws, "execute-api:Invoke"), closed.outputs["invokeUrl"]
+    assert signed(user, url, {"instances": [GUIDE_EVENT] * 3}, {"x-api-key": key}).status == 200
+    line = [line for line in closed.log() if line["event"] == "request"][-1]
+    assert (line["route"], line["status"], line["rows"], line["version"]) == ("POST /predict", 200, 3, 1)
+    assert (line["Requests"], line["Rows"], line["Label.virginica"]) == (1, 3, 3)
+    assert not set(map(str, GUIDE_EVENT.values())) & set(map(str, line.values()))
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    dimensions = [value for name in directive["Dimensions"][0] for value in (name, line[name])]
+    dashboard = aws.client("cloudwatch").get_dashboard(DashboardName=f"iris-dev-dashboard-{REGION}")["DashboardBody"]
+    charted = [m for widget in json.loads(dashboard)["widgets"] for m in widget["properties"].get("metrics", [])]
+    for metric in directive["Metrics"]:
+        assert [directive["Namespace"], metric["Name"], *dimensions] in [chart[:-1] for chart in charted]
 
 
 def test_several_origins_are_answered_each_by_its_name(

@@ -6,15 +6,20 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import typer.main
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from typer.testing import CliRunner, Result
 
-from model_registry import Storage
+from model_registry import Storage, open_storage
 from model_registry.cli import app
-from model_runtime.manifest import digest
+from model_runtime.manifest import MANIFEST_FILE, digest, encode, version_key
+from tests.model_registry.made import made
 
 X = np.arange(12.0).reshape(6, 2)
 PROJECT = Path(__file__).parents[2]
@@ -67,6 +72,28 @@ def test_publish_prints_the_new_version(bucket: str, example: str) -> None:
     assert result.stderr.splitlines()[-2:] == ["  a: number", "  b c: number"]
     features = data("show", "iris/1", "-b", bucket)["signature"]["features"]
     assert [feature["name"] for feature in features] == ["a", "b c"]
+
+
+def test_a_model_of_columns_by_name_is_published_from_files_and_its_proof_shown(files: Path, bucket: str) -> None:
+    frame = pd.DataFrame({"plan": ["free", "pro", "free", "team"] * 10, "seats": [1, 5, 2, 30] * 10})
+    columns = ColumnTransformer([("t", OneHotEncoder(), ["plan"]), ("n", StandardScaler(), ["seats"])])
+    joblib.dump(make_pipeline(columns, LogisticRegression()).fit(frame, [0, 1, 0, 1] * 10), files / "plans.joblib")
+    frame[["seats", "plan"]][:3].to_csv(files / "plans.csv", index=False)
+    frame[["seats", "plan"]][:3].to_json(files / "plans.json", orient="records")
+    options = ["--type", "seats=integer", "--output", "predict", "--output", "decision_function", "--proof", "process"]
+    model = ["publish", "plans.joblib", "-b", bucket, "-n", "plans", "--by", "me"]
+    published = run(*model, "-x", "plans.csv", *options)
+    assert (published.exit_code, published.stdout) == (0, "plans/1\n")
+    assert "note: types and what may be missing were learnt from 3 rows: give more as X_train" in published.stderr
+    assert published.stderr.splitlines()[-2:] == ["  plan: string", "  seats: integer"]
+    shown = " ".join(run("show", "plans/1", "-b", bucket).stdout.replace("│", " ").split())
+    assert "proof process: 3 rows by 7 requests, at most" in shown
+    assert run(*model, "-x", "plans.json", "--proof", "none").exit_code == 0
+    listed = [line.split() for line in run("list", "plans", "-b", bucket).stdout.splitlines()]
+    assert [kind for words in listed for kind in ("process", "none") if kind in words] == ["process", "none"]
+    assert run(*model, "-x", "plans.csv", "--proof", "half").stderr == (
+        "error: the proof is 'half' (--proof or MODEL_REGISTRY_PROOF): take one of full, process, none\n"
+    )
 
 
 def test_publish_keeps_the_file_s_bytes_and_all_options(bucket: str, files: Path) -> None:
@@ -122,6 +149,16 @@ def test_a_model_published_with_onnx_shows_how_it_compared(bucket: str) -> None:
     replay = data("show", "iris/1", "-b", bucket)["formats"]["onnx"]["replay"]
     assert f"{replay['rows']:,} rows, labels equal, numbers within" in " ".join(shown.replace("│", " ").split())
     assert list(data("download", "iris/1", "-b", bucket, "--to", "all")) == ["model", "manifest", "onnx"]
+
+
+def test_show_says_in_which_formats_a_version_fits_into_a_function_where_not_in_all(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    for version, deployable in enumerate([(), ("onnx",)], start=1):
+        manifest = encode(made(version, deployable=deployable))
+        storage.create(version_key("iris", version, MANIFEST_FILE), manifest)
+    shown = [run("show", f"iris/{version}", "-b", str(tmp_path)).stdout for version in (1, 2)]
+    assert "deploys as" not in shown[0]
+    assert "deploys as onnx" in " ".join(shown[1].replace("│", " ").split())
 
 
 @pytest.mark.usefixtures("files")
@@ -290,6 +327,7 @@ EVERY = [
     (["promote", "iris", "--from-tag", "dev", "--to", "prod", "--by", "me"]),
     (["resolve", "iris/1"]),
     (["download", "iris/1"]),
+    (["export", "iris/1", "--mlflow", "exported"]),
     (["untag", "iris@dev", "--by", "me"]),
     (["rollback", "iris@dev", "--by", "me"]),
     (["history", "iris@dev"]),

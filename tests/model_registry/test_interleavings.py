@@ -11,6 +11,7 @@ from obstore.store import MemoryStore
 from model_registry import Registry, Storage
 from model_registry.reference import VersionRef
 from model_registry.release import Release
+from model_registry.tags import Tags
 from model_registry.versions import Versions
 from model_runtime.errors import ConflictError, IntegrityError, NotFoundError, RegistryError
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, encode, version_key
@@ -44,8 +45,9 @@ def prepared() -> MemoryStore:
 
 def check_tags(store: MemoryStore, results: Sequence[object]) -> Registry:
     """Whatever a tag points at is there, whole and not marked as deleted; only known errors were raised."""
-    registry = Registry(Storage(store, "memory"), actor="the tests")
-    for tag in registry.tag_names("iris"):
+    storage = Storage(store, "memory")
+    registry = Registry(storage, actor="the tests")
+    for tag in Tags(storage).names("iris"):
         try:
             release = registry.resolve(f"iris@{tag}")
         except NotFoundError as error:

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from aws_check.engine import OLDEST, engine_version
+
 MODULE = Path(__file__).parent / "engine"
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3"
-OLDEST = (3, 200)
-"""What is on PATH must be at least as new as the oldest SDK that the project takes."""
 _SHOWN_SECONDS = 15
 
 Progress = Callable[[str], None]
@@ -35,7 +35,7 @@ def find_engine(progress: Progress) -> Path:
 
     """
     on_path = shutil.which("pulumi")
-    if on_path and _version(on_path) >= OLDEST:
+    if on_path and engine_version(on_path) >= OLDEST:
         return Path(on_path)
     engine = cache() / pinned_version() / "pulumi"
     if not engine.exists():
@@ -60,12 +60,6 @@ def pinned_version() -> str:
     required = re.search(rf"^require {re.escape(PACKAGE)} (v\S+)$", (MODULE / "go.mod").read_text(), re.MULTILINE)
     assert required, "go.mod requires the engine in a line of its own"
     return required[1]
-
-
-def _version(pulumi: str) -> tuple[int, int]:
-    said = subprocess.run([pulumi, "version"], capture_output=True, text=True, check=False).stdout
-    numbers = re.match(r"v?(\d+)\.(\d+)", said)
-    return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
 
 
 def _build(go: str, engine: Path, progress: Progress) -> None:

@@ -2,79 +2,45 @@
 
 import json
 import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
+from aws_check import engine
+from aws_check.engine import Step
+from aws_check.errors import EngineError
 from local.iris import PROJECT
 from local.ministack import LocalAws
 from tests.local.stacks import Deployed
 
-PROGRAM = ("handler", "infra", "model_registry", "model_runtime", "training", "__main__.py", "Pulumi.yaml")
 PASSPHRASE = "of the tests"  # noqa: S105  # it protects the secrets of a stack that lives for one test run
 _TOOLS = {
     "pulumi-language-python": "tests.pulumi.language_host",
     "pulumi-resource-aws": "tests.pulumi.provider",
 }
 
-_WITHOUT_SUBSTANCE = ("pulumi:", "sklearn-on-lambda:")
-"""Types that are in the stack's state only: the stack, providers, components."""
-_PARTS_OF_REPLACEMENT = ("replace", "delete-replaced")
-"""Steps beside `create-replacement` of which one replacement consists."""
-
-
-class EngineError(Exception):
-    """A command of `pulumi` failed; the message is what it said."""
-
 
 @dataclass(frozen=True)
-class Project:
-    """A copy of the project, in which `pulumi` finds everything that it needs."""
+class Project(engine.Project):
+    """A copy of the project, and the AWS that it is deployed to."""
 
-    folder: Path
     aws: LocalAws
-    environment: dict[str, str]
-
-    def pulumi(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-        """Run a command and return what it said; EngineError if it failed."""
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=self.folder,
-            env={**self.environment, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise EngineError(done.stdout)
-        return done.stdout
 
 
-def make_project(folder: Path, engine: Path, aws: LocalAws) -> Project:
+def make_project(folder: Path, pulumi: Path, aws: LocalAws) -> Project:
     """Copy the project to a folder, with the programs that the engine looks for on PATH."""
     project, tools, home = folder / "project", folder / "tools", folder / "home"
-    for one in (project, tools, home, folder / "state"):
+    for one in (tools, home, folder / "state"):
         one.mkdir(parents=True)
-    for name in [*PROGRAM, *(path.name for path in PROJECT.glob("Pulumi.*.yaml"))]:
-        source = PROJECT / name
-        if source.is_dir():
-            shutil.copytree(source, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, project / name)
-    (project / ".venv").symlink_to(sys.prefix)
-    (tools / "pulumi").symlink_to(engine)
+    engine.copy_project(project)
+    (tools / "pulumi").symlink_to(pulumi)
     for name, module in _TOOLS.items():
         (tools / name).write_text(f'#!/bin/sh\ncd "{PROJECT}" && exec "{sys.executable}" -m {module} "$@"\n')
         (tools / name).chmod(0o755)
-    return Project(project, aws, _environment(tools, home, folder / "state") | aws.environment())
+    return Project(project, _environment(tools, home, folder / "state") | aws.environment(), aws)
 
 
 def _environment(tools: Path, home: Path, state: Path) -> dict[str, str]:
@@ -96,20 +62,12 @@ def _full(key: str) -> str:
     return f"sklearn-on-lambda:{key}"
 
 
-class Step(NamedTuple):
-    """One operation on one resource; of a replacement each part is one."""
-
-    kind: str
-    name: str
-    operation: str
-
-
 @dataclass
 class EngineStack(Deployed):
     """A stack under the engine; `actions` has the last operation on each resource of the last command."""
 
     project: Project = field(kw_only=True)
-    steps: list["Step"] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     """What the last command did, in the order in which it began."""
     output: str = ""
     """What the last command said."""
@@ -182,11 +140,9 @@ class EngineStack(Deployed):
             self._read(log)
 
     def _read(self, log: Path) -> None:
-        events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-        for event in events:
-            step = event.get("resourcePreEvent", {}).get("metadata")
-            if step and step["op"] != "same":
-                self.steps.append(Step(step["type"].rpartition(":")[2], step["urn"].rpartition("::")[2], step["op"]))
-            if step and not step["type"].startswith(_WITHOUT_SUBSTANCE) and step["op"] not in _PARTS_OF_REPLACEMENT:
-                action = "replace" if step["op"] == "create-replacement" else step["op"]
-                self._note(step["type"], step["urn"].rpartition("::")[2], action)
+        for step in engine.steps_of(log):
+            if step.operation != "same":
+                self.steps.append(step)
+            if not step.type.startswith(engine.WITHOUT_SUBSTANCE) and step.operation not in engine.PARTS_OF_REPLACEMENT:
+                action = "replace" if step.operation == "create-replacement" else step.operation
+                self._note(step.type, step.name, action)

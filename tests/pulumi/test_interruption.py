@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from aws_check.errors import EngineError
 from model_registry import Registry
 from tests.pulumi.inventory import ONE_STACK, added, inventory
 from tests.pulumi.provider import FAIL_VARIABLE, HANG_MARKER_VARIABLE, HANG_VARIABLE
-from tests.pulumi.stacks import EngineError, EngineStack, Project
+from tests.pulumi.stacks import EngineStack, Project
 from training.train_iris import GUIDE_EVENT
 
 NewStack = Callable[..., EngineStack]

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from aws_check.engine import Step
 from model_registry import Registry
 from tests.local.test_settings import send
 from tests.pulumi.conftest import new_stack
-from tests.pulumi.stacks import EngineStack, Project, Step
+from tests.pulumi.stacks import EngineStack, Project
 from training.train_iris import train
 
 PUBLISHED = {
@@ -67,7 +68,11 @@ def test_the_walk_has_every_change() -> None:
 
 
 def test_a_removed_method_would_be_seen() -> None:
-    steps = [Step("Method", "options", "delete"), Step("Method", "get", "update"), Step("Alias", "alias", "delete")]
+    steps = [
+        Step("aws:apigateway/method:Method", "options", "delete"),
+        Step("aws:apigateway/method:Method", "get", "update"),
+        Step("aws:lambda/alias:Alias", "alias", "delete"),
+    ]
     assert removed(steps) == steps[:1]
 
 

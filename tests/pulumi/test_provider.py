@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from aws_check.errors import EngineError
 from local.ministack import LocalAws
 from tests.pulumi.inventory import added, inventory
-from tests.pulumi.stacks import EngineError, EngineStack, make_project
+from tests.pulumi.stacks import EngineStack, make_project
 
 ROLE = """
 import json, pulumi, pulumi_aws as aws

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from aws_check.errors import EngineError
 from local.ministack import LocalAws
 from model_registry import Registry
 from tests.local.stacks import registry_of
 from tests.pulumi.inventory import inventory
-from tests.pulumi.stacks import EngineError, EngineStack, make_project
+from tests.pulumi.stacks import EngineStack, make_project
 from training.train_iris import Trained, publish
 
 BUCKET = "models-to-keep"

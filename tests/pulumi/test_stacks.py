@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from aws_check.errors import EngineError
 from local.iris import call
 from model_registry import Registry
 from tests.pulumi.conftest import publish_with
 from tests.pulumi.inventory import ONE_STACK, added, inventory
-from tests.pulumi.stacks import EngineError, EngineStack, Project
+from tests.pulumi.stacks import EngineStack, Project
 from training.train_iris import GUIDE_EVENT, Trained, publish, train
 
 NewStack = Callable[..., EngineStack]

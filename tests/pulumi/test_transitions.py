@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from aws_check.errors import EngineError
 from model_registry import Registry
-from tests.pulumi.stacks import EngineError, EngineStack
+from tests.pulumi.stacks import EngineStack
 from training.train_iris import GUIDE_EVENT
 
 NewStack = Callable[..., EngineStack]

@@ -171,14 +171,20 @@ def _check(made: Made | None) -> None:
             raise
         event("a column of gaps")
         return
-    answered = 0
-    for index in range(_LATER):
-        wrong = wrong_answers(trial, made.X[len(made.X) - _LATER :][index : index + 1])
-        if wrong and wrong[0].startswith("400"):
-            continue
-        assert wrong == [], (trial.described.signature, made.X.iloc[index - _LATER].to_dict())
-        answered += 1
-    event("all rows answered" if answered == _LATER else "some rows refused")
+    wrong = wrong_answers(trial, made.rows.later)
+    if not (wrong and _is_refusal(wrong[0])):
+        assert wrong == [], trial.described.signature
+        event("all rows answered")
+        return
+    event("some rows refused")
+    for index in range(len(made.X) - _LATER, len(made.X)):
+        wrong = wrong_answers(trial, made.X[index : index + 1])
+        if not (wrong and _is_refusal(wrong[0])):
+            assert wrong == [], (trial.described.signature, made.X.iloc[index].to_dict())
+
+
+def _is_refusal(said: str) -> bool:
+    return said.startswith("400")
 
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]

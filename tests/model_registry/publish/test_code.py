@@ -1,8 +1,10 @@
 """Own code goes with the model, in every form in which people have it."""
 
 import io
+import os
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import zipfile
 from collections.abc import Iterator
@@ -16,12 +18,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from model_registry import Registry, Storage, own_code
+from model_registry import Registry, Storage, open_storage, own_code
 from model_registry.publish import code
 from model_registry.verification import verify_version
 from model_runtime.errors import IntegrityError, NotFoundError, PublishError
 from model_runtime.manifest import CODE_FILE, digest, version_key
-from tests import own
+from tests import installed, own
+from tests.handler.environments import python_of
 
 PROJECT = Path(__file__).parents[3]
 
@@ -110,6 +113,87 @@ def test_what_a_script_defines_itself_goes_by_value(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(SCRIPT.format(project=str(PROJECT)))
     done = subprocess.run([sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "True full 3\n"), done.stderr
+
+
+COMPRESSED = """
+import sys
+sys.path[:0] = [{project!r}, {site!r}]
+from pathlib import Path
+import joblib
+from obstore.store import MemoryStore
+from sklearn.linear_model import LogisticRegression
+from model_registry import Registry, Storage
+from model_registry.publish.estimator import load_file
+from tests import installed, own
+from tests.handler.environments import python_of
+
+joblib.dump(LogisticRegression().fit(own.X, own.Y), "model.joblib", compress=("lz4", 3))
+model, data = load_file(Path("model.joblib"))
+registry = Registry(Storage(MemoryStore(), "memory"), actor="me", proof="full")
+manifest = registry.publish(model, name="small", X_example=own.X[:3], model_bytes=data).manifest
+print(manifest.environment.packages["lz4"], manifest.proof.kind)
+"""
+
+
+def test_what_reads_a_compressed_file_goes_with_it(tmp_path: Path) -> None:
+    """The pickle in it names no lz4, and joblib says only what is to be installed."""
+    installed.install(tmp_path / "site", "lz4==4.4.5")
+    program = COMPRESSED.format(project=str(PROJECT), site=str(tmp_path / "site"))
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "4.4.5 full\n"), done.stderr
+
+
+CELLS = [
+    """
+import sys
+sys.path[:0] = [{project!r}, {packages!r}]
+""",
+    """
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from model_registry import Registry, open_storage
+from own_beside import shifted
+
+class Squares(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+    def transform(self, X):
+        return np.column_stack([X, squared(X)])
+""",
+    """
+def squared(X):
+    return X ** 2
+
+X = np.arange(20.0).reshape(10, 2)
+model = make_pipeline(FunctionTransformer(shifted), Squares(), LogisticRegression()).fit(X, [0, 1] * 5)
+registry = Registry(open_storage("./models"), actor="me", proof="full")
+release = registry.publish(model, name="notebook", X_example=X[:3])
+""",
+]
+RUN = """
+import sys, nbclient, nbformat
+cells = [nbformat.v4.new_code_cell(cell) for cell in sys.argv[1:]]
+nbclient.NotebookClient(nbformat.v4.new_notebook(cells=cells), kernel_name="python3").execute()
+"""
+
+
+def test_what_a_notebook_defines_goes_by_value_and_the_module_beside_it_as_code(tmp_path: Path) -> None:
+    (tmp_path / "own_beside.py").write_text("def shifted(X):\n    return X + 1\n")
+    python = python_of(Path(__file__).parent / "notebook.txt")
+    packages = sysconfig.get_path("purelib")
+    cells = [cell.format(project=str(PROJECT), packages=packages) if not at else cell for at, cell in enumerate(CELLS)]
+    variables = {**os.environ, "IPYTHONDIR": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path)}
+    command = [str(python), "-c", RUN, *cells]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    manifest = Registry(open_storage(str(tmp_path / "models")), actor="me").resolve("notebook/1").manifest
+    assert manifest.code is not None
+    assert (manifest.code.by_value, manifest.code.modules) == (True, ("own_beside",))
+    assert (manifest.proof.kind, manifest.proof.rows) == ("full", 3)
 
 
 def test_a_module_that_only_predicting_imports_is_found(memory: Registry, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What is published is proven: models of kinds that people deploy are served as they answer their owner, or refused."""
 
+import asyncio
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from obstore.store import MemoryStore
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, SparsePCA
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -22,12 +23,13 @@ from sklearn.linear_model import Lars, LinearRegression, LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import BernoulliRBM
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from handler.app import App
 from model_registry import Registry, Release, Storage
 from model_registry.publish.estimator import describe
 from model_runtime.errors import NotFoundError, ProofError, PublishError
+from model_runtime.feature_values import feature_schema
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, version_key
 from model_runtime.pin import Pin
 from model_runtime.start import Deployment, ServedModel, load
@@ -137,6 +139,16 @@ def test_gaps_that_no_example_has_are_taken_where_an_imputer_comes_first(memory:
     check(memory, release, model, X[3:5], as_json(X[3:5]))
 
 
+def test_a_mark_that_the_imputer_leaves_alone_is_the_one_that_the_encoder_learnt(memory: Registry) -> None:
+    """None is a text like any other for an imputer that looks for NaN."""
+    X = pd.DataFrame({"town": pd.Series(["a", "b", "a", None] * 10, dtype="object")})
+    steps = SimpleImputer(strategy="most_frequent"), OneHotEncoder(), LogisticRegression()
+    model = make_pipeline(*steps).fit(X, [0, 1, 0, 1] * 10)
+    release = memory.publish(model, name="none", X_example=X[:3], proof="none")
+    assert release.manifest.signature.features[0].missing == "none"
+    check(memory, release, model, X[2:4], as_json(X[2:4]))
+
+
 def test_nullable_integers_of_pandas_are_numbers(memory: Registry) -> None:
     X = pd.DataFrame({"a": pd.array([1, None, 3, 4] * 10, dtype="Int64"), "b": [0.5, 1, 1.5, 2] * 10})
     fitted = X.astype(float)
@@ -175,6 +187,8 @@ def test_numpy_s_own_texts_and_numbers_are_taken(memory: Registry) -> None:
         (lambda X, _y: PCA(2).fit(X), None, "transform", lambda m, X: m.transform(X)),
         (lambda X, _y: make_pipeline(StandardScaler(), PCA(2)).fit(X), None, "transform", lambda m, X: m.transform(X)),
         (lambda X, _y: PCA(1).fit(X), None, "transform", lambda m, X: m.transform(X)[:, 0]),
+        (lambda X, _y: SparsePCA(2).fit(X), None, "transform", lambda m, X: m.transform(X)),
+        (lambda X, _y: SparsePCA(1).fit(X), None, "transform", lambda m, X: m.transform(X)[:, 0]),
         (
             lambda X, y: GaussianProcessRegressor(random_state=0).fit(X[::10], y[::10]),
             ["predict", "std"],
@@ -238,6 +252,40 @@ def test_datetimes_and_categories_travel_as_texts(memory: Registry, monkeypatch:
     assert "RFC 3339" in details["#/at"]
 
 
+def test_times_without_a_zone_are_in_utc(memory: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
+    X = pd.DataFrame({"at": pd.date_range("2026-01-01", periods=40, freq="7h")})
+    model = make_pipeline(HourOf(), LinearRegression()).fit(X, X["at"].dt.hour)
+    release = memory.publish(model, name="times", X_example=X[:6], proof="none")
+    rows = [{"at": text} for text in ("2026-01-01T09:00:00Z", "2026-01-01T11:00:00+02:00", "2026-01-01T02:00:00-07:00")]
+    assert [each["value"] for each in answers(memory, release, rows)] == pytest.approx([9.0] * 3)
+    wrong = App(lambda: served(memory, release))(gateway("POST", "/predict", {"at": "2026-01-01T09:00:00"}), None)
+    assert wrong["statusCode"] == 400, "a time without an offset says nothing of its zone"
+    assert "a time with its offset" in json.loads(wrong["body"])["errors"][0]["detail"]
+
+
+def test_a_category_that_the_model_never_saw_counts_as_missing_where_the_model_takes_gaps(memory: Registry) -> None:
+    """And is refused where it takes none, as the document says of either."""
+    kinds = pd.Series(pd.Categorical(["a", "b", None, "a"] * 10))
+    encoder = OrdinalEncoder(encoded_missing_value=-1)
+    for series, takes_gaps in ((kinds, True), (kinds.fillna("b"), False)):
+        X = pd.DataFrame({"kind": series})
+        model = make_pipeline(encoder, LogisticRegression()).fit(X, [0, 1, 1, 0] * 10)
+        release = memory.publish(model, name="kinds", X_example=X[:4], proof="none")
+        app = App(lambda release=release: served(memory, release))  # type: ignore[misc]  # mypy infers no default of a lambda
+        found = app(gateway("POST", "/predict", {"kind": "never"}), None)
+        (schema,) = release.manifest.signature.features
+        assert schema.nullable is takes_gaps
+        document = json.dumps(feature_schema(schema))
+        if takes_gaps:
+            expected = model.predict_proba(pd.DataFrame({"kind": pd.Series([None], dtype=series.dtype)}))[0].tolist()
+            assert list(json.loads(found["body"])["probabilities"].values()) == pytest.approx(expected)
+            assert 'Any value but \\"a\\", \\"b\\" counts as missing.' in document
+        else:
+            assert found["statusCode"] == 400
+            assert '"enum": ["a", "b"]' in document
+
+
 class HourOf(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """The hour of a time, in its own zone."""
 
@@ -250,7 +298,7 @@ class HourOf(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
 
 
 class Forgetful(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Answers its owner, and once it was pickled the opposite."""
+    """Answers its owner, and once it was pickled the opposite for rows with 3 in the second column."""
 
     def fit(self, X: Any, y: Any) -> "Forgetful":  # noqa: ARG002  # as scikit-learn calls it
         self.classes_ = np.array([0, 1])
@@ -258,19 +306,20 @@ class Forgetful(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         return self
 
     def predict(self, X: Any) -> Any:
-        return np.full(len(X), self.answer_)
+        return np.where(np.asarray(X)[:, 1] == 3, self.answer_, 1)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"classes_": self.classes_, "answer_": 0}
 
 
-def test_a_difference_refuses_the_publish_with_the_row_and_both_answers(
+def test_a_difference_refuses_the_publish_with_the_row_the_column_and_both_answers(
     memory: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
-    X = np.arange(6.0).reshape(3, 2)
-    message = r"made answers 3 of 3 rows otherwise .* row 0, \{\"x0\": 0.0, \"x1\": 1.0\}: label is 0, and .* owner 1"
-    with pytest.raises(ProofError, match=message):
+    X = np.array([[0.0, 1], [2, 3], [4, 3]])
+    row = r"row 1, \{\"x0\": 2.0, \"x1\": 3.0\}: label is 0, and the estimator answers its owner 1; row 2"
+    column = "every row that differs, and no other, has 3.0 in 'x1'"
+    with pytest.raises(ProofError, match=f"made answers 2 of 3 rows differently .* {row}.*; {column}"):
         memory.publish(Forgetful().fit(X, [0, 1, 1]), name="made", X_example=X, proof="process")
     with pytest.raises(NotFoundError):
         memory.model("made")
@@ -308,11 +357,41 @@ def test_a_difference_of_rounding_passes_and_a_larger_one_does_not() -> None:
     assert compare(clear, [Prediction(label="b", probabilities={"a": 0.6, "b": 0.4})]).differences
 
 
+def test_it_works_where_an_event_loop_runs_and_with_a_thousand_rows_of_the_training(memory: Registry) -> None:
+    """A notebook's cell is run by such a loop."""
+    X = np.random.default_rng(0).normal(size=(1500, 2))
+    model = LogisticRegression().fit(X, X[:, 0] > 0)
+
+    async def cell() -> Release:
+        return memory.publish(model, name="cell", X_example=X[:5], X_train=X, proof="process")
+
+    proof = asyncio.run(cell()).manifest.proof
+    assert (proof.kind, proof.rows, proof.relative) == ("process", 1005, 1e-9)
+    assert proof.requests == 2 * 1005 + 6, "each row alone by POST and GET, and all in batches of 200"
+
+
+def test_numbers_that_are_not_finite_are_null_where_the_model_gave_such_at_publish(memory: Registry) -> None:
+    """And are refused with a problem document where it did not."""
+    X = np.array([[1.0], [2], [0], [4]])
+    model = FunctionTransformer(np.log, validate=True).fit(X)
+    with np.errstate(divide="ignore"):
+        declared = memory.publish(model, name="log", X_example=X, proof="none")
+        plain = memory.publish(model, name="log", X_example=X[:2], proof="none")
+        assert [each["transform"] for each in answers(memory, declared, [{"x0": 1.0}, {"x0": 0.0}])] == [0.0, None]
+        refused = App(lambda: served(memory, plain))(gateway("POST", "/predict", {"x0": 0.0}), None)
+    assert refused["headers"]["Content-Type"] == "application/problem+json"
+    assert refused["statusCode"] >= 400
+
+
 def test_an_output_that_is_random_is_refused_with_the_remedy_to_leave_it_out(memory: Registry) -> None:
     X = np.random.default_rng(0).uniform(size=(30, 4))
     model = BernoulliRBM(2, random_state=0, n_iter=2).fit(X)
-    with pytest.raises(ProofError, match=r"score_samples of this estimator is random, .*: leave that out of outputs"):
+    random = "score_samples of this estimator is random, or depends on the other rows"
+    with pytest.raises(ProofError, match=f"{random}: leave score_samples out of outputs"):
         memory.publish(model, name="rbm", X_example=X, outputs=["transform", "score_samples"], proof="process")
+    alone = "publish one that answers each row by itself, as nothing else of it is served"
+    with pytest.raises(ProofError, match=f"depends on the other rows.*{alone}"):
+        memory.publish(model, name="rbm", X_example=X, outputs=["score_samples"], proof="process")
     memory.publish(model, name="rbm", X_example=X, outputs=["transform"], proof="process")
 
 

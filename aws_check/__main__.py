@@ -1,0 +1,3 @@
+from aws_check.cli import main
+
+main()
