@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from aws_check.errors import EngineError
 from model_registry import Registry, Release
 from model_registry.cache import cache_folder
 from model_registry.lambda_packages.spec import LayerSpec
@@ -19,7 +20,7 @@ from model_registry.shipping import layer_packages
 from model_registry.versions import Versions
 from model_runtime.manifest import MODEL_FILE, Manifest, Prediction, version_key
 from tests.model_registry.processes import artifact
-from tests.pulumi.stacks import EngineError, EngineStack
+from tests.pulumi.stacks import EngineStack
 from training.train_iris import GUIDE_EVENT
 
 if TYPE_CHECKING:
