@@ -89,6 +89,7 @@ API Gateway itself answers 403 (key or signature), 413 (a request over 10 MB), 4
 
 - `{{"instances": [...]}}` or a list of instances: the body is what `POST /predict` answers.
 - `{{"selfCheck": true}}`: every golden example is asked again; 500 where an answer is not the recorded one.
+  With `"raise": true` the error says why; `pulumi up` asks so before a new version gets traffic.
 - An event of Amazon EventBridge, a schedule's for example: nothing is predicted, the environment is warm.
 - `"raise": true` beside the features: a failure is an error that Lambda counts, and not a status in the answer.
 """
