@@ -121,7 +121,8 @@ string).
 | 200 | The answer; header `X-Model-Version` | `Rows` |
 {statuses}
 
-API Gateway itself answers 400 (a body or parameters of `/predict` that its schema refuses), 403 (key or signature), 413 (a request over 10 MB), 429 (limits) and 504 (timeout).
+API Gateway itself answers 400 (a body or parameters of `/predict` that its schema refuses), 403
+(key or signature), 413 (a request over 10 MB), 429 (limits) and 504 (timeout).
 
 ## Limits
 
