@@ -20,7 +20,7 @@ from packaging.version import InvalidVersion, Version
 from model_registry.lambda_packages.install import newest_in_lambda
 from model_registry.lambda_packages.markers import needed_in_lambda
 from model_registry.lambda_packages.spec import is_left_out
-from model_registry.publish.wheels import is_from_elsewhere
+from model_registry.publish.wheels import is_editable, is_from_elsewhere
 from model_runtime.errors import EnvironmentMismatchError, PublishError
 from model_runtime.manifest import Environment, Signature
 
@@ -207,7 +207,8 @@ def _pin(line: str) -> tuple[str, str] | None:
 def _closure(roots: Iterable[str]) -> dict[str, str]:
     """The distributions with everything they require in Lambda, extras that are asked for too, in installed versions.
 
-    Libraries for GPUs are left out: a function has none.
+    Libraries for GPUs are left out: a function has none. So are editable installations, but not what they require:
+    their modules go as own code.
     """
     versions: dict[str, str] = {}
     todo = [Requirement(name) for name in sorted(roots)]
@@ -217,7 +218,7 @@ def _closure(roots: Iterable[str]) -> dict[str, str]:
         name = str(canonicalize_name(wanted.name))
         if is_left_out(name):
             continue
-        if name not in versions:
+        if name not in versions and not is_editable(name):
             versions[name] = _version(name, wanted)
         for extra in {"", *wanted.extras}:
             if (name, extra) not in seen:
