@@ -18,6 +18,7 @@ from infra.settings import Settings, SettingsError
 from infra.settings.field import fields, from_text
 from infra.settings.rules import check_combinations, check_python
 from local.ministack import REGION
+from model_registry.roles.deployer import GRANTS
 from model_runtime.manifest import Feature, Signature
 from tests.infra import recording
 from tests.infra.answering import ACCOUNT, AnsweringAws
@@ -158,6 +159,8 @@ def test_what_is_declared_fits_the_types_of_pulumi_aws(index: int) -> None:
     custom = [resource for resource in found if not resource.is_component and resource.type.startswith("aws:")]
     assert len(custom) > 12, "a function without an API has 13"
     assert [finding for resource in custom for finding in findings(resource.type, resource.inputs)] == []
+    granted = {token for grant in GRANTS for token in grant.types}
+    assert {resource.type for resource in custom} <= granted, "the policy of a deployer (model_registry/roles) lacks it"
 
 
 @pytest.mark.parametrize(
