@@ -25,7 +25,7 @@ aws-check: $(READY) ## Deploy to your AWS account for some minutes, compare AWS 
 test: $(READY) ## Run every test, with branch coverage
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
-soak: $(READY) ## Run what takes too long for make test: every kind of model in every form, under pandas 2 and 3
+soak: $(READY) ## Run what takes too long for make test: models in every form, load, memory, drills
 	@$(BIN)/python -m pytest -n auto -m soak
 
 models: $(READY) ## Publish and serve every kind of model; writes docs/models.md
@@ -51,7 +51,7 @@ lock: $(READY) ## Resolve the locked requirements again
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --all-extras --python-version 3.11 pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --python-version 3.11 local/requirements.in -o local/requirements.lock
 	@# Not constrained to what Lambda's python3.11 takes: these models are published and asked, and deployed nowhere.
-	@for name in lightgbm pandas-2 pandas-3; do $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --no-header --no-annotate --python-version 3.11 tests/model_registry/fleet/$$name.in -o tests/model_registry/fleet/$$name.lock; done
+	@for name in boosting pandas-2 pandas-3; do $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --no-header --no-annotate --python-version 3.11 tests/model_registry/fleet/$$name.in -o tests/model_registry/fleet/$$name.lock; done
 
 clean: ## Remove the environment, caches and local state (run make stop first)
 	@rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .coverage coverage.xml

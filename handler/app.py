@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 
 from handler import log
-from handler.direct import InvocationError, answer_direct, refusal_direct, wants_raise
 from handler.metrics import COLD_START, LOAD_FAILURE, RESTORE, Tally, counted, timed
 from handler.prediction import Answering
 from handler.reporting import Exchange, Reporting
@@ -75,21 +74,26 @@ class App:
         return response
 
     def _direct(self, event: Any, context: object, began: float) -> Response:
+        from handler import direct  # here, as the start of a function behind an API needs it not
+
         exchange = Exchange("direct", log.ids(None, context), began)
         try:
             refuse_foreign(event)
-            response, exchange.rows = answer_direct(*self._model(exchange.ids), event)
+            response, exchange.rows = direct.answer_direct(*self._model(exchange.ids), event)
         except Problem as problem:
-            response = refusal_direct(problem)
+            response = direct.refusal_direct(problem)
             exchange.problem = problem
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001  # as above
             exchange.error, exchange.problem = error, _failed()
-            response = refusal_direct(exchange.problem)
+            response = direct.refusal_direct(exchange.problem)
         self._reporting.done(exchange, response["statusCode"], self._served)
-        if exchange.problem is not None and wants_raise(event, self._served):
-            raise InvocationError(response["body"])
+        if exchange.problem is not None and direct.wants_raise(event, self._served):
+            cause = exchange.error or exchange.problem.__cause__
+            if cause is not None and direct.is_self_check(event, self._served):
+                raise direct.failed_self_check(exchange.problem, cause)
+            raise direct.InvocationError(response["body"])
         return response
 
     def _model(self, ids: Mapping[str, str]) -> tuple[ServedModel, Answering]:

@@ -3,11 +3,12 @@
 import gc
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from handler import BEGAN, log, snapstart
+from handler import BEGAN, log
 from handler.app import App
-from handler.cors import allow
 from model_runtime.start import INIT_SECONDS, REQUEST_SECONDS, Deployment, ServedModel, load
 
 
@@ -16,9 +17,8 @@ class _Loader:
 
     def __init__(self) -> None:
         # Only the init phase of an environment that a request waits for is limited to 10 s.
-        is_on_demand = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"
         self._since: float | None = BEGAN
-        self._seconds = INIT_SECONDS if is_on_demand else REQUEST_SECONDS
+        self._seconds = INIT_SECONDS if _initialization == "on-demand" else REQUEST_SECONDS
 
     def __call__(self) -> ServedModel:
         since, seconds = self._since, self._seconds
@@ -37,12 +37,19 @@ _own = Path(__file__).parents[1] / "own"
 if _own.is_dir():
     sys.path.insert(0, str(_own))
 
+_initialization = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
 _app = App(_Loader())
-if snapstart.is_snapshot(os.environ):
+if _initialization == "snap-start":
+    from handler import snapstart  # here, as no other start needs it; so is what follows
+
     # A version that cannot load its model must not be published: each of its environments would be a copy of that.
     _app.start(must_load=True)
     snapstart.after_restore(snapstart.reseed, _app.restored)
 else:
     _app.start()
 log.warnings_without_messages()
-handler = allow(_app, os.environ.get("ALLOWED_ORIGINS", ""))
+handler: Callable[[Any, object], dict[str, Any]] = _app
+if origins := os.environ.get("ALLOWED_ORIGINS"):
+    from handler.cors import allow
+
+    handler = allow(_app, origins)

@@ -51,17 +51,22 @@ def with_messages(error: BaseException) -> str:
 class WholeLines:
     """Ends the line that a model leaves open on stdout or stderr: the next line of the log has to be JSON."""
 
+    def __init__(self) -> None:
+        self._streams: tuple[Any, Any] | None = None
+
     def __enter__(self) -> None:
-        self._streams = sys.stdout, sys.stderr
-        self._tracked = _Tracked(sys.stdout), _Tracked(sys.stderr)
+        streams = sys.stdout, sys.stderr
+        if streams != self._streams:
+            self._streams, self._tracked = streams, (_Tracked(sys.stdout), _Tracked(sys.stderr))
         sys.stdout, sys.stderr = self._tracked
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sys.stdout, sys.stderr = self._streams
+        sys.stdout, sys.stderr = self._streams or (sys.__stdout__, sys.__stderr__)
         for tracked in self._tracked:
-            tracked.end_line()
+            if tracked.is_open:
+                tracked.end_line()
 
 
 class _Tracked:
@@ -69,18 +74,17 @@ class _Tracked:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._is_open = False
+        self.is_open = False
 
     def write(self, text: str) -> int:
         if text:
-            self._is_open = text[-1] != "\n"
+            self.is_open = text[-1] != "\n"
         return self._stream.write(text)  # type: ignore[no-any-return]  # as any stream's
 
     def end_line(self) -> None:
-        if self._is_open:
-            self._stream.write("\n")
-            self._stream.flush()
-            self._is_open = False
+        self._stream.write("\n")
+        self._stream.flush()
+        self.is_open = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -106,6 +110,9 @@ def milliseconds_since(began: float) -> float:
 
 def ids(request_id: str | None, context: object) -> Mapping[str, str]:
     """The request's ID as the access log has it, and the invocation's as Lambda's own lines have it."""
-    invocation = getattr(context, "aws_request_id", None)
-    found = {"request": request_id, "invocation": invocation}
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    found = {}
+    if isinstance(request_id, str):
+        found["request"] = request_id
+    if isinstance(invocation := getattr(context, "aws_request_id", None), str):
+        found["invocation"] = invocation
+    return found

@@ -97,7 +97,7 @@ class Tally:
         return self._lines < LINES_A_SECOND or len(self._times) >= _KEPT_TIMES
 
     def take(self) -> Metrics:
-        """What was counted since the last time; the count begins anew."""
+        """What was counted since the last time; the count starts again."""
         metrics: dict[str, tuple[float | list[float], str]] = {
             name: (count, "Count") for name, count in self._counts.items()
         }

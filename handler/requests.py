@@ -75,7 +75,7 @@ class Request:
         return media
 
     def body(self) -> bytes | str:
-        """The body as it was sent; Problem where it is not the base64 that it is said to be."""
+        """The body as it was sent; Problem where it is said to be base64 and is not."""
         body = self._event.get("body") or ""
         if not isinstance(body, str):
             raise Problem(HTTPStatus.BAD_REQUEST, "The event's body is not a string.")
@@ -107,10 +107,10 @@ class Request:
 def is_request(event: Any) -> bool:
     """Whether an event is a request of a REST API."""
     return (
-        isinstance(event, Mapping)
+        isinstance(event, dict)
         and isinstance(event.get("httpMethod"), str)
         and isinstance(event.get("resource"), str)
-        and isinstance(event.get("requestContext"), Mapping)
+        and isinstance(event.get("requestContext"), dict)
         and "elb" not in event["requestContext"]
     )
 
@@ -124,7 +124,7 @@ def refuse_foreign(event: Any) -> None:
 
 def is_warm_up(event: Any) -> bool:
     """Whether this is an event of Amazon EventBridge, a schedule's for example: it has nothing to predict."""
-    return isinstance(event, Mapping) and "detail-type" in event and "source" in event and "detail" in event
+    return isinstance(event, dict) and "detail-type" in event and "source" in event and "detail" in event
 
 
 def escaped(name: str) -> str:
@@ -133,15 +133,15 @@ def escaped(name: str) -> str:
 
 
 def _kind(event: Any) -> str | None:
-    if not isinstance(event, Mapping):
+    if not isinstance(event, dict):
         return None
     context = event.get("requestContext")
-    if isinstance(context, Mapping):
+    if isinstance(context, dict):
         return _http_kind(event, context)
     if "httpMethod" in event and "requestContext" in event:
         return "requests without `resource` and `requestContext`"
     records = event.get("Records")
-    if isinstance(records, list) and records and isinstance(records[0], Mapping):
+    if isinstance(records, list) and records and isinstance(records[0], dict):
         source = records[0].get("eventSource") or records[0].get("EventSource")
         if isinstance(source, str):
             return f"events of {_SOURCES.get(source, 'another service')}"
@@ -160,4 +160,4 @@ def _http_kind(event: Event, context: Mapping[str, Any]) -> str | None:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}

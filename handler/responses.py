@@ -23,6 +23,7 @@ _SHOWN = 200
 """Characters of a name or path of the caller's in a problem document."""
 
 Response = dict[str, Any]
+_OK = HTTPStatus.OK.value
 
 
 class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
@@ -56,7 +57,7 @@ def answer(
     `remedy` says what the caller can do then.
     """
     response = {
-        "statusCode": HTTPStatus.OK.value,
+        "statusCode": _OK,
         "headers": {"Content-Type": content_type, **headers},
         "body": content if isinstance(content, str) else to_json(content).decode(),
     }

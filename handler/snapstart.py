@@ -7,12 +7,7 @@ reached: with `random_state=numpy.random.RandomState(...)`, all copies draw the 
 """
 
 import sys
-from collections.abc import Callable, Mapping
-
-
-def is_snapshot(environment: Mapping[str, str]) -> bool:
-    """Whether this process is to become the snapshot of a version, or is a copy of one."""
-    return environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+from collections.abc import Callable
 
 
 def after_restore(*hooks: Callable[[], None]) -> None:
@@ -24,7 +19,7 @@ def after_restore(*hooks: Callable[[], None]) -> None:
 
 
 def reseed() -> None:
-    """Seed the global generators of Python and numpy anew, from the operating system."""
+    """Reseed the global generators of Python and numpy, from the operating system."""
     if random := sys.modules.get("random"):
         random.seed()
     if numpy_random := sys.modules.get("numpy.random"):

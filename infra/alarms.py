@@ -135,7 +135,7 @@ def _notice(settings: Settings) -> dict[str, Any]:
     return {
         "comparison_operator": "GreaterThanThreshold",
         "evaluation_periods": 1,
-        "treat_missing_data": "notBreaching",  # no calls are no failure
+        "treat_missing_data": "notBreaching",  # no calls is not a failure
         "alarm_actions": [settings.alarm_topic_arn],
         "ok_actions": [settings.alarm_topic_arn],
         "tags": settings.resource_tags,

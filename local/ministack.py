@@ -58,6 +58,7 @@ class LocalAws:
         """Return the variables that point boto3, obstore and the AWS command line at this MiniStack."""
         return {
             "AWS_ENDPOINT_URL": self.url,
+            "AWS_ENDPOINT_URL_STS": self.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",  # what MiniStack takes for the root of its only account
             "AWS_REGION": REGION,

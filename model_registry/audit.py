@@ -21,7 +21,8 @@ from model_runtime.errors import (
     RecordError,
     StorageError,
 )
-from model_runtime.storage import REFUSED_CREDENTIALS, aws_session, bucket_name
+from model_runtime.storage import aws_session, bucket_name
+from model_runtime.storage_errors import REFUSED_CREDENTIALS
 
 _DENIED = {"AccessDenied", "AllAccessDisabled"}
 

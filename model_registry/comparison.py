@@ -115,7 +115,7 @@ def _output_changes(old: Signature, new: Signature) -> Iterator[SignatureChange]
 
 
 def _category_changes(old: Feature, new: Feature) -> Iterator[SignatureChange]:
-    """Values of a categorical feature; where it may be missing, a value that is no category counts as that."""
+    """Values of a categorical feature; where it may be missing, a value that is not a category counts as that."""
     if new.categories is None or new.nullable:
         return
     if old.categories is None:

@@ -59,7 +59,7 @@ class Finding:
     """A fact that somebody should know, about the object at `key`, and what to do.
 
     An `error` is something that cannot be used or trusted; a `warning` is what a process that was cut off left; a
-    `note` is no fault of the registry.
+    `note` is not a fault of the registry.
     """
 
     severity: Severity

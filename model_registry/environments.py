@@ -23,7 +23,7 @@ from model_registry import uv
 from model_registry.cache import cache_folder, workspace
 from model_runtime.errors import EnvironmentBuildError, InterpreterNotFoundError
 
-# Increase when environments of the same pins must be built anew.
+# Increase when environments of the same pins must be rebuilt.
 _RECIPE = 1
 _KEPT_SECONDS = 30 * 24 * 3600  # after the last use
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -45,6 +46,7 @@ from model_runtime.signing import parse_public_keys
 from model_runtime.storage import Storage
 
 if TYPE_CHECKING:
+    from model_registry.publish.version import Prepared
     from model_registry.signing import Signer
 
 PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
@@ -101,6 +103,7 @@ class Registry:
         labels: Mapping[str, str] | None = None,
         description: str = "",
         model_bytes: bytes | None = None,
+        model_file: Path | None = None,
         lock: Path | None = None,
         formats: Sequence[str] = ("joblib",),
         X_train: Any = None,
@@ -110,7 +113,9 @@ class Registry:
         proof: ProofKind | None = None,
         code: Sequence[Path] | bool = True,
         packages: Mapping[str, str] | None = None,
+        pins: Mapping[str, str] | None = None,
         without: Collection[str] = (),
+        mlflow_run: str | None = None,
         progress: Progress = SILENCE,
     ) -> Release:
         """Prove a fitted estimator, and publish it as the next version of a model.
@@ -126,6 +131,7 @@ class Registry:
             labels: Texts by name, for people and their tools; `GET /model` shows them to callers.
             description: A sentence for people.
             model_bytes: The joblib file of this estimator, where there is one already.
+            model_file: The same as a path; it is read piece by piece.
             lock: A requirements file that pins the packages, instead of those installed.
             formats: What is stored. Beside `joblib`, which every version has, `skops`, which must answer the examples
                 as the estimator does, and `onnx`, which must answer 10,000 rows and more so, among them those given.
@@ -139,7 +145,9 @@ class Registry:
             code: What of the owner's own code goes with the model: True for what it needs, paths of modules or package
                 folders for these as a whole, False for none.
             packages: Exact versions by name: packages that are added to those found, or replace their versions.
+            pins: Exact versions by name, for those packages that the model needs; `packages` and `lock` go before.
             without: Names of packages that are left out, though others require them; the proof shows that it works.
+            mlflow_run: Id of the run of MLflow that made the model, by default of the active one.
             progress: Is told what is being done, a line at a time.
 
         Raises:
@@ -163,25 +171,31 @@ class Registry:
             metrics=metrics,
             labels=labels,
             description=description,
-            model_bytes=model_bytes,
+            model_file=model_file if model_bytes is None else model_bytes,
             lock=lock,
             formats=formats,
             code=code,
             packages=packages,
+            pins=pins,
             without=without,
+            mlflow_run=mlflow_run,
             proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
-        prepared = prepare(estimator, given, progress=progress)
-        for note in prepared.notes:
-            progress(f"{NOTE}{note}")
-        progress(f"storing {len(prepared.data) / 1e6:.1f} MB")
-        created_by = self._who()
+        with TemporaryDirectory(prefix="sklearn-on-lambda-publish-") as folder:
+            prepared = prepare(estimator, given, Path(folder), progress=progress)
+            for note in prepared.notes:
+                progress(f"{NOTE}{note}")
+            progress(f"storing {prepared.draft.artifact.size / 1e6:.1f} MB")
+            return self._add(prepared)
+
+    def _add(self, prepared: "Prepared") -> Release:
+        draft, created_by = prepared.draft, self._who()
 
         def manifest_of(version: int) -> Manifest:
-            return msgspec.structs.replace(prepared.draft, version=version, created_at=_now(), created_by=created_by)
+            return msgspec.structs.replace(draft, version=version, created_at=_now(), created_by=created_by)
 
         sign = None if self._signer is None else self._signer.sign
-        return self._versions.add(name, prepared.data, manifest_of, further=prepared.further, sign=sign)
+        return self._versions.add(draft.name, prepared.model, manifest_of, further=prepared.further, sign=sign)
 
     def copy(self, address: str, target: "Registry") -> Release:
         """Copy a version to another bucket or account: the same number, bytes, digests and signing.
@@ -267,6 +281,15 @@ class Registry:
         IntegrityError where they differ, ModelFormatError where the version does not have that form.
         """
         return self._versions.model_bytes(release, model_format)
+
+    def save_model(self, release: Release, path: Path, model_format: str = "joblib") -> None:
+        """Write a version's model in a format's form to a path, piece by piece; raises what `read_model` does."""
+        self._versions.save(release, release.manifest.model_format(model_format).artifact, path)
+
+    def check_model(self, release: Release) -> None:
+        """Compare a version's model with its manifest, piece by piece; IntegrityError where it differs."""
+        for _ in self._versions.file_chunks(release, release.manifest.artifact):
+            pass
 
     def load(
         self,
@@ -448,7 +471,7 @@ class Registry:
     def gc(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
         """Remove what such publishes left, and tell which they were. How old that is, the service's clock says.
 
-        A publish that is under way nevertheless notices, and begins anew under the next number.
+        A publish that is under way nevertheless notices, and starts over under the next number.
         """
         mark = Mark(by="gc", at=_now(), reason="a publish or a deletion that was cut off")
         found = list(self._aborted(older_than, self._storage.now()))

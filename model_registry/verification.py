@@ -40,8 +40,8 @@ class Reader(Protocol):
     def resolve(self, address: str | Reference) -> Release:
         """Find a version."""
 
-    def read_model(self, release: Release, model_format: str = "joblib") -> bytes:
-        """Its model in a format's form, checked."""
+    def save_model(self, release: Release, path: Path, model_format: str = "joblib") -> None:
+        """Write its model in a format's form, checked."""
 
     def own_code(self, release: Release) -> dict[str, Path]:
         """Its own code, checked and unpacked."""
@@ -92,14 +92,13 @@ def verify_version(
     progress(f"reading {manifest.reference}")
     names = [name for name in FORMAT_FILES if name in manifest.format_names]
     own, wheels = registry.own_code(release), registry.wheels(release)
-    models = {name: registry.read_model(release, name) for name in names}
-    for name, data in models.items():
+    for name in names:
         with tempfile.TemporaryDirectory(prefix="verify-") as temporary:
             folder = Path(temporary)
+            registry.save_model(release, folder / FORMAT_FILES[name], name)
             python = _environment(manifest, name, wheels, progress)
             progress(f"replaying {len(manifest.examples)} golden examples by {name}")
             (folder / MANIFEST_FILE).write_bytes(release.manifest_bytes)
-            (folder / FORMAT_FILES[name]).write_bytes(data)
             for file, path in own.items():
                 (folder / OWN_CODE / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, folder / OWN_CODE / file)
@@ -165,7 +164,7 @@ def _told(manifest: Manifest, model_format: str, found: dict[str, Any]) -> str:
     )
     count = f"{len(found['mismatches'])} of {found['examples']}"
     return (
-        f"{_what(manifest, model_format)} answers {count} golden examples otherwise than recorded: {mismatches}. "
+        f"{_what(manifest, model_format)} answers {count} golden examples differently than recorded: {mismatches}. "
         "Publish it again from the environment that trained it"
     )
 

@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from model_registry.records import (
     DELETED_FILE,
@@ -36,7 +37,7 @@ from model_runtime.manifest import (
     versions_prefix,
 )
 from model_runtime.signing import SIGNING_FILE, verify
-from model_runtime.storage import Storage
+from model_runtime.storage import Content, Storage
 
 _PUBLISH_TRIES = 1000  # so many publishes of the same model would have to win in a row
 _COMMIT_TRIES = 5  # so many times `gc` would have to take what is being published
@@ -72,10 +73,10 @@ class Versions:
     def add(
         self,
         name: str,
-        data: bytes,
+        data: Content,
         manifest_of: Callable[[int], Manifest],
         *,
-        further: Mapping[str, bytes] | None = None,
+        further: Mapping[str, Content] | None = None,
         sign: Callable[[bytes], bytes] | None = None,
     ) -> Release:
         """Take the next free number, write the model under it, then commit it by writing its manifest.
@@ -100,7 +101,7 @@ class Versions:
             "run `gc` with a longer `--older-than`, then publish again"
         )
 
-    def put(self, ref: VersionRef, files: Iterable[tuple[str, bytes]], manifest_bytes: bytes) -> None:
+    def put(self, ref: VersionRef, files: Iterable[tuple[str, Content]], manifest_bytes: bytes) -> None:
         """Write a version's files as they come, `model.joblib` first, under a given number, as a copy does.
 
         ConflictError where that number is taken. A copy of the same version that was cut off is finished: what it
@@ -116,7 +117,9 @@ class Versions:
     def require_free(self, ref: VersionRef) -> None:
         """ConflictError where a version of this number was or is being removed."""
         if standing_mark(self._storage, ref) is not None:
-            raise ConflictError(f"{self._storage.location} had a version {ref}, which was deleted: publish there anew")
+            raise ConflictError(
+                f"{self._storage.location} had a version {ref}, which was deleted: publish it there again"
+            )
 
     def manifest_bytes(self, ref: VersionRef) -> bytes | None:
         """A version's manifest as stored, not looked at; None where there is none."""
@@ -180,6 +183,12 @@ class Versions:
             yield chunk
         if found.hexdigest() != artifact.sha256:
             raise _changed(release, artifact, found.hexdigest())
+
+    def save(self, release: Release, artifact: Artifact, path: Path) -> None:
+        """Write a file of a version to a path, piece by piece; IntegrityError where it is not what was published."""
+        with path.open("wb") as file:
+            for chunk in self.file_chunks(release, artifact):
+                file.write(chunk)
 
     def names(self) -> Iterator[str]:
         """The models that have a version, in the order of their names."""
@@ -277,7 +286,7 @@ class Versions:
     def remove_aborted(self, ref: VersionRef, mark: Mark) -> bool:
         """Remove what a publish or a deletion that was cut off left; False where somebody else is at it.
 
-        The mark comes first: a publish that is under way nevertheless finds it when it is done, and begins anew.
+        The mark comes first: a publish that is under way nevertheless finds it when it is done, and starts over.
         """
         removal = Removal(self._storage, ref, mark)
         try:
@@ -315,7 +324,7 @@ class Versions:
                 self._storage.delete(key)
         self._storage.delete(folder + MODEL_FILE)
 
-    def _take_number(self, name: str, data: bytes) -> int:
+    def _take_number(self, name: str, data: Content) -> int:
         """The next number, by the model's counter; taken for good once the model is written under it."""
         token = uuid.uuid4().hex
         after = 0
@@ -360,7 +369,7 @@ class Versions:
     def _counter(self, name: str, data: bytes) -> int:
         try:
             return decode_counter(data).last
-        except RecordError:  # it can be counted anew
+        except RecordError:  # it can be counted again
             return self._highest(name)
 
     def _highest(self, name: str) -> int:

@@ -6,17 +6,17 @@ is served are made by the same code. Light: numpy is imported by the model anywa
 
 import io
 import math
+import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from model_runtime.containers import container_of
+from model_runtime.containers import Container, container_of
 from model_runtime.errors import OutputError
 from model_runtime.manifest import Method, Prediction, Signature
-from model_runtime.outputs import ProvenOutputs
 from model_runtime.schema import Row, label_names
 
 # Answers of two machines differ in the last bits (vector units, OpenBLAS kernels); a wrong model differs in more.
@@ -36,13 +36,21 @@ _HARMLESS = "|".join(  # noqa: FLY002  # with a reason for each
 )
 
 
+_IGNORED = ("ignore", re.compile(_HARMLESS, re.IGNORECASE), Warning, None, 0)
+
+
 class Predictor:
     """A loaded estimator together with its signature."""
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
+        from model_runtime.columns import Table, direct_columns  # here, as the format onnx does without
+        from model_runtime.outputs import ProvenOutputs
+
         self._estimator = estimator
-        self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities)
+        columns = direct_columns(estimator, signature)
+        self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities, columns=columns)
         self._container = container_of(signature)
+        self._asked: Container = (lambda rows: Table(rows, self._container)) if columns else self._container
         self._signature = signature
         self._label_of = _label_table(estimator, signature)
         self._keys = label_names(signature.labels or ())
@@ -57,9 +65,9 @@ class Predictor:
         OutputError where what it gives is not what the signature promises.
         """
         signature = self._signature
-        inputs = self._container(rows)
         with harmless_warnings_ignored():
-            outputs, table = self._outputs(inputs) if signature.output else (None, None)
+            outputs, table = self._outputs(self._asked(rows)) if signature.output else (None, None)
+            inputs = self._container(rows) if signature.methods else None
             further = {
                 name: further_output(self._estimator, name, inputs, signature.quantiles) for name in signature.methods
             }
@@ -179,8 +187,8 @@ def _mappings(keys: Sequence[str], table: Any) -> list[dict[str, float]]:
     return [dict(zip(keys, row, strict=True)) for row in table.tolist()]
 
 
-def unpickle(data: bytes) -> Any:
-    """Load a model's bytes, whose digest the caller has checked: this runs code.
+def unpickle(data: bytes | Path) -> Any:
+    """Load a model's bytes, or its file, whose digest the caller has checked or vouches for: this runs code.
 
     InconsistentVersionWarning is raised where another scikit-learn wrote them: it must not quietly answer otherwise.
     """
@@ -189,7 +197,7 @@ def unpickle(data: bytes) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
-        return joblib.load(io.BytesIO(data))
+        return joblib.load(io.BytesIO(data) if isinstance(data, bytes) else data)
 
 
 def same_prediction(
@@ -220,12 +228,13 @@ def same_value(one: Any, recorded: Any, absolute_tolerance: float = _ABSOLUTE_TO
     return bool(one == recorded)
 
 
-@contextmanager
-def harmless_warnings_ignored() -> Iterator[None]:
+class harmless_warnings_ignored(warnings.catch_warnings):  # noqa: N801  # as its parent is named
     """Leave out what scikit-learn and numpy say about inputs that are checked otherwise."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=_HARMLESS)  # one filter for all: it is set for each request
-        yield
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        # As `filterwarnings` does it, which compiles its pattern at each request.
+        warnings.filters.insert(0, _IGNORED)  # type: ignore[attr-defined]  # a list, as it has always been
 
 
 def _label_table(estimator: Any, signature: Signature) -> dict[Any, Any] | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from model_runtime import formats
 from model_runtime.download import Download, LoadError
 from model_runtime.errors import ModelFormatError, OutputError, SigningError
-from model_runtime.formats.skops import parse_trusted_types
 from model_runtime.manifest import (
     FORMAT_FILES,
     MANIFEST_FILE,
@@ -24,7 +23,6 @@ from model_runtime.manifest import (
 )
 from model_runtime.pin import Pin
 from model_runtime.schema import Inputs, Row
-from model_runtime.signing import SIGNING_FILE, parse_public_keys, verify
 from model_runtime.storage import Storage
 
 INIT_SECONDS = 8.0
@@ -126,7 +124,7 @@ def _load(
     store = storage or Storage.in_function(deployment.bucket, seconds=seconds)
     model_bytes = Download(store, pin, FORMAT_FILES[model_format], deadline=deadline)
     manifest_bytes = Download(store, pin, MANIFEST_FILE, deadline=deadline)
-    signature = Download(store, pin, SIGNING_FILE, deadline=deadline) if deployment.public_keys else None
+    signature = _signature(store, deployment, deadline)
     formats.import_libraries(model_format)  # while the download runs
     clock.lap("import")
     if signature is not None:
@@ -146,9 +144,22 @@ def _load(
     return ServedModel(manifest, inputs, predictor, clock.laps, model_format)
 
 
+# What only some deployments need is imported where they do: each module costs every other start.
+
+
+def _signature(store: Storage, deployment: Deployment, deadline: float) -> Download | None:
+    if not deployment.public_keys:
+        return None
+    from model_runtime.signing import SIGNING_FILE
+
+    return Download(store, deployment.pin, SIGNING_FILE, deadline=deadline)
+
+
 def _public_keys(environment: Mapping[str, str]) -> tuple[str, ...]:
     if "MODEL_PUBLIC_KEY" not in environment:
         return ()
+    from model_runtime.signing import parse_public_keys
+
     try:
         return parse_public_keys(environment["MODEL_PUBLIC_KEY"])
     except SigningError as error:
@@ -163,6 +174,10 @@ def _format(name: str) -> FormatName:
 
 
 def _trusted_types(text: str) -> tuple[str, ...]:
+    if not text:
+        return ()
+    from model_runtime.formats.skops import parse_trusted_types
+
     try:
         return parse_trusted_types(text)
     except ModelFormatError as error:
@@ -170,6 +185,8 @@ def _trusted_types(text: str) -> tuple[str, ...]:
 
 
 def _check_signed(manifest_bytes: bytes, signature: bytes, deployment: Deployment) -> None:
+    from model_runtime.signing import verify
+
     try:
         verify(manifest_bytes, signature, deployment.public_keys, what=str(deployment.pin))
     except SigningError as error:

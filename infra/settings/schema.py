@@ -387,7 +387,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
         str,
         Setting(
             "What the API's access log says of a request. `standard` has neither query strings nor addresses, "
-            "`detailed` adds who called from where, `off` is no log; everything else is a format of your own, in "
+            "`detailed` adds who called from where, `off` writes none; everything else is a format of your own, in "
             "`$context` variables.",
             source='API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs"',
             parse=parsing.access_log,

@@ -29,11 +29,11 @@ class ResourceType:
     inputs: frozenset[str]
     """The inputs that the functions use."""
     update: Callable[[LocalAws, str, Properties], Properties] | None = None
-    """Takes the physical id and the new inputs; None if a changed resource is created anew."""
+    """Takes the physical id and the new inputs; None if a changed resource is replaced."""
     ignored: frozenset[str] = frozenset()
     """The inputs that have no meaning here; any input in neither set is refused."""
     identity: frozenset[str] = frozenset()
-    """The inputs whose change makes another resource, so that it is created anew and not updated."""
+    """The inputs whose change makes another resource, so that it is replaced and not updated."""
     renewed: frozenset[str] = frozenset()
     """The outputs that an update may change: a preview does not know them."""
     named: str | None = None

@@ -3,11 +3,9 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
-from rich.markup import escape
-from rich.status import Status
 
 from model_registry.cli.common import (
     WRITE,
@@ -22,23 +20,36 @@ from model_registry.cli.common import (
     proof_kind,
     release_data,
     talk,
+    working,
 )
+from model_registry.cli.work import Work
 from model_registry.registry import NOTE, PROOF_VARIABLE
 from model_runtime.errors import PublishError
 from model_runtime.manifest import FeatureType, Manifest
+
+if TYPE_CHECKING:
+    from model_registry.publish.from_mlflow import MlflowModel
 
 
 @app.command(rich_help_panel=WRITE)
 def publish(
     bucket: Bucket,
-    model: Annotated[Path, typer.Argument(help="A fitted estimator, written by joblib.dump. It is loaded: trust it.")],
     name: Annotated[str, typer.Option("--name", "-n", help="The model's name.")],
+    model: Annotated[
+        Path | None, typer.Argument(help="A fitted estimator, written by joblib.dump. It is loaded: trust it.")
+    ] = None,
+    from_mlflow: Annotated[
+        str | None,
+        typer.Option(help="Instead of MODEL, a folder of MLflow, or models:/NAME@ALIAS. It is loaded: trust it."),
+    ] = None,
     example: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "--example", "-x", help="Example inputs: a JSON list of objects, lists or texts, a CSV, or Parquet."
+            "--example",
+            "-x",
+            help="Example inputs: a JSON list of objects, lists or texts, a CSV, or Parquet; MLflow may have some.",
         ),
-    ],
+    ] = None,
     classes: Annotated[str | None, typer.Option(help="Names of the classes, by commas, in order of classes_.")] = None,
     metric: Annotated[list[str] | None, typer.Option(help="A metric as NAME=VALUE; may be given again.")] = None,
     label: Annotated[
@@ -98,37 +109,39 @@ def publish(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish a model file as the next version of a model."""
-    from model_registry.publish.estimator import load_file
+    """Publish a model file, or a model of MLflow, as the next version of a model."""
     from model_registry.publish.files import read_rows
 
     with known_errors():
         metrics, notes = dict(_metric(text) for text in metric or ()), list[str]()
         labels, packages = _labels(label or ()), _packages(package or ())
-        with talk.status(f"loading {model}"):
-            estimator, data = load_file(model)
-        registry = open_registry(bucket, profile, by, signing_key=signing_key)
-        with talk.status(f"publishing {len(data) / 1e6:.1f} MB to {bucket}") as status:
+        with working(f"loading {model or from_mlflow}") as work:
+            found = _loaded(model, from_mlflow)
+            estimator = found.estimator
+            registry = open_registry(bucket, profile, by, signing_key=signing_key, work=work)
+            work(f"publishing to {bucket}")
             release = registry.publish(
                 estimator,
                 name=name,
-                X_example=read_rows(example, estimator),
+                X_example=read_rows(example, estimator) if example else _logged_example(found, from_mlflow),
                 class_names=classes.split(",") if classes else None,
-                metrics=metrics,
+                metrics={**found.metrics, **metrics},
                 labels=labels,
                 description=description,
-                model_bytes=data,
+                model_file=model,
                 lock=lock,
                 formats=["joblib", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
                 X_train=read_rows(train, estimator) if train else None,
                 outputs=output,
-                nullable=True if "*" in (nullable or ()) else nullable or (),
-                types=dict(map(_type, type_ or ())),
+                nullable=True if "*" in (nullable or ()) else [*found.nullable, *(nullable or ())],
+                types={**found.types, **dict(map(_type, type_ or ()))},
                 proof=proof_kind(proof),
                 code=code or not no_code,
                 packages=packages,
+                pins=found.pins,
+                mlflow_run=found.run,
                 without=without or (),
-                progress=lambda line: _show(line, status, notes),
+                progress=lambda line: _show(line, work, notes),
             )
         if as_json:
             print_json(release_data(release))
@@ -156,12 +169,30 @@ def keygen(
             print(public_key)
 
 
-def _show(line: str, status: Status, notes: list[str]) -> None:
+def _loaded(model: Path | None, from_mlflow: str | None) -> "MlflowModel":
+    """The model with what was logged of it."""
+    from model_registry.publish.estimator import load_file
+    from model_registry.publish.from_mlflow import MlflowModel, read_mlflow
+
+    if model is not None and from_mlflow is None:
+        return MlflowModel(load_file(model))
+    if model is None and from_mlflow is not None:
+        return read_mlflow(from_mlflow)
+    raise PublishError("a version is made of one model: give a joblib file, or --from-mlflow, and not both")
+
+
+def _logged_example(found: "MlflowModel", from_mlflow: str | None) -> Any:
+    if found.X_example is None:
+        raise PublishError(f"there are no rows for {from_mlflow or 'the model'}: give some with --example")
+    return found.X_example
+
+
+def _show(line: str, work: Work, notes: list[str]) -> None:
     """Show what is being done, and keep what was found."""
     if line.startswith(NOTE):
         notes.append(line)
     else:
-        status.update(escape(line))
+        work(line)
 
 
 def _print_found(manifest: Manifest, notes: Sequence[str]) -> None:

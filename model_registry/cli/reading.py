@@ -24,6 +24,7 @@ from model_registry.cli.common import (
     print_table,
     release_data,
     talk,
+    working,
 )
 from model_registry.comparison import Comparison
 from model_registry.records import Move
@@ -217,8 +218,8 @@ def download(
 ) -> None:
     """Write a version's model.joblib, manifest.json and further forms, digests checked, to a folder."""
     with known_errors():
-        with talk.status(f"downloading {address}"):
-            paths = open_registry(bucket, profile).download(address, folder, force=force)
+        with working(f"downloading {address}") as work:
+            paths = open_registry(bucket, profile, work=work).download(address, folder, force=force)
         if as_json:
             wheels = [str(path) for path in paths if path.suffix == ".whl"]
             further = {path.suffix.removeprefix("."): str(path) for path in paths[2:] if path.suffix != ".whl"}
@@ -226,6 +227,25 @@ def download(
             print_json({"model": str(paths[0]), "manifest": str(paths[1]), **further, **further_wheels})
         else:
             print(*paths, sep="\n")
+
+
+@app.command(rich_help_panel=READ)
+def export(
+    bucket: Bucket,
+    address: Address,
+    mlflow: Annotated[Path, typer.Option("--mlflow", help="The folder to write, as MLflow has models; made anew.")],
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a version as a folder that MLflow loads and serves; nothing of it is loaded here."""
+    from model_registry import to_mlflow
+
+    with known_errors():
+        release = to_mlflow.export(open_registry(bucket, profile), address, mlflow)
+        if as_json:
+            print_json({"folder": str(mlflow), "version": release.manifest.reference})
+        else:
+            print(mlflow)
 
 
 def _counted(versions: Sequence[int]) -> str:

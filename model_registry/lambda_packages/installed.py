@@ -23,7 +23,7 @@ def owners(tree: Path, packages: Iterable[tuple[str, str]]) -> dict[str, str]:
         raise InstallError(f"uv installed other packages than the model's: {listed} differ: check the package index")
     owner: dict[str, str] = {}
     for item in found:
-        package = canonicalize_name(item.name)  # once: each access parses the metadata anew
+        package = canonicalize_name(item.name)  # once: each access parses the metadata again
         names = (name for name in _record(item) if ".." not in PurePosixPath(name).parts)
         owner.update((name, package) for name in names if (tree / name).is_file())
     return owner

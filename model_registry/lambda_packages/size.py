@@ -49,16 +49,19 @@ def too_large(packages: Sequence[PackageSize], allowed: int, limit: int = LIMIT_
     total, rest = sum(size.unzipped_bytes for size in packages), len(packages) - _LARGEST
     fact = (
         f"the layer is {megabytes(total)} unzipped, {megabytes(total - allowed)} over the {megabytes(allowed)} that "
-        f"Lambda leaves for it (function and layers together may have {limit:,} bytes): {_remedy(packages)}; "
+        f"Lambda leaves for it (function and layers together may have {limit:,} bytes): {_remedy(packages, allowed)}; "
         "the largest are"
     )
     more = [f"  and {rest} more"] if rest > 0 else []
     return "\n".join([fact, *lines(packages[:_LARGEST]), *more])
 
 
-def _remedy(packages: Sequence[PackageSize]) -> str:
+def _remedy(packages: Sequence[PackageSize], allowed: int) -> str:
+    onnx = "publish with `--onnx` and deploy that format"
     replaced = next((_SMALLER[size.name] for size in packages if size.name in _SMALLER), None)
-    return f"{replaced or 'train with fewer or smaller packages'}, or publish with `--onnx` and deploy that format"
+    if replaced is None and packages[0].unzipped_bytes > allowed:
+        return f"no function has room for {packages[0].name}; {onnx}"
+    return f"{replaced or 'train with fewer or smaller packages'}, or {onnx}"
 
 
 def megabytes(count: int) -> str:

@@ -32,7 +32,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Difference:
-    """A row, counted from 0, that was answered otherwise: the output, the estimator's answer and the other one."""
+    """A row, counted from 0, that was answered differently: the output, the estimator's answer and the other one."""
 
     row: int
     output: str
@@ -96,7 +96,7 @@ def own_answers(estimator: Any, table: Table, signature: Signature) -> OwnAnswer
 
 def named_answers(estimator: Any, raw: RawOutputs, signature: Signature, count: int) -> OwnAnswers:
     """What the estimator returned for `count` rows, named as it will be served."""
-    # Nothing is refused here: what is no finite number is compared too.
+    # Nothing is refused here: what is not finite is compared too.
     lenient = msgspec.structs.replace(signature, null_outputs=True)
     named = Predictor(estimator, lenient).named(raw.predicted, raw.probabilities, raw.further, count)
     return OwnAnswers(named, tolerance_of(raw))
@@ -147,7 +147,7 @@ def telling_column(rows: Sequence[Mapping[str, Any]], wrong: Collection[int]) ->
     if len(found) != 1:
         return None
     value = json.dumps(first[found[0]], default=str)
-    return f"every row that is answered otherwise, and no other, has {value} in {found[0]!r}"
+    return f"every row that differs, and no other, has {value} in {found[0]!r}"
 
 
 def _is_tie(mine: Prediction, one: Any, two: Any, tolerance: Tolerance) -> bool:

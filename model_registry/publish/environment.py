@@ -20,11 +20,13 @@ from packaging.version import InvalidVersion, Version
 from model_registry.lambda_packages.install import newest_in_lambda
 from model_registry.lambda_packages.markers import needed_in_lambda
 from model_registry.lambda_packages.spec import is_left_out
-from model_registry.publish.wheels import is_from_elsewhere
+from model_registry.publish.wheels import is_editable, is_from_elsewhere
 from model_runtime.errors import EnvironmentMismatchError, PublishError
 from model_runtime.manifest import Environment, Signature
 
 _ALWAYS_NEEDED = ("joblib", "scikit-learn")
+STANDS_IN = {"xgboost": "xgboost-cpu"}
+"""Packages, each with one of the same versions and modules that has no code for GPUs."""
 _COMMENT = re.compile(r"(^|\s+)#.*")
 # What follows a requirement on its line: `--hash=sha256:...`, `--global-option=...`.
 _OPTIONS = re.compile(r"\s+--[a-z].*")
@@ -106,7 +108,7 @@ def with_roots(environment: Environment, roots: Iterable[str], *, lock: Path | N
 def read_lock(path: Path) -> dict[str, str]:
     """The pins of a lock file that hold for the running Python in Lambda, by normalised name.
 
-    Lines that are no exact pins are left out: options, URLs, the project itself. PublishError where the file cannot
+    Lines that are not exact pins are left out: options, URLs, the project itself. PublishError where the file cannot
     be read, or pins one distribution twice.
     """
     try:
@@ -136,13 +138,24 @@ def differences(environment: Environment) -> list[str]:
         found.append(f"Python {environment.python} is needed, this is {running}")
     for name, version in environment.packages.items():
         try:
-            installed = metadata.version(name)
+            installed = _installed_version(name)
         except metadata.PackageNotFoundError:
             found.append(f"{name} {version} is needed, it is not installed")
             continue
         if not _same_version(installed, version):
             found.append(f"{name} {version} is needed, {installed} is installed")
     return found
+
+
+def _installed_version(name: str) -> str:
+    """The version of a package, or of what it stands in for; PackageNotFoundError where neither is installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        for larger, smaller in STANDS_IN.items():
+            if name == smaller:
+                return metadata.version(larger)
+        raise
 
 
 def mending_command(environment: Environment, stored: str | None = None) -> str:
@@ -194,7 +207,8 @@ def _pin(line: str) -> tuple[str, str] | None:
 def _closure(roots: Iterable[str]) -> dict[str, str]:
     """The distributions with everything they require in Lambda, extras that are asked for too, in installed versions.
 
-    Libraries for GPUs are left out: a function has none.
+    Libraries for GPUs are left out: a function has none. So are editable installations, but not what they require:
+    their modules go as own code.
     """
     versions: dict[str, str] = {}
     todo = [Requirement(name) for name in sorted(roots)]
@@ -204,7 +218,7 @@ def _closure(roots: Iterable[str]) -> dict[str, str]:
         name = str(canonicalize_name(wanted.name))
         if is_left_out(name):
             continue
-        if name not in versions:
+        if name not in versions and not is_editable(name):
             versions[name] = _version(name, wanted)
         for extra in {"", *wanted.extras}:
             if (name, extra) not in seen:

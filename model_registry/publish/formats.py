@@ -44,7 +44,7 @@ class Form:
 def further_forms(
     estimator: Any, described: Description, formats: Sequence[str], given: Callable[[], list[Row]], *, lock: Path | None
 ) -> list[Form]:
-    """Make the forms asked for beside the joblib file; PublishError where one cannot be made, or answers otherwise.
+    """Make the forms asked for beside the joblib file; PublishError where one cannot be made, or gives other answers.
 
     `given` gives rows that the estimator can be asked, for the comparison with what it is converted to.
     """

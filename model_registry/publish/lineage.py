@@ -22,8 +22,8 @@ LABELS, LABEL_NAME, LABEL_VALUE = 32, 64, 256
 """How many labels a version may have, and how many characters their names and values."""
 
 
-def lineage_of(X_train: Any = None) -> Lineage:
-    """The lineage of what this process publishes now."""
+def lineage_of(X_train: Any = None, mlflow_run: str | None = None) -> Lineage:
+    """The lineage of what this process publishes now, which a run of MLflow has made or, by default, the active one."""
     script = _script()
     folder = Path.cwd() if script is None else script.parent
     repository, commit = _head(folder)
@@ -31,7 +31,7 @@ def lineage_of(X_train: Any = None) -> Lineage:
         git_commit=commit,
         git_clean=None if commit is None else _is_clean(folder),
         entry=None if script is None else _name(script, repository),
-        mlflow_run=_mlflow_run(),
+        mlflow_run=mlflow_run or _mlflow_run(),
         training_data_sha256=None if X_train is None else data_digest(X_train),
     )
 

@@ -19,8 +19,9 @@ from sklearn.base import is_classifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
+from model_registry.publish.boosting import register_converters, rounds_inputs
 from model_registry.publish.onnx_comparison import Differences, ManyRefusalsError, answers, compare
-from model_registry.publish.rows import UNIFORM_ROWS, replay_rows, splits
+from model_registry.publish.rows import UNIFORM_ROWS, replay_rows, splits, walk
 from model_runtime.errors import PublishError
 from model_runtime.formats import Predicts
 from model_runtime.formats.onnx import Contract, OnnxPredictor
@@ -63,6 +64,7 @@ def convert(estimator: Any, signature: Signature, given: Sequence[Row]) -> Conve
     while hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
     _check(estimator, signature)
+    register_converters(walk(estimator))
     rows = replay_rows(estimator, signature, given)
     original = Predictor(estimator, signature)
     try:
@@ -178,7 +180,7 @@ def _of_texts(estimator: Any, contract: Contract) -> tuple[Any, Contract, dict[i
 
 def _types(estimator: Any, signature: Signature) -> Iterator[tuple[Number, Literal["number", "int64"]]]:
     """Which types stand for numbers and integers; trees alone take float32, everything else computes in float64."""
-    is_tree = hasattr(estimator, "tree_") or any(hasattr(each, "tree_") for each in _flat(estimator))
+    is_tree = any(hasattr(each, "tree_") for each in (estimator, *_flat(estimator))) or rounds_inputs(estimator)
     numbers: tuple[Number, ...] = ("float", "double") if is_tree else ("double", "float")
     has_integers = signature.container == "dataframe" and any(each.type == "integer" for each in signature.features)
     for number in numbers:

@@ -33,7 +33,7 @@ class Differences:
     def shown(self, names: Sequence[str]) -> str:
         """The first few rows with both answers, and how many more there are."""
         shown = "; ".join(
-            f"{dict(zip(names, row, strict=True))} gives {_text(other)} by ONNX, {_text(one)} by scikit-learn"
+            f"{dict(zip(names, row, strict=True))} gives {_text(other)} by ONNX, {_text(one)} by the estimator itself"
             for row, one, other in self.rows[:_SHOWN]
         )
         return shown + (f", and {len(self.rows) - _SHOWN} more" if len(self.rows) > _SHOWN else "")

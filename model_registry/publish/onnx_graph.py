@@ -2,8 +2,8 @@
 
 Trees are the difficulty: onnxruntime gives their scores as float32 whatever goes in, and skl2onnx writes thresholds
 that are right for float32 inputs. scikit-learn's forests round their inputs to float32, so a graph that computes in
-float64 rounds before each tree and widens after it. Histogram boosting compares in float64, so its thresholds are
-written in float64.
+float64 rounds before each tree and widens after it. Histogram boosting and LightGBM compare in float64, so their
+thresholds are written in float64.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,10 +16,10 @@ from sklearn.ensemble._forest import ForestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
+from model_registry.publish.boosting import TREES
 from model_registry.publish.rows import walk
 from model_runtime.formats.onnx import CONTRACT_KEY, Contract
 
-_TREES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 _TREE_VERSION = 3  # of the domain ai.onnx.ml: the first with tensors of float64 in these operators
 
 
@@ -115,16 +115,16 @@ def _label_and_scores(graph: Any, node: Any) -> list[Any]:
 def _mend_trees(model: Any, estimator: Any) -> None:
     nodes = []
     boosting = [part for part in walk(estimator) if hasattr(part, "_predictors")]
-    trees = [node for node in model.graph.node if node.op_type in _TREES]
+    trees = [node for node in model.graph.node if node.op_type in TREES]
     is_boosting = len(boosting) == 1 and len(trees) == 1
     declared = {output.name: output for output in model.graph.output}
     for number, node in enumerate(model.graph.node):
-        if node.op_type not in _TREES:
+        if node.op_type not in TREES:
             nodes.append(node)
             continue
         if is_boosting:
             _write_thresholds(node, boosting[0])
-        else:
+        elif not any(attribute.name == "nodes_values_as_tensor" for attribute in node.attribute):
             rounded = f"rounded_{number}"
             nodes.append(helper.make_node("Cast", [node.input[0]], [rounded], to=TensorProto.FLOAT))
             node.input[0] = rounded

@@ -63,6 +63,7 @@ def outputs_of(
             "leave out predict_proba"
         )
     raw = replace(raw, probabilities=tables if has_tables else None)
+    _check_width(estimator, raw, labels)
     signature = msgspec.structs.replace(
         bare,
         targets=targets,
@@ -72,6 +73,18 @@ def outputs_of(
         null_outputs=_gives_null(raw),
     )
     return Outputs(signature, raw)
+
+
+def _check_width(estimator: Any, raw: RawOutputs, labels: Sequence[Label] | None) -> None:
+    """PublishError where there are more probabilities than classes, as LightGBM gives after one class only."""
+    if labels is None or raw.probabilities is None:
+        return
+    columns = np.asarray(raw.probabilities).shape[1]
+    if columns != len(labels):
+        raise PublishError(
+            f"predict_proba of this {type(estimator).__name__} gives {columns} columns for the classes {list(labels)}: "
+            "train it on rows of at least two classes, or serve `--output predict` alone"
+        )
 
 
 def check_has_output(estimator: Any) -> None:

@@ -35,6 +35,7 @@ from model_runtime.manifest import (
     encode,
     version_key,
 )
+from model_runtime.storage import Content
 
 Progress = Callable[[str], None]
 
@@ -58,7 +59,7 @@ class Case:
     """
 
     manifest: Manifest
-    files: Mapping[str, bytes]
+    files: Mapping[str, Content]
     rows: Sequence[Mapping[str, Any]]
     own: Sequence[OwnAnswers]
     code: Mapping[str, Path] = field(default_factory=dict)
@@ -71,7 +72,7 @@ class Case:
 
 @dataclass(frozen=True)
 class MissingModules:
-    """A start or an answer failed for want of modules that the environment lacks."""
+    """A start or an answer failed because the environment lacks these modules."""
 
     modules: tuple[str, ...]
     said: str
@@ -147,7 +148,10 @@ def _write(case: Case, folder: Path) -> None:
     for file, data in {**case.files, MANIFEST_FILE: manifest}.items():
         path = bucket / version_key(case.manifest.name, case.manifest.version, file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        if isinstance(data, bytes):
+            path.write_bytes(data)
+        else:
+            shutil.copyfile(data, path)
     variables = {
         "MODEL_BUCKET": _BUCKET,
         "MODEL_NAME": case.manifest.name,
@@ -266,7 +270,7 @@ def _told(case: Case, way: str, each: Sequence[Comparison], remedy: str) -> str:
     numbers = {number for number, _ in differences}
     column = telling_column(case.rows, numbers)
     return (
-        f"{case.manifest.name} answers {len(numbers)} of {len(case.rows)} rows otherwise when it is served (by {way}): "
+        f"{case.manifest.name} answers {len(numbers)} of {len(case.rows)} rows differently when served (by {way}): "
         f"{shown}{'; ' + column if column else ''}. {remedy}"
     )
 

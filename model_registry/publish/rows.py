@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from model_registry.publish import boosting
 from model_runtime.manifest import Feature, Signature
 from model_runtime.schema import Row
 
@@ -104,6 +105,7 @@ def splits(estimator: Any) -> Iterator[tuple[int, float]]:
             for predictor in predictors:
                 nodes = predictor.nodes[predictor.nodes["is_leaf"] == 0]
                 yield from zip(nodes["feature_idx"].tolist(), nodes["num_threshold"].tolist(), strict=True)
+        yield from boosting.thresholds(part)
 
 
 def _pool(feature: Feature, values: Sequence[Any], thresholds: Sequence[float], estimator: Any) -> Sequence[Any]:

@@ -204,7 +204,7 @@ def _chosen(
         elif _agrees(estimator, form, reference) and _takes_fractions(estimator, tables[0], form, found):
             return form
     raise PublishError(
-        f"the {type(estimator).__name__} answers otherwise when its rows travel as JSON ({'; '.join(tried[-2:])}): "
+        f"the {type(estimator).__name__} gives other answers when its rows travel as JSON ({'; '.join(tried[-2:])}): "
         "give columns as numbers, strings, booleans, times or categories, as callers will send them"
     )
 
@@ -227,7 +227,7 @@ def _containers(table: Table, found: Signature) -> Iterator[tuple[Container, str
         yield "objects", None
         return
     types = {feature.type for feature in found.features}
-    # A value that is no category is a gap in the frame, and itself in an array.
+    # A value that is not a category is a gap in the frame, and itself in an array.
     has_open_categories = any(feature.categories is not None and feature.nullable for feature in found.features)
     if "datetime" not in types and not has_open_categories:
         own = str(table.own.dtype) if isinstance(table.own, np.ndarray) else ""
@@ -249,7 +249,7 @@ def _fitting(features: Sequence[Feature], container: Container) -> tuple[Feature
 
 
 def _with_numbers(found: Signature, codes: Collection[str]) -> Signature:
-    """Whole numbers that are no codes as numbers: a model that was fitted on 30 takes 30.5 too."""
+    """Whole numbers that are not codes as numbers: a model that was fitted on 30 takes 30.5 too."""
     features = tuple(
         msgspec.structs.replace(feature, type="number", dtype=feature.dtype and "float64")
         if feature.type == "integer" and feature.categories is None and feature.name not in codes
@@ -395,4 +395,4 @@ def _notes(
     if refused:
         yield f"{', '.join(refused)} may not be missing, as the model refuses it"
     if chosen.null_outputs:
-        yield "some answers are no finite numbers: they are served as null"
+        yield "some answers are not finite numbers: they are served as null"

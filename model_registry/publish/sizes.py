@@ -64,7 +64,10 @@ def fitting(
     if len(unfit) == len(names):
         raise PublishError(f"{manifest.name} does not fit into a function: {unfit['joblib']}")
     notes = tuple(_note(name, {one: found[name, one] for one in ARCHITECTURES}) for name in names)
-    return Fitting(tuple(name for name in names if name not in unfit) if unfit else (), notes)
+    fit = tuple(name for name in names if name not in unfit)
+    if "joblib" in unfit:
+        notes = (*notes, f"deploy it with `pulumi config set format {fit[0]}`")
+    return Fitting(fit if unfit else (), notes)
 
 
 def _outcome(
@@ -100,7 +103,7 @@ def _kept_sizes(spec: LayerSpec, progress: Progress) -> tuple[PackageSize, ...]:
         sizes = msgspec.json.decode(kept.read_bytes(), type=tuple[PackageSize, ...])
     except (OSError, msgspec.MsgspecError):  # not there, or cut off
         sizes = _added_up(spec, progress)
-        with contextlib.suppress(OSError), workspace(kept.parent) as work:  # a cache is no reason to fail
+        with contextlib.suppress(OSError), workspace(kept.parent) as work:  # a cache must not make a publish fail
             (work / kept.name).write_bytes(msgspec.json.encode(sizes))
             (work / kept.name).replace(kept)
     return sizes

@@ -1,11 +1,12 @@
 """Everything of a version before it has a number: described, made into its files, proven."""
 
+import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
@@ -36,6 +37,9 @@ from model_runtime.manifest import (
 )
 from model_runtime.schema import Row
 
+if TYPE_CHECKING:
+    from model_runtime.storage import Content
+
 Progress = Callable[[str], None]
 
 
@@ -43,11 +47,11 @@ Progress = Callable[[str], None]
 class Prepared:
     """A proven version: its manifest but for number, time and author, and its files by name.
 
-    `notes` say, for people, how the signature was found.
+    `model` is the file of the format joblib. `notes` say, for people, how the signature was found.
     """
 
     draft: Manifest
-    data: bytes
+    model: Path
     further: Mapping[str, bytes]
     notes: tuple[str, ...]
 
@@ -67,25 +71,27 @@ class Given:
     metrics: Mapping[str, float] | None = None
     labels: Mapping[str, str] | None = None
     description: str = ""
-    model_bytes: bytes | None = None
+    model_file: Path | bytes | None = None
     lock: Path | None = None
     formats: Sequence[str] = ("joblib",)
     proof: str = "full"
     code: Sequence[Path] | bool = True
     packages: Mapping[str, str] | None = None
+    pins: Mapping[str, str] | None = None
     without: Collection[str] = ()
+    mlflow_run: str | None = None
 
     @property
     def changes(self) -> Changes:
         """What the owner changes about the packages."""
-        return checked_changes(self.packages, self.without)
+        return checked_changes(self.packages, self.without, self.pins)
 
 
-def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: None) -> Prepared:
-    """Describe a fitted estimator, make its files and prove that they answer as it does.
+def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = lambda _line: None) -> Prepared:
+    """Describe a fitted estimator, make its files, the model's in a folder, and prove that they answer as it does.
 
     Raises:
-        PublishError: it cannot be published, or (ProofError) what would be served answers otherwise.
+        PublishError: it cannot be published, or (ProofError) what would be served gives other answers.
         InvalidNameError: the model's name is not usable.
 
     """
@@ -95,7 +101,6 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
     _check_formats(given.formats)
     metrics, labels = _checked_metrics(given.metrics or {}), checked_labels(given.labels or {})
     given = replace(given, metrics=metrics, labels=labels)
-    changes = given.changes
     progress(f"describing the {type(estimator).__name__}")
     described = describe(
         estimator,
@@ -107,17 +112,18 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
         nullable=given.nullable,
         types=given.types,
         lock=given.lock,
-        model_bytes=given.model_bytes,
+        model_file=given.model_file,
         code=given.code,
     )
-    changes.check(described.environment)
-    described = replace(described, environment=changes.applied(described.environment, lock=given.lock))
+    given, described = _with_changes(given, described, kind)
     forms = further_forms(
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
-    made = _made(_draft(given, described, forms), described.code)
+    model = folder / MODEL_FILE
+    described.stored.write(model)
+    made = _made(_draft(given, described, model, forms), described.code)
     if kind != "none":
-        made = _proven(made, described, kind, given, progress)
+        made = _proven(made, described, model, kind, given, progress=progress)
         for form in forms:
             _prove_form(form, made, described, progress)
     draft, notes = _sized(made, kind, progress)
@@ -125,7 +131,7 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
     further |= {path.name: path.read_bytes() for path in made.wheels}
     if made.code.files:
         further[CODE_FILE] = made.code.zipped()
-    return Prepared(draft, described.stored.data, further, (*described.notes, *_notes_of_wheels(draft), *notes))
+    return Prepared(draft, model, further, (*described.notes, *_notes_of_wheels(draft), *notes))
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,7 @@ class _Made:
     wheels: tuple[Path, ...]
 
     def case(
-        self, files: Mapping[str, bytes], described: Description, own: Sequence[OwnAnswers], name: FormatName
+        self, files: "Mapping[str, Content]", described: Description, own: Sequence[OwnAnswers], name: FormatName
     ) -> Case:
         """What is proven of a format."""
         rows = [json_row(self.draft.signature, row) for table in described.rows for row in table]
@@ -154,6 +160,17 @@ def _made(draft: Manifest, code: Code, sources_only: Collection[str] = ()) -> _M
 def _notes_of_wheels(draft: Manifest) -> list[str]:
     listed = ", ".join(f"{wheel.file} ({wheel.size:,} bytes)" for wheel in draft.wheels)
     return [f"packages that no index has as wheels are stored with the version: {listed}"] if listed else []
+
+
+def _with_changes(given: Given, described: Description, kind: ProofKind) -> tuple[Given, Description]:
+    """The packages as the owner wants them and, where a full proof shows that they do, without code for GPUs."""
+    changes, notes = given.changes, tuple[str, ...]()
+    if kind == "full" and given.lock is None:
+        changes, notes = changes.without_gpu_code(described.environment)
+    changes.check(described.environment)
+    environment = changes.applied(described.environment, lock=given.lock)
+    given = replace(given, packages=changes.packages, without=changes.without)
+    return given, replace(described, environment=environment, notes=(*described.notes, *notes))
 
 
 def _sized(made: _Made, kind: ProofKind, progress: Progress) -> tuple[Manifest, tuple[str, ...]]:
@@ -199,8 +216,7 @@ def _rows(estimator: Any, given: Given, described: Description) -> list[Row]:
     ]
 
 
-def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manifest:
-    data = described.stored.data
+def _draft(given: Given, described: Description, model: Path, forms: Sequence[Form]) -> Manifest:
     return Manifest(
         name=given.name,
         version=1,  # until the registry gives it its own
@@ -209,17 +225,22 @@ def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manif
         description=given.description,
         estimator=described.estimator,
         parameters=described.parameters,
-        artifact=_artifact(MODEL_FILE, data),
+        artifact=Artifact(file=MODEL_FILE, sha256=_digest_of(model), size=model.stat().st_size),
         environment=described.environment,
         signature=described.signature,
         metrics=dict(given.metrics or {}),
         labels=dict(given.labels or {}),
-        lineage=lineage_of(given.X_train),
+        lineage=lineage_of(given.X_train, given.mlflow_run),
         examples=described.examples,
         formats={form.name: form.model_format for form in forms},
         proof=Proof(kind="none"),
         code=_own_code(described.code, by_value=described.stored.by_value),
     )
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _artifact(file: str, data: bytes) -> Artifact:
@@ -233,11 +254,15 @@ def _own_code(code: Code, *, by_value: bool) -> OwnCode | None:
     return OwnCode(artifact=artifact, modules=code.modules, by_value=by_value)
 
 
-def _proven(made: _Made, described: Description, kind: ProofKind, given: Given, progress: Progress) -> _Made:
+def _proven(
+    made: _Made, described: Description, model: Path, kind: ProofKind, given: Given, *, progress: Progress
+) -> _Made:
     """The version with its proof, and with the packages and own code that no pickle names and predicting took."""
     sources_only: frozenset[str] = frozenset()
     while True:
-        files = {MODEL_FILE: described.stored.data, **({CODE_FILE: made.code.zipped()} if made.code.files else {})}
+        files: dict[str, Content] = {MODEL_FILE: model}
+        if made.code.files:
+            files[CODE_FILE] = made.code.zipped()
         try:
             found = prove(made.case(files, described, described.own, "joblib"), kind, progress=progress)
         except EnvironmentBuildError:
@@ -255,7 +280,7 @@ def _proven(made: _Made, described: Description, kind: ProofKind, given: Given, 
 
 
 def _prove_form(form: Form, made: _Made, described: Description, progress: Progress) -> None:
-    """Prove a format beside the joblib file in the same way; ProofError where it answers otherwise."""
+    """Prove a format beside the joblib file in the same way; ProofError where it gives other answers."""
     progress(f"proving the format {form.name}")
     own = described.own
     if form.model_format.replay is not None:

@@ -7,8 +7,6 @@ has checked the digest of the bytes.
 from collections.abc import Sequence
 from typing import Protocol
 
-from model_runtime.formats import skops as skops_format
-from model_runtime.formats.onnx import OnnxPredictor
 from model_runtime.manifest import Manifest, ModelFormat, Prediction
 from model_runtime.prediction import Predictor, same_prediction, unpickle
 from model_runtime.schema import Row
@@ -38,8 +36,12 @@ def import_libraries(model_format: str) -> None:
 def load(manifest: Manifest, model_format: str, data: bytes, *, trusted_types: Sequence[str] = ()) -> Predicts:
     """Load the bytes of a format's file; ModelFormatError where they hold types that are not trusted."""
     if model_format == "onnx":
+        from model_runtime.formats.onnx import OnnxPredictor
+
         return OnnxPredictor(data, manifest.signature)
     if model_format == "skops":
+        from model_runtime.formats import skops as skops_format
+
         what = f"{manifest.model_format(model_format).artifact.file} of {manifest.reference}"
         return Predictor(skops_format.load(data, trusted_types, what=what), manifest.signature)
     return Predictor(unpickle(data), manifest.signature)

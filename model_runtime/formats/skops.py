@@ -23,8 +23,8 @@ def parse_trusted_types(text: str) -> tuple[str, ...]:
     for name in names:
         if "." not in name or not all(part.isidentifier() for part in name.split(".")):
             raise ModelFormatError(
-                f"{name!r} is no name of a type: write package.module.Type, several separated by commas, as `show` "
-                "lists those that a version needs"
+                f"{name!r} is not the name of a type: write package.module.Type, several separated by commas, as "
+                "`show` lists those that a version needs"
             )
     return names
 

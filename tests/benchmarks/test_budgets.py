@@ -41,7 +41,7 @@ BUDGETS = {
     "1.7": Budget(
         modules={
             STDLIB: 204,
-            OURS: 31,
+            OURS: 27,
             "scipy": 486,
             "sklearn": 239,
             "numpy": 147,
@@ -68,7 +68,7 @@ BUDGETS = {
     "1.9": Budget(
         modules={
             STDLIB: 208,
-            OURS: 31,
+            OURS: 27,
             "scipy": 493,
             "sklearn": 271,
             "numpy": 144,
@@ -142,7 +142,11 @@ def layer(aws: LocalAws, iris: ColdStart) -> Layer:
 
 
 def test_the_start_imports_no_more_than_its_budget(iris: ColdStart, budget: Budget) -> None:
-    grown = over(modules_by_package(iris.run()), budget.modules, "modules", FEW)
+    found = modules_by_package(iris.run())
+    # No patch release adds to ours: what only some starts and requests need is imported where they do.
+    grown = over(found, budget.modules, "modules", FEW) + over(
+        {OURS: found[OURS]}, {OURS: budget.modules[OURS]}, "modules"
+    )
     assert not grown, "the start imports more than it did: " + "; ".join(grown)
 
 

@@ -8,7 +8,8 @@ from handler.metrics import REFUSED, SERVER_FAULTS
 from handler.openapi import _MEANINGS, _PROBLEMS
 from handler.responses import MAX_RESPONSE_BYTES
 from handler.routes import ROUTES, Route
-from model_runtime.schema import _QUERY_FEATURES, LARGEST, PROBLEMS
+from model_runtime.feature_values import LARGEST
+from model_runtime.schema import _QUERY_FEATURES, PROBLEMS
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
@@ -87,7 +88,8 @@ API Gateway itself answers 403 (key or signature), 413 (a request over 10 MB), 4
 `aws lambda invoke` with one instance answers as the guide does: `{{"statusCode": 200, "body": "virginica"}}`. Besides:
 
 - `{{"instances": [...]}}` or a list of instances: the body is what `POST /predict` answers.
-- `{{"selfCheck": true}}`: every golden example is asked again; 500 where one is answered otherwise than recorded.
+- `{{"selfCheck": true}}`: every golden example is asked again; 500 where an answer is not the recorded one.
+  With `"raise": true` the error says why; `pulumi up` asks so before a new version gets traffic.
 - An event of Amazon EventBridge, a schedule's for example: nothing is predicted, the environment is warm.
 - `"raise": true` beside the features: a failure is an error that Lambda counts, and not a status in the answer.
 """

@@ -28,10 +28,11 @@ from model_runtime.start import Deployment, ServedModel, load
 from tests.handler.environments import HERE, python_of
 from tests.handler.serving import STAGE, serving
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "15"))
-"""For each operation; `make soak` asks for more."""
+EXAMPLES = [15, pytest.param(200, marks=pytest.mark.soak)]
+"""For each operation."""
 X = np.arange(24.0).reshape(12, 2)
 Y = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]
+DAYS = pd.date_range("2026-01-01", periods=12, freq="7h")
 FRAME = pd.DataFrame(
     {
         "height": [1.0, 2.5, None, 4.0] * 3,
@@ -39,13 +40,22 @@ FRAME = pd.DataFrame(
         "town": ["Ulm", "Bonn", "Trier", "Ulm"] * 3,
         "old": [True, False, True, True] * 3,
         "size": pd.Categorical(["s", "m", "l", "s"] * 3, categories=["s", "m", "l"]),
+        "half": pd.Categorical([0.5, 1.5] * 6, categories=[0.5, 1.5]),
+        "style": pd.Categorical(["x", None, "y"] * 4),
+        "sold": DAYS.tz_localize("Europe/Berlin"),
+        "seen": DAYS.where(DAYS.hour != 7),
     }
 )
 
 
 def frame_model() -> tuple[Any, Any]:
+    """With gaps, categories of texts and numbers, times with a zone and without."""
     columns = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), ["town", "size"]), ("passthrough", ["height", "rooms", "old"])
+        (
+            OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+            ["town", "size", "half", "style", "sold", "seen"],
+        ),
+        ("passthrough", ["height", "rooms", "old"]),
     )
     return make_pipeline(columns, RandomForestClassifier(5, random_state=0)).fit(FRAME, Y), FRAME
 
@@ -77,10 +87,11 @@ def served(request: pytest.FixtureRequest) -> ServedModel:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, which are no errors in the function
-def test_schemathesis_finds_nothing(served: ServedModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_schemathesis_finds_nothing(served: ServedModel, examples: int, tmp_path: Path) -> None:
     program = python_of(HERE / "tools.txt").parent / "schemathesis"
     with serving(App(lambda: served), root=f"/{STAGE}") as url, (tmp_path / "log").open("w") as log:
-        command = [program, "run", f"{url}/openapi.json", "--checks", "all", "--max-examples", str(EXAMPLES)]
+        command = [program, "run", f"{url}/openapi.json", "--checks", "all", "--max-examples", str(examples)]
         with contextlib.redirect_stdout(log):  # the handler's
             done = subprocess.run(
                 [*map(str, command), "--no-color", "--seed", "1"],

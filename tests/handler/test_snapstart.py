@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from handler.snapstart import is_snapshot
 from local.ministack import LocalAws
 from model_registry import Registry
 
@@ -113,10 +112,3 @@ def test_a_version_that_cannot_load_its_model_is_not_published(
     assert lines[0]["phase"] == "fetch"
     last = f"model_runtime.download.LoadError: s3://{bucket}/models/made/versions/1/model.joblib does not exist: "
     assert errors.strip().splitlines()[-1].startswith(last)
-
-
-def test_an_environment_says_whether_it_is_a_snapshot_s() -> None:
-    name = "AWS_LAMBDA_INITIALIZATION_TYPE"
-    assert is_snapshot({name: "snap-start"})
-    assert not any(is_snapshot({name: other}) for other in ("on-demand", "provisioned-concurrency"))
-    assert not is_snapshot({})

@@ -21,6 +21,7 @@ from model_runtime.errors import InterpreterNotFoundError
 from model_runtime.manifest import MODEL_FILE, version_key
 from tests.conftest import let_gateway_log, new_bucket
 from tests.local.stacks import Deployed, registry_of
+from tests.model_registry.fleet import environments
 from training.train_iris import GUIDE_EVENT, Trained, publish
 
 PYTHON = "3.12" if sys.version_info < (3, 12) else f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -104,3 +105,23 @@ def test_columns_of_strings_are_served_and_an_unknown_one_is_refused(onnx_aws: L
     answer = stack.post({"colour": "red", "size": 1.5})
     assert (answer.status, answer.body["label"]) == (200, int(estimator.predict(frame[:1])[0]))
     assert stack.post({"colour": "mauve", "size": 1.5}).status == 422
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("lightgbm", marks=pytest.mark.soak), pytest.param("xgboost", marks=pytest.mark.soak), "catboost"],
+)
+def test_a_boosted_pipeline_of_another_package_answers_as_it_did_where_it_was_trained(
+    onnx_aws: LocalAws, tmp_path: Path, name: str
+) -> None:
+    """The package is not installed where it is deployed and served."""
+    bucket = new_bucket(onnx_aws)
+    with onnx_aws.activated():
+        own = environments.publish_boosted(f"s3://{bucket}", name, proof="none")
+        registry_of(onnx_aws, bucket).tag(f"{name}/1", "dev")
+    stack = Deployed(onnx_aws, "dev", tmp_path, {"registryBucket": bucket, "format": "onnx", "model": name}).up()
+    answer = stack.post({"instances": own.rows})
+    assert answer.status == 200, answer.body
+    assert [one["label"] for one in answer.body["predictions"]] == own.labels
+    probabilities = [one["probabilities"]["1"] for one in answer.body["predictions"]]
+    assert probabilities == pytest.approx(own.probabilities, abs=1e-5)

@@ -16,9 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from typer.testing import CliRunner, Result
 
-from model_registry import Storage
+from model_registry import Storage, open_storage
 from model_registry.cli import app
-from model_runtime.manifest import digest
+from model_runtime.manifest import MANIFEST_FILE, digest, encode, version_key
+from tests.model_registry.made import made
 
 X = np.arange(12.0).reshape(6, 2)
 PROJECT = Path(__file__).parents[2]
@@ -148,6 +149,16 @@ def test_a_model_published_with_onnx_shows_how_it_compared(bucket: str) -> None:
     replay = data("show", "iris/1", "-b", bucket)["formats"]["onnx"]["replay"]
     assert f"{replay['rows']:,} rows, labels equal, numbers within" in " ".join(shown.replace("│", " ").split())
     assert list(data("download", "iris/1", "-b", bucket, "--to", "all")) == ["model", "manifest", "onnx"]
+
+
+def test_show_says_in_which_formats_a_version_fits_into_a_function_where_not_in_all(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    for version, deployable in enumerate([(), ("onnx",)], start=1):
+        manifest = encode(made(version, deployable=deployable))
+        storage.create(version_key("iris", version, MANIFEST_FILE), manifest)
+    shown = [run("show", f"iris/{version}", "-b", str(tmp_path)).stdout for version in (1, 2)]
+    assert "deploys as" not in shown[0]
+    assert "deploys as onnx" in " ".join(shown[1].replace("│", " ").split())
 
 
 @pytest.mark.usefixtures("files")
@@ -316,6 +327,7 @@ EVERY = [
     (["promote", "iris", "--from-tag", "dev", "--to", "prod", "--by", "me"]),
     (["resolve", "iris/1"]),
     (["download", "iris/1"]),
+    (["export", "iris/1", "--mlflow", "exported"]),
     (["untag", "iris@dev", "--by", "me"]),
     (["rollback", "iris@dev", "--by", "me"]),
     (["history", "iris@dev"]),

@@ -12,7 +12,7 @@ from model_registry import Registry, Storage, history
 from model_registry.records import SEGMENT, Counter, Segment, counter_key, segment_key, tag_key
 from model_registry.reference import TagRef, VersionRef
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, encode, version_key
-from model_runtime.storage import Stored
+from model_runtime.storage import Content, Stored
 from tests.model_registry.processes import add, manifest
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,8 +32,8 @@ class Counted(Storage):
         self._count(len(found.data) if found else 0)
         return found
 
-    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
-        self._count(len(data))
+    def create(self, key: str, data: Content, *, token: str | None = None) -> None:
+        self._count(len(data) if isinstance(data, bytes) else data.stat().st_size)
         super().create(key, data, token=token)
 
     def replace(self, key: str, data: bytes, etag: str | None) -> None:

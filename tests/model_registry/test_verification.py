@@ -60,14 +60,14 @@ def test_iris_answers_as_recorded_in_an_environment_made_from_its_manifest(
     assert [step.split()[0] for step in steps] == ["reading", "replaying"], "the environment is kept"
 
 
-def test_a_version_that_answers_otherwise_fails_with_the_differing_answers_only(
+def test_a_version_that_answers_differently_fails_with_the_differing_answers_only(
     registry: Registry, storage: Storage, trained_iris: Trained, left: Callable[[], list[Path]]
 ) -> None:
     first, second, third = publish(registry, trained_iris, "").manifest.examples
     label = "setosa" if second.output.label != "setosa" else "virginica"
     edited = msgspec.structs.replace(second, output=Prediction(label=label, probabilities=second.output.probabilities))
     craft(registry, storage, examples=(first, edited, third))
-    with pytest.raises(VerificationError, match="iris/2 answers 1 of 3 golden examples otherwise") as raised:
+    with pytest.raises(VerificationError, match="iris/2 answers 1 of 3 golden examples differently") as raised:
         verify_version(registry, "iris/2")
     assert f'gives {{"label": "{second.output.label}"' in str(raised.value)
     assert f'recorded is {{"label": "{label}"' in str(raised.value)

@@ -44,7 +44,7 @@ def test_a_dataframe_has_the_features_as_columns_and_numbers_as_floats() -> None
 
 @pytest.mark.parametrize("kind", ["number", "integer", "string", "boolean"])
 def test_a_column_of_a_dataframe_is_of_one_type_whatever_a_request_leaves_out(kind: FeatureType) -> None:
-    """An encoder or imputer that was fitted on one type answers otherwise, or not at all, to another."""
+    """An encoder or imputer that was fitted on one type answers another differently, or not at all."""
     value = {"number": 1.5, "integer": 1, "string": "x", "boolean": True}[kind]
     nullable = Signature(features=(Feature(name="f", type=kind, nullable=True),), container="dataframe")
     requests: list[list[tuple[Any, ...]]] = [[(value,)], [(None,)], [(value,), (None,)]]

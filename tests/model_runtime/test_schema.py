@@ -1,17 +1,20 @@
 import json
 import math
+import re
+from datetime import date, datetime, time
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from model_runtime.answer_schema import answer_schema
 from model_runtime.errors import InputError
+from model_runtime.feature_values import LARGEST, feature_schema
 from model_runtime.manifest import Feature, FeatureType, Signature
 from model_runtime.schema import (
-    LARGEST,
     PROBLEMS,
     Inputs,
     body_schemas,
@@ -22,9 +25,28 @@ from model_runtime.schema import (
 
 # Some characters are no part of a request field's name; test_estimator.py shows that publishing refuses them.
 names = st.text(st.characters(exclude_characters='"\\', exclude_categories=["Cs", "Cc"]), max_size=8)
-types: st.SearchStrategy[FeatureType] = st.sampled_from(["number", "integer", "string", "boolean"])
+types: st.SearchStrategy[FeatureType] = st.sampled_from(["number", "integer", "string", "boolean", "datetime"])
+CATEGORIES: dict[str, st.SearchStrategy[Any]] = {
+    "number": st.floats(-10, 10),
+    "integer": st.integers(-10, 10),
+    "string": st.text(st.characters(exclude_categories=["Cs"]), max_size=3),
+    "boolean": st.booleans(),
+}
+
+
+@st.composite
+def features(draw: st.DrawFn) -> Feature:
+    """Of any type, with categories or without."""
+    kind, name = draw(types), draw(names.filter(lambda name: name != "instances"))
+    is_categorical = kind in CATEGORIES and draw(st.booleans())
+    chosen = draw(st.lists(CATEGORIES[kind], min_size=1, max_size=3, unique=True)) if is_categorical else None
+    categories = None if chosen is None else tuple(chosen)
+    dtype = draw(st.sampled_from([None, "datetime64[us]", "datetime64[ns, UTC]"])) if kind == "datetime" else None
+    return Feature(name=name, type=kind, nullable=draw(st.booleans()), categories=categories, dtype=dtype)
+
+
 signatures = st.lists(
-    st.builds(Feature, name=names.filter(lambda name: name != "instances"), type=types, nullable=st.booleans()),
+    features(),
     min_size=1,
     max_size=4,
     unique_by=lambda feature: feature.name,
@@ -36,12 +58,48 @@ leaves = st.none() | st.booleans() | numbers | st.text(st.characters(exclude_cat
 documents = st.recursive(
     leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=6
 )
+zones = st.sampled_from(["Z", "z", "+01:00", "-23:59", "+00:00", "", "+24:00", "01:00", " Z"])
+times = st.builds(
+    lambda at, between, fraction, zone: at.strftime(f"%Y-%m-%d{between}%H:%M:%S").rjust(19, "0") + fraction + zone,
+    st.datetimes() | st.datetimes(datetime(1677, 12, 30), datetime(1678, 1, 3)) | st.datetimes(datetime(2261, 12, 30)),  # noqa: DTZ001  # the text has the zone
+    st.sampled_from("TTTt_"),  # the function also reads a blank there, which is more than is promised
+    st.sampled_from(["", ".5", ".123456789", "."]),
+    zones,
+) | st.sampled_from(["2026-02-30T00:00:00Z", "2026-01-31T24:00:00Z", "2026-12-31T23:59:60Z", "0000-01-01T00:00:00Z"])
 FITTING: dict[str, st.SearchStrategy[Any]] = {
     "number": numbers,
     "integer": st.integers(-(2**70), 2**70),
     "string": st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
     "boolean": st.booleans(),
+    "datetime": times,
 }
+
+# RFC 3339, section 5.6, but for what Python's calendar lacks: leap seconds, and the year 0.
+_RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?(?:[Zz]|[+-](\d\d:\d\d))", re.ASCII)
+FORMATS = jsonschema.FormatChecker(())
+
+
+def is_time(value: object) -> bool:
+    """Whether a text is a time as formats of JSON schema mean it; anything else is not asked."""
+    if not isinstance(value, str):
+        return True
+    found = _RFC_3339.fullmatch(value)
+    if found is None:
+        return False
+    date.fromisoformat(found[1])
+    time.fromisoformat(found[2])
+    time.fromisoformat(found[4] or "00:00")
+    return True
+
+
+FORMATS.checks("date-time", raises=ValueError)(is_time)
+
+
+def fitting_value(draw: st.DrawFn, feature: Feature) -> Any:
+    """A value of the feature's type; one of its categories, mostly, where it has some."""
+    if feature.categories is not None and draw(st.integers(0, 3)):
+        return draw(st.sampled_from(feature.categories))
+    return draw(FITTING[feature.type])
 
 
 @st.composite
@@ -50,7 +108,7 @@ def requests(draw: st.DrawFn) -> tuple[Signature, Any]:
     signature = draw(signatures)
 
     def instance() -> Any:
-        fitting = {feature.name: draw(FITTING[feature.type]) for feature in signature.features}
+        fitting = {feature.name: fitting_value(draw, feature) for feature in signature.features}
         damage = draw(st.sampled_from(["none", "none", "value", "missing", "unknown", "anything"]))
         name = draw(st.sampled_from(sorted(fitting)))
         if damage == "missing":
@@ -72,7 +130,9 @@ def requests(draw: st.DrawFn) -> tuple[Signature, Any]:
 
 
 def held(feature: Feature, value: Any) -> Any:
-    """A number is held as a float, which rounds integers beyond 2**53."""
+    """A number is held as a float, which rounds integers beyond 2**53; a time as a time."""
+    if feature.type == "datetime" and value is not None:
+        return msgspec.convert(value, datetime)
     return float(value) if feature.type == "number" and value is not None else value
 
 
@@ -96,7 +156,16 @@ def look_up(document: Any, pointer: str) -> Any:
     return document
 
 
+TIME = Signature(features=(Feature(name="at", type="datetime"),))
+HALVES = Signature(features=(Feature(name="a", type="number", categories=(0.5, 1.5)),))
+
+
 @given(requests())
+@example((TIME, {"at": "2026-12-31T23:59:60Z"}))
+@example((TIME, {"instances": [["2026-01-31t12:00:00.5z"], {"at": "2026-01-31T12:00:00+01:00"}]}))
+@example((HALVES, {"a": 0.7}))
+@example((HALVES, [[0.5], {"a": 1.5}]))
+@example((Signature(features=(Feature(name="a", type="boolean", categories=(True,)),)), {"a": False}))
 @example((Signature(features=(Feature(name="a", type="number"),)), {"a": 2**53 + 1}))
 @example((Signature(features=(Feature(name="a", type="number"),)), {"a": LARGEST}))
 @example((Signature(features=(Feature(name="a", type="number"),)), {"a": -1e39}))
@@ -109,9 +178,9 @@ def test_function_gateway_and_document_accept_the_same(request_: tuple[Signature
     """The gateway has draft 4 of JSON schema, OpenAPI 3.1 today's: 30.0 is an integer in each, and in the function."""
     signature, document = request_
     inputs, body = Inputs(signature), json.dumps(document)
-    is_valid = jsonschema.Draft4Validator(request_schema(signature)).is_valid(document)
+    is_valid = jsonschema.Draft4Validator(request_schema(signature), format_checker=FORMATS).is_valid(document)
     forms, definitions = body_schemas(signature, "#/$defs/{name}")
-    today = jsonschema.Draft202012Validator({"anyOf": forms, "$defs": definitions})
+    today = jsonschema.Draft202012Validator({"anyOf": forms, "$defs": definitions}, format_checker=FORMATS)
     assert today.is_valid(document) == is_valid
     if is_valid:
         rows, is_batch = inputs.read_body(body)
@@ -123,6 +192,8 @@ def test_function_gateway_and_document_accept_the_same(request_: tuple[Signature
 
 
 @given(requests())
+@example((HALVES, {"a": 0.7}))
+@example((HALVES, [[0.7], {"a": 1.5}]))
 def test_a_parsed_document_is_read_as_its_text_is(request_: tuple[Signature, Any]) -> None:
     signature, document = request_
     inputs = Inputs(signature)
@@ -179,6 +250,52 @@ def test_a_feature_may_have_any_such_name(name: str) -> None:
     assert inputs.read_body(json.dumps({name: 1.5})) == ([(1.5,)], False)
     (problem,) = problems(inputs, json.dumps({name: "x"}))
     assert look_up({name: "x"}, problem["pointer"]) == "x"
+
+
+def test_numbers_that_are_categories_are_the_only_ones_and_the_schema_says_so() -> None:
+    inputs = Inputs(HALVES)
+    assert inputs.read_body('{"a": 1.5}') == ([(1.5,)], False)
+    expected = [{"pointer": "#/a", "detail": "must be one of 0.5, 1.5"}]
+    assert problems(inputs, '{"a": 0.7}') == expected
+    assert not jsonschema.Draft4Validator(request_schema(HALVES)).is_valid({"a": 0.7})
+
+
+def test_a_time_without_its_offset_fits_no_schema_even_if_formats_are_not_looked_at() -> None:
+    for text, fits in (("2026-01-31T12:00:00Z", True), ("2026-01-31T12:00:00", False), ("tomorrow", False)):
+        assert jsonschema.Draft4Validator(request_schema(TIME)).is_valid({"at": text}) == fits
+        assert jsonschema.Draft202012Validator(feature_schema(TIME.features[0])).is_valid(text) == fits
+
+
+@pytest.mark.parametrize(
+    ("dtype", "year", "fits"),
+    [
+        (None, "1677", False),
+        (None, "1678", True),
+        (None, "2261", True),
+        (None, "2262", False),
+        ("datetime64[ns, Europe/Berlin]", "0001", False),
+        ("datetime64[s]", "0001", True),
+        ("datetime64[us]", "9999", True),
+    ],
+)
+def test_a_time_that_the_column_cannot_hold_is_refused_by_function_and_schema(
+    dtype: str | None, year: str, *, fits: bool
+) -> None:
+    signature = Signature(features=(Feature(name="at", type="datetime", dtype=dtype),))
+    text = f"{year}-06-01T00:00:00Z"
+    assert jsonschema.Draft4Validator(request_schema(signature)).is_valid({"at": text}) == fits
+    readings: list[Any] = [
+        lambda: Inputs(signature).read_body(json.dumps({"at": text})),
+        lambda: Inputs(signature).read_body(json.dumps([[text]])),
+        lambda: Inputs(signature).read_document({"at": text}),
+        lambda: Inputs(signature).read_query({"at": [text]}),
+    ]
+    for read in readings:
+        if fits:
+            assert read()
+        else:
+            with pytest.raises(InputError, match="must be a time from 1678 to 2261"):
+                read()
 
 
 def test_null_is_read_only_where_the_signature_allows_it() -> None:

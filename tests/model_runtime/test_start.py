@@ -218,7 +218,7 @@ def test_the_format_and_trusted_types_are_read_from_the_environment() -> None:
     assert found == Deployment("b", Pin("n", 3, "d"), (), "skops", ("a.B", "c.D"))
     with pytest.raises(LoadError, match="MODEL_FORMAT is 'pickle', this release has joblib, skops, onnx"):
         Deployment.from_environment({**variables, "MODEL_FORMAT": "pickle"})
-    with pytest.raises(LoadError, match="MODEL_TRUSTED_TYPES: 'Tree' is no name of a type"):
+    with pytest.raises(LoadError, match="MODEL_TRUSTED_TYPES: 'Tree' is not the name of a type"):
         Deployment.from_environment({**variables, "MODEL_TRUSTED_TYPES": "Tree"})
 
 
@@ -256,7 +256,7 @@ def test_the_role_needs_the_right_to_read_and_no_other(
     assert load(deployed).manifest.reference == "made/1"
 
 
-def test_a_model_that_answers_otherwise_than_recorded_is_not_served(
+def test_a_model_that_answers_differently_than_recorded_is_not_served(
     aws: LocalAws, deployed: Deployment, release: Release
 ) -> None:
     first, *rest = release.manifest.examples

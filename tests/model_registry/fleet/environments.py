@@ -10,7 +10,7 @@ import msgspec
 
 from model_registry.environments import RUNNING, environment_for
 from model_registry.publish.environment import read_lock
-from tests.model_registry.fleet.outcomes import Outcome
+from tests.model_registry.fleet.outcomes import Conversion, Outcome, OwnAnswers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -22,19 +22,37 @@ _SECONDS = 3600
 
 def run(lock: str, group: str = "") -> list[Outcome]:
     """Run a group of the fleet, by default all other packages, in the environment that a lock file here pins."""
-    return _run(environment_for(read_lock(HERE / f"{lock}.lock"), RUNNING), group)
+    return _run(_locked(lock), group)
+
+
+def convert(*, everything: bool) -> list[Conversion]:
+    """Convert boosted models to ONNX in the environment that has their libraries."""
+    said = _said(_locked("boosting"), "convert", *(["all"] if everything else []))
+    return msgspec.json.decode(said, type=list[Conversion])
+
+
+def publish_boosted(storage: str, library: str, *, proof: str) -> OwnAnswers:
+    """Publish a boosted pipeline of a library into a registry, under the library's name."""
+    return msgspec.json.decode(_said(_locked("boosting"), "publish", storage, library, proof), type=OwnAnswers)
+
+
+def _locked(lock: str) -> Path:
+    return environment_for(read_lock(HERE / f"{lock}.lock"), RUNNING)
 
 
 def _run(python: Path, group: str) -> list[Outcome]:
-    done = subprocess.run(
-        [str(python), "-W", "ignore", "-m", "tests.model_registry.fleet", "run", *([group] if group else [])],
+    return msgspec.json.decode(_said(python, "run", *([group] if group else [])), type=list[Outcome])
+
+
+def _said(python: Path, *arguments: str) -> bytes:
+    return subprocess.run(
+        [str(python), "-W", "ignore", "-m", "tests.model_registry.fleet", *arguments],
         cwd=ROOT,
         env=_variables(),
         stdout=subprocess.PIPE,
         check=True,
         timeout=_SECONDS,
-    )
-    return msgspec.json.decode(done.stdout, type=list[Outcome])
+    ).stdout
 
 
 def _variables() -> Mapping[str, str]:

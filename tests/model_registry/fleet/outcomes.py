@@ -53,6 +53,24 @@ class Outcome:
     outputs: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Conversion:
+    """What came of converting a model to ONNX: how many rows were compared, or what was said against it."""
+
+    name: str
+    rows: int = 0
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class OwnAnswers:
+    """Rows, and an estimator's own labels and probabilities of the class 1 for them."""
+
+    rows: list[dict[str, Any]]
+    labels: list[int]
+    probabilities: list[float]
+
+
 def outcomes(attempts: Iterable[Attempt]) -> list[Outcome]:
     """Fit, describe, prove and ask each, in the order of the attempts; a mistake is an outcome and does not raise."""
     with threadpool_limits(1):  # tiny tables: threads would only wait for each other

@@ -130,7 +130,7 @@ def _reasons(outcomes: Sequence[tuple[str, Outcome]]) -> str:
 
 def _reason(one: Outcome) -> str:
     said = " ".join(one.said.replace("|", "/").split())
-    said = re.sub(r"^fleet answers .*?(Among others|Give X_example)", r"it answers some rows otherwise. \1", said)
+    said = re.sub(r"^fleet answers .*?(Among others|Give X_example)", r"it answers some rows differently. \1", said)
     said = re.sub(r"^fleet (does not answer as a function:) POST \{.*\} gives ", r"it \1 ", said)
     for kind in (one.name.partition(",")[0], "Pipeline"):
         for article in ("the ", "a ", "this "):

@@ -7,7 +7,7 @@ from tests.model_registry.fleet.environments import LOCKS
 
 
 def test_lightgbm_with_native_categories_is_served_as_it_answers() -> None:
-    found = environments.run("lightgbm", "lightgbm")
+    found = environments.run("boosting", "lightgbm")
     assert {(one.form, one.result) for one in found if "categories" in one.form} == {
         ("native categories, text with gaps", "served"),
         ("native categories, whole numbers", "served"),

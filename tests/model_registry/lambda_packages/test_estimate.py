@@ -3,8 +3,8 @@
 import pytest
 
 from model_registry.lambda_packages.errors import LinkingError, WheelNotFoundError
-from model_registry.lambda_packages.estimate import layer_size
-from model_registry.lambda_packages.size import LIMIT_UNZIPPED
+from model_registry.lambda_packages.estimate import LayerSize, layer_size
+from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize
 
 XGBOOST = {"xgboost": "3.4.1", "nvidia-nccl-cu13": "2.32.3"}
 
@@ -24,6 +24,13 @@ def test_what_is_over_the_limit_is_told_with_the_packages_and_what_helps() -> No
     assert "train with `xgboost-cpu`" in str(found)
     assert "publish with `--onnx`" in str(found)
     assert str(found).splitlines()[-1].split()[2:] == ["xgboost", "3.4.1"]
+
+
+def test_what_no_function_has_room_for_has_one_remedy() -> None:
+    found = LayerSize(
+        (PackageSize("catboost", "1.2.10", 288_000_000), PackageSize("numpy", "2.5.5", 41_000_000)), 260_000_000
+    )
+    assert "no function has room for catboost; publish with `--onnx` and deploy that format; the largest" in str(found)
 
 
 def test_a_version_without_a_wheel_for_lambda_is_named_before_anything_is_published() -> None:

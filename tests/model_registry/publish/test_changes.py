@@ -2,6 +2,7 @@
 
 from importlib import metadata
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,8 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from model_registry import Registry, Storage
+from model_registry.environments import RUNNING
 from model_registry.publish.changes import checked_changes
-from model_registry.publish.environment import environment_of
+from model_registry.publish.environment import differences, environment_of
 from model_runtime.errors import NotFoundError, ProofError, PublishError
 from model_runtime.manifest import Environment, Feature, Signature
 
@@ -76,3 +78,34 @@ def test_one_that_does_not_is_refused_and_nothing_written(memory: Registry) -> N
         memory.publish(MODEL, name="rooms", X_example=X, without=["scipy"])
     with pytest.raises(NotFoundError):
         memory.model("rooms")
+
+
+def test_xgboost_is_deployed_without_its_code_for_gpus_unless_the_owner_says_otherwise(found: Environment) -> None:
+    """From a real index: it has just that version for Lambda."""
+    trained = msgspec.structs.replace(found, python="3.12", packages={**found.packages, "xgboost": "3.4.1"})
+    changes, notes = checked_changes({}, []).without_gpu_code(trained)
+    assert (dict(changes.packages), changes.without) == ({"xgboost-cpu": "3.4.1"}, frozenset({"xgboost"}))
+    (note,) = notes
+    assert note.startswith("a function gets xgboost-cpu 3.4.1 for xgboost, the same library without code for GPUs (")
+    for decided in (checked_changes({"xgboost": "3.4.1"}, []), checked_changes({"xgboost-cpu": "3.4.0"}, ["xgboost"])):
+        assert decided.without_gpu_code(trained) == (decided, ())
+    assert checked_changes({}, []).without_gpu_code(found) == (checked_changes({}, []), ())
+
+
+def test_what_is_deployed_without_code_for_gpus_is_loaded_by_the_package_that_it_was_trained_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed = {"xgboost": "3.4.1"}
+
+    def version(name: str) -> str:
+        if name not in installed:
+            raise metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(metadata, "version", version)
+    needed = Environment(python=RUNNING, machine="x86_64", packages={"xgboost-cpu": "3.4.1"})
+    assert differences(needed) == []
+    installed["xgboost"] = "3.3.0"
+    assert differences(needed) == ["xgboost-cpu 3.4.1 is needed, 3.3.0 is installed"]
+    installed.clear()
+    assert differences(needed) == ["xgboost-cpu 3.4.1 is needed, it is not installed"]

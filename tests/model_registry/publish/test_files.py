@@ -1,5 +1,8 @@
 """Example rows from files are typed by the model's columns where these are known, else by what all cells hold."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from model_registry.environments import RUNNING, environment_for
 from model_registry.publish.estimator import describe
 from model_registry.publish.files import read_rows
 from model_runtime.errors import PublishError
@@ -93,3 +97,29 @@ def test_names_of_a_file_are_matched_and_the_order_of_a_nameless_model_is_told(t
     assert "the model was fitted without names: its features are taken in the order b, a" in described.notes
     with pytest.raises(PublishError, match="lacks code, seats: give the columns zip, code, seats"):
         describe(MODEL, read_rows(written(tmp_path, "zip\n007\n"), MODEL))
+
+
+PARQUET = """\
+import sys
+from pathlib import Path
+from tests.model_registry.publish.test_files import FRAME, MODEL, describe, read_rows
+path = Path(sys.argv[1])
+FRAME[["seats", "zip", "code"]].to_parquet(path)
+rows = read_rows(path, MODEL)
+print({feature.name: feature.type for feature in describe(MODEL, rows).signature.features}, rows["zip"][0])
+"""
+
+
+@pytest.mark.soak
+def test_a_parquet_file_keeps_the_types_of_its_columns(tmp_path: Path) -> None:
+    """Pandas reads it by pyarrow, which is large and nothing else here needs."""
+    (folder,) = environment_for({"pyarrow": "26.0.1"}, RUNNING).parents[1].glob("lib/python*/site-packages")
+    path = os.pathsep.join([str(folder), str(Path(__file__).parents[3])])
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PARQUET, tmp_path / "rows.parquet"],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("{'zip': 'string', 'code': 'integer', 'seats': 'number'} 007\n", "")

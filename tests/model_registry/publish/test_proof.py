@@ -29,9 +29,9 @@ from handler.app import App
 from model_registry import Registry, Release, Storage
 from model_registry.publish.estimator import describe
 from model_runtime.errors import NotFoundError, ProofError, PublishError
+from model_runtime.feature_values import feature_schema
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, version_key
 from model_runtime.pin import Pin
-from model_runtime.schema import feature_schema
 from model_runtime.start import Deployment, ServedModel, load
 from tests.handler.conftest import gateway
 
@@ -318,8 +318,8 @@ def test_a_difference_refuses_the_publish_with_the_row_the_column_and_both_answe
     monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
     X = np.array([[0.0, 1], [2, 3], [4, 3]])
     row = r"row 1, \{\"x0\": 2.0, \"x1\": 3.0\}: label is 0, and the estimator answers its owner 1; row 2"
-    column = "every row that is answered otherwise, and no other, has 3.0 in 'x1'"
-    with pytest.raises(ProofError, match=f"made answers 2 of 3 rows otherwise .* {row}.*; {column}"):
+    column = "every row that differs, and no other, has 3.0 in 'x1'"
+    with pytest.raises(ProofError, match=f"made answers 2 of 3 rows differently .* {row}.*; {column}"):
         memory.publish(Forgetful().fit(X, [0, 1, 1]), name="made", X_example=X, proof="process")
     with pytest.raises(NotFoundError):
         memory.model("made")

@@ -61,6 +61,7 @@ def test_another_format_that_fits_is_named_and_the_first_is_not_deployed(large: 
     assert found.deployable == ("onnx",)
     assert "packages of joblib in a function: not on x86_64: the layer is" in found.notes[0]
     assert "packages of onnx in a function: about " in found.notes[1]
+    assert found.notes[2] == "deploy it with `pulumi config set format onnx`"
     refused = made(environment=SMALL, formats={"onnx": ONNX}, deployable=found.deployable)
     with pytest.raises(SettingsError, match=r"does not fit into a function in it, .*config set format onnx`"):
         served_format(settings(model_format="joblib"), refused)

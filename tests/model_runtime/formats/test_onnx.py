@@ -114,7 +114,7 @@ def test_it_is_verified_in_an_environment_of_onnxruntime_and_numpy(registry: Reg
     assert verify_version(registry, published.reference).formats == BOTH
 
 
-def test_a_model_that_answers_otherwise_fails_the_verification(
+def test_a_model_that_answers_differently_fails_the_verification(
     registry: Registry, published: Manifest, storage: Storage
 ) -> None:
     other = RandomForestClassifier(5, random_state=0).fit(X, 1 - Y)
@@ -128,7 +128,7 @@ def test_a_model_that_answers_otherwise_fails_the_verification(
     )
     overwrite(storage, "model.onnx", found.data)
     overwrite(storage, "manifest.json", encode(changed))
-    with pytest.raises(VerificationError, match="wood/1 by onnx answers 3 of 3 golden examples otherwise"):
+    with pytest.raises(VerificationError, match="wood/1 by onnx answers 3 of 3 golden examples differently"):
         verify_version(registry, "wood/1")
 
 

@@ -225,13 +225,15 @@ class Empty(Forgetful):
         return Empty, ()
 
 
-def test_a_model_that_answers_otherwise_as_skops_reads_it_is_not_published(
+def test_a_model_that_answers_differently_as_skops_reads_it_is_not_published(
     registry: Registry, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
     with pytest.raises(PublishError, match=r"the Forgetful that skops has read again answers .* leave out `--skops`"):
         registry.publish(Forgetful().fit(X, Y), name="made", X_example=X, formats=BOTH)
-    monkeypatch.setattr("model_registry.publish.estimator.pickled", lambda _estimator, _data: Pickled(b"", frozenset()))
+    monkeypatch.setattr(
+        "model_registry.publish.estimator.pickled", lambda *_: Pickled(lambda path: path.touch(), frozenset())
+    )
     with pytest.raises(PublishError, match=r"skops cannot write this Stateless \(RuntimeError: no state\): leave out"):
         registry.publish(Stateless().fit(X, Y), name="made", X_example=X, formats=BOTH)
     with pytest.raises(PublishError, match=r"skops cannot read this Empty again \(AttributeError: .*: leave out"):
@@ -268,7 +270,7 @@ def test_an_estimator_is_not_loaded_by_a_format_that_has_none(registry: Registry
 )
 def test_names_of_types_are_separated_by_commas(text: str, names: tuple[str, ...] | None) -> None:
     if names is None:
-        with pytest.raises(ModelFormatError, match="is no name of a type: write package"):
+        with pytest.raises(ModelFormatError, match="is not the name of a type: write package"):
             skops_format.parse_trusted_types(text)
     else:
         assert skops_format.parse_trusted_types(text) == names
@@ -282,7 +284,7 @@ def test_every_form_is_verified_in_an_environment_of_its_own(registry: Registry,
     assert [step.rpartition(" ")[2] for step in steps if step.startswith("replaying")] == list(BOTH)
 
 
-def test_a_form_that_answers_otherwise_fails_the_verification(
+def test_a_form_that_answers_differently_fails_the_verification(
     registry: Registry, published: Manifest, storage: Storage
 ) -> None:
     other = RandomForestClassifier(5, random_state=0).fit(X, 1 - Y)
@@ -292,5 +294,5 @@ def test_a_form_that_answers_otherwise_fails_the_verification(
     formats = {"skops": msgspec.structs.replace(model_format, artifact=artifact)}
     overwrite(storage, "model.skops", data)
     overwrite(storage, "manifest.json", encode(msgspec.structs.replace(published, formats=formats)))
-    with pytest.raises(VerificationError, match="wood/1 by skops answers 3 of 3 golden examples otherwise"):
+    with pytest.raises(VerificationError, match="wood/1 by skops answers 3 of 3 golden examples differently"):
         verify_version(registry, "wood/1")
