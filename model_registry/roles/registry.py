@@ -4,6 +4,7 @@ from model_registry.records import DELETED_FILE, DEPRECATED_FILE
 from model_registry.roles.document import EVERY, Policy, Statement, allow, deny, policy
 
 _GET, _PUT = "s3:GetObject", "s3:PutObject"
+_ABORT = "s3:AbortMultipartUpload"
 
 
 def reader(bucket: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws") -> Policy:
@@ -16,7 +17,7 @@ def publisher(bucket: str, *, model: str = EVERY, key_arn: str | None = None, pa
     arn = _arn(partition, bucket)
     return policy(
         *_looking(arn, model),
-        allow("Publish", _PUT, [f"{arn}/models/{model}/versions/*", f"{arn}/models/{model}/counter.json"]),
+        allow("Publish", [_PUT, _ABORT], [f"{arn}/models/{model}/versions/*", f"{arn}/models/{model}/counter.json"]),
         deny("MarkNothing", _PUT, [f"{arn}/models/*/versions/*/{file}" for file in (DELETED_FILE, DEPRECATED_FILE)]),
         *_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
     )

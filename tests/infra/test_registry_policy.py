@@ -15,6 +15,7 @@ from local.ministack import LocalAws
 from model_registry import Registry, Storage
 from model_registry.records import Gates
 from model_registry.reference import VersionRef
+from model_runtime.storage import Content
 from tests.iam import Asked, decisions, lint
 from tests.model_registry.processes import add
 
@@ -55,7 +56,7 @@ class Recorded(Storage):
         super().__init__(MemoryStore(), "memory")
         self.writes: list[Asked] = []
 
-    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
+    def create(self, key: str, data: Content, *, token: str | None = None) -> None:
         self.writes.append(put(key, NEW))
         super().create(key, data, token=token)
 
