@@ -109,7 +109,7 @@ def problem_json(problem: Problem) -> str:
 
 
 def shortened(text: str) -> str:
-    """A text that may be the caller's, as far as it is repeated to him."""
+    """A text that may be the caller's, cut to what an answer repeats."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

@@ -136,7 +136,7 @@ def route_of(request: Request) -> Route:
 
 
 def name_of(request: Request) -> str:
-    """What the log calls a request's route: a path or method that there is not may be anything."""
+    """What the log calls a request's route: an unknown path or method may be anything."""
     methods = ROUTES.get(request.path, {})
     return f"{request.method} {request.path}" if request.method in methods else "other"
 
@@ -166,7 +166,7 @@ def single_place(_: int, name: str | None) -> str:
 
 
 def batch_place(model: ServedModel, parse: Callable[[], Any]) -> Place:
-    """The place of a value in a batch, which `parse` returns parsed: it is looked at where something is wrong only."""
+    """The place of a value in a batch, which `parse` returns parsed: it is looked at only where something is wrong."""
 
     def place(index: int, name: str | None) -> str:
         document = parse()

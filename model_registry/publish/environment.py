@@ -76,7 +76,7 @@ def from_lock(path: Path, roots: Iterable[str]) -> dict[str, str]:
 def with_packages(environment: Environment, names: Iterable[str], *, lock: Path | None = None) -> Environment:
     """The environment with these distributions added, in the versions installed or, with `lock`, in those of that file.
 
-    PublishError where one is not installed, or the lock file pins it otherwise or not at all: what was tried at
+    PublishError where one is not installed, or the lock file pins another version or none: what was tried at
     publishing is what must run.
     """
     pinned = None if lock is None else read_lock(lock)
@@ -182,7 +182,7 @@ def _running_python() -> str:
 
 
 def _same_version(one: str, other: str) -> bool:
-    """Whether two versions are equal as PEP 440 has it: 1.0 is 1.0.0."""
+    """Whether two versions are equal by PEP 440: 1.0 is 1.0.0."""
     try:
         return Version(one) == Version(other)
     except InvalidVersion:
