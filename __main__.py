@@ -14,6 +14,7 @@ from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
 from infra.settings.rules import check_python
 from infra.transitions import capacity_output, check_transition
+from infra.version_check import is_checked
 from infra.versions import prune, published
 from infra.watching import watch
 
@@ -71,6 +72,7 @@ def deploy_model(settings: Settings) -> None:
             settings=settings,
             own_code=code,
             hold_interfaces=versions.hold_interfaces,
+            is_checked=is_checked(settings, outputs),
         ),
     )
     api = deploy_api(settings, manifest, function) if settings.api == "rest" else None

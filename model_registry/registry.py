@@ -61,6 +61,7 @@ class Registry:
     """A model registry in a bucket.
 
     `actor` says who publishes and moves tags; it is asked when that is written, and not before.
+    `caller` says whom the credentials belong to, and is recorded beside an actor who is another when a tag is moved.
     `signer` signs what is published. With `trusted_keys` (public keys as text) a version whose manifest none of them
     signed is refused with SigningError wherever it is resolved.
     `notifier` is told of each move of a tag once it is committed. Where it fails, the move stands and is returned as
@@ -77,6 +78,7 @@ class Registry:
         trusted_keys: Sequence[str] = (),
         notifier: Callable[[Tag, Move], None] | None = None,
         proof: ProofKind | None = None,
+        caller: Callable[[], str] | None = None,
     ) -> None:
         self.location = storage.location
         self._versions = Versions(storage)
@@ -86,7 +88,7 @@ class Registry:
         self._actor = actor
         self._signer = signer
         self._trusted_keys = parse_public_keys(",".join(trusted_keys)) if trusted_keys else ()
-        self._moves = Moves(self._versions, self._tags, self._who, notifier)
+        self._moves = Moves(self._versions, self._tags, self._who, notifier, caller)
         self._proof = proof
 
     # -- publish ---------------------------------------------------------------------------------------------

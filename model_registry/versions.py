@@ -121,7 +121,7 @@ class Versions:
             )
 
     def manifest_bytes(self, ref: VersionRef) -> bytes | None:
-        """A version's manifest as stored, not looked at; None where there is none."""
+        """A version's manifest as stored, not checked; None where there is none."""
         stored = self._storage.read(version_key(ref.name, ref.version, MANIFEST_FILE))
         return None if stored is None else stored.data
 
@@ -195,10 +195,6 @@ class Versions:
         with path.open("wb") as file:
             for chunk in self.file_chunks(release, artifact):
                 file.write(chunk)
-
-    def names(self) -> Iterator[str]:
-        """The models that have a version, in the order of their names."""
-        return (name for name in self.folders() if self.numbers(name))
 
     def folders(self) -> list[str]:
         """The models that have anything, if only a publish that was cut off."""
@@ -290,7 +286,7 @@ class Versions:
         ]
 
     def remove_aborted(self, ref: VersionRef, mark: Mark) -> bool:
-        """Remove what a publish or a deletion that was cut off left; False where somebody else is at it.
+        """Remove what a publish or a deletion that was cut off left; False where somebody else is removing it.
 
         The mark comes first: a publish that is under way nevertheless finds it when it is done, and starts over.
         """

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from model_runtime.containers import container_of
+from model_runtime.containers import Container, container_of
 from model_runtime.errors import OutputError
 from model_runtime.manifest import Method, Prediction, Signature
 from model_runtime.schema import Row, label_names
@@ -43,11 +43,14 @@ class Predictor:
     """A loaded estimator together with its signature."""
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
-        from model_runtime.outputs import ProvenOutputs  # here, as the format onnx does without
+        from model_runtime.columns import Table, direct_columns  # here, as the format onnx does without
+        from model_runtime.outputs import ProvenOutputs
 
         self._estimator = estimator
-        self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities)
+        columns = direct_columns(estimator, signature)
+        self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities, columns=columns)
         self._container = container_of(signature)
+        self._asked: Container = (lambda rows: Table(rows, self._container)) if columns else self._container
         self._signature = signature
         self._label_of = _label_table(estimator, signature)
         self._keys = label_names(signature.labels or ())
@@ -62,9 +65,9 @@ class Predictor:
         OutputError where what it gives is not what the signature promises.
         """
         signature = self._signature
-        inputs = self._container(rows)
         with harmless_warnings_ignored():
-            outputs, table = self._outputs(inputs) if signature.output else (None, None)
+            outputs, table = self._outputs(self._asked(rows)) if signature.output else (None, None)
+            inputs = self._container(rows) if signature.methods else None
             further = {
                 name: further_output(self._estimator, name, inputs, signature.quantiles) for name in signature.methods
             }

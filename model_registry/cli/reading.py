@@ -339,7 +339,7 @@ def _row(move: Move) -> dict[str, str]:
         "what": move.action,
         "from": "" if move.from_version is None else str(move.from_version),
         "to": "" if move.to_version is None else str(move.to_version),
-        "by": move.by,
+        "by": f"{move.by} ({move.caller})" if move.caller else move.by,
         "why": move.reason,
         "checks": "; ".join(move.checks),
     }

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
 from model_registry.cli import app
+from model_registry.doctor import findings
 from model_runtime.manifest import MODEL_FILE, version_key
 from tests.conftest import new_bucket
 
@@ -65,6 +66,21 @@ def test_rollback_returns_to_what_was_there_before_several_times_in_a_row(three:
     assert "nothing to roll back to" in refused("rollback", "iris@prod", "--by", "me")
     assert prod(three) == 1
     assert [move["action"] for move in data("history", "iris@prod")["history"]] == ["tag"] * 3 + ["rollback"] * 2
+
+
+def test_a_move_keeps_whose_credentials_they_were_beside_who_it_says(
+    three: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody says otherwise it is the same; where STS does not answer, the name stands alone."""
+    root = "arn:aws:iam::000000000000:root"
+    said("tag", "iris/1", "prod", "--by", "ada")
+    said("tag", "iris/2", "prod")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    said("tag", "iris/3", "prod", "--by", "ada")
+    moves = data("history", "iris@prod")["history"][-3:]
+    assert [(move["by"], move.get("caller", "")) for move in moves] == [("ada", root), (root, ""), ("ada", "")]
+    assert f"ada ({root})" in " ".join(run("history", "iris@prod").stdout.split())
+    assert list(findings(three._storage)) == []
 
 
 def test_a_move_after_a_rollback_is_what_the_next_rollback_takes_back(three: Registry) -> None:
