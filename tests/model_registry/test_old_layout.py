@@ -38,7 +38,7 @@ WRITTEN = [("tag", version, "somebody") for version in (1, 2, 3, 2)]
 
 def test_it_reads_as_it_was_written(registry: Registry, storage: Storage) -> None:
     model = registry.model("iris")
-    assert (model.versions, model.tags, model.deprecated) == ((1, 2, 3), {"dev": 1, "prod": 2}, {3})
+    assert (model.versions, model.tags, model.deprecated) == ((1, 2, 3), {"dev": 1, "prod": 2}, frozenset({3}))
     assert [one.number for one in registry.page("iris").versions] == [1, 2, 3]
     assert steps(registry) == WRITTEN
     assert registry.read_model(registry.resolve("iris@dev")).startswith(b"\x80")
