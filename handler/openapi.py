@@ -6,8 +6,9 @@ from typing import Any
 
 from handler.bodies import FORMS
 from model_runtime.answer_schema import answer_schema
+from model_runtime.feature_values import feature_schema
 from model_runtime.manifest import Feature, Manifest
-from model_runtime.schema import body_schemas, feature_schema, has_query_form
+from model_runtime.schema import body_schemas, has_query_form
 
 _PROBLEM = {
     "type": "object",
@@ -36,7 +37,7 @@ _FIELDS = {
     "integer": "-?[0-9]{1,9}",
     "boolean": "true|false",
     "string": "[A-Za-z0-9 ]+",
-    "datetime": "2[0-9]{3}-0[1-9]-[0-2][1-8]T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z",
+    "datetime": "20[0-9]{2}-0[1-9]-[0-2][1-8]T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z",
 }
 """By a feature's type a pattern of simple values of it."""
 _PATTERN_FEATURES = 50

@@ -16,7 +16,7 @@ from pathlib import Path
 from obstore.store import MemoryStore
 
 from model_runtime.errors import ConflictError, InvalidNameError, StorageError
-from model_runtime.storage import Storage, Stored
+from model_runtime.storage import Content, Storage, Stored
 
 _OWN = ".registry"
 """Folder of the lock and of writers' tokens; no key begins so."""
@@ -62,7 +62,7 @@ class FolderStorage(Storage):
         path = self._path(key)
         return self._streamed_file(key, path) if path.is_file() else None
 
-    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
+    def create(self, key: str, data: Content, *, token: str | None = None) -> None:
         """Write an object that must not exist yet; ConflictError where it does, unless with this token."""
         path, noted = self._path(key), self._folder / _OWN / "tokens" / key
         with self._failing(f"write {key}"), self._locked():
@@ -74,7 +74,7 @@ class FolderStorage(Storage):
                 self._put(noted, token.encode())
             else:
                 noted.unlink(missing_ok=True)
-            self._put(path, data)
+            self._put(path, data, key)
 
     def replace(self, key: str, data: bytes, etag: str | None) -> None:
         """Write over the object that has this ETag; ConflictError where it is another by now."""
@@ -128,18 +128,25 @@ class FolderStorage(Storage):
     def _path(self, key: str) -> Path:
         return self._folder / key
 
-    def _put(self, path: Path, data: bytes) -> None:
+    def _put(self, path: Path, data: Content, key: str = "") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            for chunk in [data] if isinstance(data, bytes) else self._read_file(key, data):
+                file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
 
     def _streamed_file(self, key: str, path: Path) -> Iterator[bytes]:
-        with self._failing(f"read {key}"), path.open("rb") as file:
+        with self._failing(f"read {key}"):
+            yield from self._read_file(key, path)
+
+    def _read_file(self, key: str, path: Path) -> Iterator[bytes]:
+        size = path.stat().st_size
+        with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
+                self.watcher(key, file.tell(), size)
                 yield chunk
 
     @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,7 +25,7 @@ from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.rules import RulesOfTags
-from model_registry.summary import ModelSummary, summary_of
+from model_registry.summary import ModelSummary, Page, page_of, summary_of
 from model_registry.tags import Tags
 from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
@@ -45,6 +46,7 @@ from model_runtime.signing import parse_public_keys
 from model_runtime.storage import Storage
 
 if TYPE_CHECKING:
+    from model_registry.publish.version import Prepared
     from model_registry.signing import Signer
 
 PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
@@ -59,6 +61,7 @@ class Registry:
     """A model registry in a bucket.
 
     `actor` says who publishes and moves tags; it is asked when that is written, and not before.
+    `caller` says whom the credentials belong to, and is recorded beside an actor who is another when a tag is moved.
     `signer` signs what is published. With `trusted_keys` (public keys as text) a version whose manifest none of them
     signed is refused with SigningError wherever it is resolved.
     `notifier` is told of each move of a tag once it is committed. Where it fails, the move stands and is returned as
@@ -75,6 +78,7 @@ class Registry:
         trusted_keys: Sequence[str] = (),
         notifier: Callable[[Tag, Move], None] | None = None,
         proof: ProofKind | None = None,
+        caller: Callable[[], str] | None = None,
     ) -> None:
         self.location = storage.location
         self._versions = Versions(storage)
@@ -84,7 +88,7 @@ class Registry:
         self._actor = actor
         self._signer = signer
         self._trusted_keys = parse_public_keys(",".join(trusted_keys)) if trusted_keys else ()
-        self._moves = Moves(self._versions, self._tags, self._who, notifier)
+        self._moves = Moves(self._versions, self._tags, self._who, notifier, caller)
         self._proof = proof
 
     # -- publish ---------------------------------------------------------------------------------------------
@@ -101,6 +105,7 @@ class Registry:
         labels: Mapping[str, str] | None = None,
         description: str = "",
         model_bytes: bytes | None = None,
+        model_file: Path | None = None,
         lock: Path | None = None,
         formats: Sequence[str] = ("joblib",),
         X_train: Any = None,
@@ -128,6 +133,7 @@ class Registry:
             labels: Texts by name, for people and their tools; `GET /model` shows them to callers.
             description: A sentence for people.
             model_bytes: The joblib file of this estimator, where there is one already.
+            model_file: The same as a path; it is read piece by piece.
             lock: A requirements file that pins the packages, instead of those installed.
             formats: What is stored. Beside `joblib`, which every version has, `skops`, which must answer the examples
                 as the estimator does, and `onnx`, which must answer 10,000 rows and more so, among them those given.
@@ -167,7 +173,7 @@ class Registry:
             metrics=metrics,
             labels=labels,
             description=description,
-            model_bytes=model_bytes,
+            model_file=model_file if model_bytes is None else model_bytes,
             lock=lock,
             formats=formats,
             code=code,
@@ -177,17 +183,21 @@ class Registry:
             mlflow_run=mlflow_run,
             proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
-        prepared = prepare(estimator, given, progress=progress)
-        for note in prepared.notes:
-            progress(f"{NOTE}{note}")
-        progress(f"storing {len(prepared.data) / 1e6:.1f} MB")
-        created_by = self._who()
+        with TemporaryDirectory(prefix="sklearn-on-lambda-publish-") as folder:
+            prepared = prepare(estimator, given, Path(folder), progress=progress)
+            for note in prepared.notes:
+                progress(f"{NOTE}{note}")
+            progress(f"storing {prepared.draft.artifact.size / 1e6:.1f} MB")
+            return self._add(prepared)
+
+    def _add(self, prepared: "Prepared") -> Release:
+        draft, created_by = prepared.draft, self._who()
 
         def manifest_of(version: int) -> Manifest:
-            return msgspec.structs.replace(prepared.draft, version=version, created_at=_now(), created_by=created_by)
+            return msgspec.structs.replace(draft, version=version, created_at=_now(), created_by=created_by)
 
         sign = None if self._signer is None else self._signer.sign
-        return self._versions.add(name, prepared.data, manifest_of, further=prepared.further, sign=sign)
+        return self._versions.add(draft.name, prepared.model, manifest_of, further=prepared.further, sign=sign)
 
     def copy(self, address: str, target: "Registry") -> Release:
         """Copy a version to another bucket or account: the same number, bytes, digests and signing.
@@ -211,6 +221,21 @@ class Registry:
         if not summary.versions:
             self._versions.known_numbers(name)
         return summary
+
+    def page(self, name: str, *, last: int = 20, before: int | None = None) -> Page:
+        """The last versions of a model, or the last ones before a number, whatever it has; NotFoundError where none.
+
+        Takes two requests a version and one a tag, however many versions there are.
+        """
+        page = page_of(check_slug(name, "model name"), self._versions, self._tags, last=last, before=before)
+        if not page.versions and before is None:
+            self._versions.known_numbers(name)
+        return page
+
+    def pages(self, *, last: int = 1) -> Iterator[Page]:
+        """The same for every model that has a version, in the order of their names."""
+        pages = (page_of(name, self._versions, self._tags, last=last, before=None) for name in self._versions.folders())
+        return (page for page in pages if page.versions)
 
     def resolve(self, address: str | reference.Reference) -> Release:
         """Find the version that `NAME/VERSION` or `NAME@TAG` addresses, in one or two requests."""
@@ -273,6 +298,15 @@ class Registry:
         IntegrityError where they differ, ModelFormatError where the version does not have that form.
         """
         return self._versions.model_bytes(release, model_format)
+
+    def save_model(self, release: Release, path: Path, model_format: str = "joblib") -> None:
+        """Write a version's model in a format's form to a path, piece by piece; raises what `read_model` does."""
+        self._versions.save(release, release.manifest.model_format(model_format).artifact, path)
+
+    def check_model(self, release: Release) -> None:
+        """Compare a version's model with its manifest, piece by piece; IntegrityError where it differs."""
+        for _ in self._versions.file_chunks(release, release.manifest.artifact):
+            pass
 
     def load(
         self,

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -55,19 +56,52 @@ def environment_endpoint() -> str | None:
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 
-def configured_for_s3(session: Any) -> tuple[str | None, str | None]:
-    """The endpoint and the file of certificates for S3, from the environment or the profile as botocore finds them."""
+@dataclass(frozen=True)
+class Service:
+    """Where S3 is: the endpoint if it is not Amazon's, a file of certificates, and how buckets are addressed."""
+
+    endpoint: str | None
+    certificates: str | None
+    is_virtual: bool
+    """Whether the bucket is in the host's name; else in the path."""
+
+    def endpoint_of(self, bucket: str) -> str | None:
+        """The endpoint as obstore takes it: with the bucket where that is in the host's name."""
+        if not (self.endpoint and self.is_virtual):
+            return self.endpoint
+        scheme, separator, rest = self.endpoint.partition("://")
+        return f"{scheme}{separator}{bucket}.{rest}"
+
+
+def configured_service(session: Any) -> Service:
+    """What the environment or the profile say of S3, as botocore finds it."""
+    core = session._session  # noqa: SLF001  # boto3 shows none of it
+    settings = core.get_scoped_config().get("s3")
+    style = settings.get("addressing_style") if isinstance(settings, dict) else None
+    return Service(_endpoint(session, "s3"), core.get_config_variable("ca_bundle"), style == "virtual")
+
+
+def has_known_sts(session: Any) -> bool:
+    """Whether it is known where STS is: at Amazon, or where somebody said for STS in particular.
+
+    Most services that speak S3 have no STS, and whoever has credentials for one must not send them to Amazon.
+    """
+    s3, sts = _endpoint(session, "s3"), _endpoint(session, "sts")
+    return bool(os.environ.get("AWS_ENDPOINT_URL_STS")) or (sts != s3 if sts else s3 is None)
+
+
+def _endpoint(session: Any, service: str) -> str | None:
     from botocore.configprovider import ConfiguredEndpointProvider
     from botocore.utils import ensure_boolean
 
-    core = session._session  # noqa: SLF001  # boto3 shows neither of the two
-    certificates = core.get_config_variable("ca_bundle")
+    core = session._session  # noqa: SLF001  # boto3 does not show it
     if ensure_boolean(core.get_config_variable("ignore_configured_endpoint_urls") or False):
-        return None, certificates
+        return None
     provider = ConfiguredEndpointProvider(
-        full_config=core.full_config, scoped_config=core.get_scoped_config(), client_name="s3"
+        full_config=core.full_config, scoped_config=core.get_scoped_config(), client_name=service
     )
-    return provider.provide(), certificates
+    found: str | None = provider.provide()
+    return found
 
 
 def read_certificates(path: str) -> bytes:

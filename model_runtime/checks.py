@@ -133,12 +133,14 @@ def _known(
         return None
     if len(X) < max(1, ensure_min_samples) or order not in {None, "C"}:
         return None
-    if X.dtype.char not in "df" or not X.flags.c_contiguous or not X.flags.writeable:
+    if X.dtype.char not in "df" or not X.flags.writeable:
+        return None
+    if not (X.flags.c_contiguous if order == "C" else X.flags.forc):
         return None
     wanted = dtype if isinstance(dtype, list | tuple) else (dtype,)
     if not (dtype is None or dtype == "numeric" or X.dtype in wanted):
         X = X.astype(wanted[0])
     elif copy:
-        X = X.copy()
+        X = X.copy("K")
     # The sum is finite if all are; for anything else, also where only the sum is not, the own check is asked.
     return X if ensure_all_finite is False or math.isfinite(X.sum()) else None

@@ -25,6 +25,8 @@ RegistryError
     ├── BucketNotFoundError
     ├── AccessDeniedError
     └── CredentialsError
+UploadError                 how an upload failed; the storage makes a StorageError of it
+└── TakenError
 """
 
 
@@ -143,3 +145,11 @@ class AccessDeniedError(StorageError):
 
 class CredentialsError(StorageError):
     """There are no credentials, or they cannot be read."""
+
+
+class UploadError(Exception):
+    """An upload failed; the text has status, code and message as the service gave them, or why there was no answer."""
+
+
+class TakenError(UploadError):
+    """What was uploaded has not been written, as something has its key already."""

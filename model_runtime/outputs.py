@@ -9,11 +9,12 @@ Light: numpy is imported by the model anyway.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from model_runtime.changes import Change, Changes, one_thread, sklearn_name
 from model_runtime.checks import quick_checks
+from model_runtime.columns import Table
 from model_runtime.forests import direct_forests
 
 Outputs = tuple[Any, Any]
@@ -40,12 +41,13 @@ _SHARED_BY_BOOSTER = "inplace_predict"
 class ProvenOutputs:
     """Answers as a fitted estimator does, sooner."""
 
-    def __init__(self, estimator: Any, *, probabilities: bool) -> None:
+    def __init__(self, estimator: Any, *, probabilities: bool, columns: Sequence[Change] = ()) -> None:
+        """Prepare the short way; with `columns`, of `direct_columns`, it is asked with a Table and no frame."""
         self._estimator = estimator
         self._probabilities = probabilities
         threads = one_thread(estimator)
         self._own_way = Changes(threads)
-        changes = [*threads, *quick_checks(estimator), *direct_forests(estimator)]
+        changes = [*threads, *quick_checks(estimator), *direct_forests(estimator), *columns]
         self._memory: Memory = {}
         if probabilities:
             changes += _remembering(_last_step(estimator), changes, self._memory)
@@ -76,6 +78,8 @@ class ProvenOutputs:
         return own
 
     def _own_outputs(self, inputs: Any) -> Outputs:
+        if isinstance(inputs, Table):
+            inputs = inputs.frame()
         with self._own_way:
             labels = self._estimator.predict(inputs)
             return labels, self._estimator.predict_proba(inputs) if self._probabilities else None

@@ -9,11 +9,12 @@ import math
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from model_runtime.containers import container_of
+from model_runtime.containers import Container, container_of
 from model_runtime.errors import OutputError
 from model_runtime.manifest import Method, Prediction, Signature
 from model_runtime.schema import Row, label_names
@@ -42,11 +43,14 @@ class Predictor:
     """A loaded estimator together with its signature."""
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
-        from model_runtime.outputs import ProvenOutputs  # here, as the format onnx does without
+        from model_runtime.columns import Table, direct_columns  # here, as the format onnx does without
+        from model_runtime.outputs import ProvenOutputs
 
         self._estimator = estimator
-        self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities)
+        columns = direct_columns(estimator, signature)
+        self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities, columns=columns)
         self._container = container_of(signature)
+        self._asked: Container = (lambda rows: Table(rows, self._container)) if columns else self._container
         self._signature = signature
         self._label_of = _label_table(estimator, signature)
         self._keys = label_names(signature.labels or ())
@@ -61,9 +65,9 @@ class Predictor:
         OutputError where what it gives is not what the signature promises.
         """
         signature = self._signature
-        inputs = self._container(rows)
         with harmless_warnings_ignored():
-            outputs, table = self._outputs(inputs) if signature.output else (None, None)
+            outputs, table = self._outputs(self._asked(rows)) if signature.output else (None, None)
+            inputs = self._container(rows) if signature.methods else None
             further = {
                 name: further_output(self._estimator, name, inputs, signature.quantiles) for name in signature.methods
             }
@@ -183,8 +187,8 @@ def _mappings(keys: Sequence[str], table: Any) -> list[dict[str, float]]:
     return [dict(zip(keys, row, strict=True)) for row in table.tolist()]
 
 
-def unpickle(data: bytes) -> Any:
-    """Load a model's bytes, whose digest the caller has checked: this runs code.
+def unpickle(data: bytes | Path) -> Any:
+    """Load a model's bytes, or its file, whose digest the caller has checked or vouches for: this runs code.
 
     InconsistentVersionWarning is raised where another scikit-learn wrote them: it must not quietly answer otherwise.
     """
@@ -193,7 +197,7 @@ def unpickle(data: bytes) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
-        return joblib.load(io.BytesIO(data))
+        return joblib.load(io.BytesIO(data) if isinstance(data, bytes) else data)
 
 
 def same_prediction(

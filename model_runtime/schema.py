@@ -6,44 +6,27 @@ document. Light: the function imports this module.
 
 import itertools
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any
 
 import msgspec
 
 from model_runtime.errors import InputError
-from model_runtime.manifest import UNREADABLE, Example, Feature, Label, Signature
+from model_runtime.feature_values import (
+    from_json,
+    from_text,
+    is_held,
+    is_in_nanoseconds,
+    is_looked_up,
+    left_out,
+    value_type,
+)
+from model_runtime.manifest import UNREADABLE, Example, Label, Signature
 
 Row = tuple[Any, ...]
 """The values of one instance in the order of the signature's features; None where a value is missing."""
 
-LARGEST = 3.4028234663852886e38
-"""The largest number that is read, that of 32 bits: trees and forests refuse more, and squares of it are finite."""
-_SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**63 - 1
-
-_TIME = (
-    r"^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
-    r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
-)
-_TYPES: dict[str, Any] = {
-    "number": Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)],
-    "integer": Annotated[int, msgspec.Meta(ge=_SMALLEST_INTEGER, le=_LARGEST_INTEGER)],
-    "string": str,
-    "boolean": bool,
-    # A pattern too, as not everybody who reads a schema looks at formats, and RFC 3339 has leap seconds and a year 0.
-    "datetime": Annotated[datetime, msgspec.Meta(tz=True, extra_json_schema={"pattern": _TIME})],
-}
-_NOUNS = {
-    "number": "a number",
-    "integer": "an integer",
-    "string": "a string",
-    "boolean": "true or false",
-    "datetime": "a time with its offset such as 2026-01-31T12:00:00Z (RFC 3339)",
-}
-_SHOWN_CATEGORIES = 20
 PROBLEMS = 20
 """Reading stops after so many wrong values: what is said of a request must not be larger than the request."""
 _QUERY_FEATURES = 50
@@ -64,7 +47,7 @@ class Inputs:
         self.instance = msgspec.defstruct(
             "Instance",
             [
-                (field, _type(feature), None) if feature.nullable else (field, _type(feature))
+                (field, value_type(feature), None) if feature.nullable else (field, value_type(feature))
                 for field, feature in fields.items()
             ],
             rename={field: feature.name for field, feature in fields.items()},
@@ -74,12 +57,13 @@ class Inputs:
             gc=False,  # plain values only: see Prediction
         )
         # An instance may also be a list of its values in the order of the features.
-        self.values: Any = tuple[tuple(map(_type, signature.features))]  # type: ignore[misc]  # a type made at run time
+        self.values: Any = tuple[tuple(map(value_type, signature.features))]  # type: ignore[misc]  # a type made at run time
         self.instances: Any = Annotated[list[self.instance | self.values], msgspec.Meta(min_length=1)]  # type: ignore[name-defined]  # as above
         self.batch = msgspec.defstruct(
             "Batch", [("instances", self.instances)], forbid_unknown_fields=True, frozen=True
         )
-        self._looks_up = any(map(_is_looked_up, signature.features))
+        self._times = [index for index, feature in enumerate(self._features) if is_in_nanoseconds(feature)]
+        self._looks_up = any(map(is_looked_up, signature.features))
         self._decode_instance = msgspec.json.Decoder(self.instance).decode
         self._decode_batch: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.batch).decode
         self._decode_instances: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.instances).decode
@@ -89,24 +73,32 @@ class Inputs:
 
         Returns the rows, and whether it was a batch. InputError lists the first wrong values.
         """
-        if not self._looks_up:
-            try:
-                return [msgspec.structs.astuple(self._decode_instance(body))], False
-            except UNREADABLE:
-                pass  # a batch, or something to be explained
-            try:
-                return _rows(self._decode_batch(body).instances), True
-            except UNREADABLE:
-                pass
-            try:
-                return _rows(self._decode_instances(body)), True
-            except UNREADABLE:
-                pass
+        found = None if self._looks_up else self._decoded(body)
+        if found is not None and (not self._times or self._holds(found[0])):
+            return found
         try:
             document = msgspec.json.decode(body)
         except UNREADABLE as error:
             raise InputError([{"pointer": "#", "detail": f"the body is not a JSON document: {error}"}]) from error
         return self.read_document(document)
+
+    def _decoded(self, body: bytes | str) -> tuple[list[Row], bool] | None:
+        """The rows as msgspec reads them; None where something has to be explained."""
+        try:
+            return [msgspec.structs.astuple(self._decode_instance(body))], False
+        except UNREADABLE:
+            pass  # a batch, or something to be explained
+        try:
+            return _rows(self._decode_batch(body).instances), True
+        except UNREADABLE:
+            pass
+        try:
+            return _rows(self._decode_instances(body)), True
+        except UNREADABLE:
+            return None
+
+    def _holds(self, rows: Iterable[Row]) -> bool:
+        return all(row[index] is None or is_held(row[index]) for row in rows for index in self._times)
 
     def read_document(self, document: Any) -> tuple[list[Row], bool]:
         """Read a parsed document in the same way (the event of a direct invocation)."""
@@ -158,11 +150,11 @@ class Inputs:
         for feature in self._features:
             values = parameters.get(feature.name, ())
             if len(values) == 1:
-                value, detail = _from_text(feature, values[0])
+                value, detail = from_text(feature, values[0])
             elif values:
                 value, detail = None, f"given {len(values)} times, once is needed"
             else:
-                value, detail = _left_out(feature)
+                value, detail = left_out(feature)
             row.append(value)
             if detail:
                 problems.append({"parameter": feature.name, "detail": detail})
@@ -179,9 +171,9 @@ class Inputs:
         row = []
         for feature in self._features:
             if feature.name in document:
-                value, detail = _from_json(feature, document[feature.name])
+                value, detail = from_json(feature, document[feature.name])
             else:
-                value, detail = _left_out(feature)
+                value, detail = left_out(feature)
             row.append(value)
             if detail:
                 problems.append({"pointer": _pointer(place, feature.name), "detail": detail})
@@ -196,7 +188,7 @@ class Inputs:
             return ()
         row: list[Any] = []
         for index, (feature, given) in enumerate(zip(self._features, values, strict=True)):
-            value, detail = _from_json(feature, given)
+            value, detail = from_json(feature, given)
             row.append(value)
             if detail:
                 problems.append({"pointer": f"{place}/{index}", "detail": detail})
@@ -284,41 +276,9 @@ def why_no_query_form(signature: Signature) -> str | None:
     return None
 
 
-def feature_schema(feature: Feature) -> dict[str, Any]:
-    """The JSON schema of one feature's value."""
-    return msgspec.json.schema(_type(feature))
-
-
 def label_names(labels: Sequence[Label]) -> list[str]:
     """Labels as the keys of a JSON object: true and false as JSON writes them."""
     return [str(label).lower() if isinstance(label, bool) else str(label) for label in labels]
-
-
-def _type(feature: Feature) -> Any:
-    """The type of a feature's values in requests.
-
-    The categories are the only values where the model takes no gaps. Where it does, any other value counts as missing,
-    as it does in the frame that the model is given.
-    """
-    kind = _TYPES[feature.type]
-    if feature.categories is not None and feature.type in {"string", "integer"} and not feature.nullable:
-        return Literal[tuple(feature.categories)]
-    if _is_looked_up(feature):
-        return Annotated[kind, msgspec.Meta(extra_json_schema={"enum": list(feature.categories or ())})]
-    if feature.categories is not None and feature.nullable:
-        kind = Annotated[
-            kind, msgspec.Meta(description=f"Any value but {_shown(feature.categories)} counts as missing.")
-        ]
-    return Optional[kind] if feature.nullable else kind  # noqa: UP045  # Annotated types have no |
-
-
-def _is_looked_up(feature: Feature) -> bool:
-    """Whether a value may be of the type and still none of the categories, of which msgspec takes no such type."""
-    return feature.categories is not None and not feature.nullable and feature.type in {"number", "boolean"}
-
-
-def _is_category(feature: Feature, value: Any) -> bool:
-    return feature.categories is None or feature.nullable or value in feature.categories
 
 
 def _rows(instances: Iterable[Any]) -> list[Row]:
@@ -331,66 +291,6 @@ def _unknown(place: str, names: Iterable[str]) -> list[dict[str, str]]:
 
 def _bounded(problems: Iterable[dict[str, str]]) -> list[dict[str, str]]:
     return list(itertools.islice(problems, PROBLEMS))
-
-
-def _left_out(feature: Feature) -> tuple[None, str | None]:
-    """A feature that is not given is a missing value, where the model takes those."""
-    return None, None if feature.nullable else "required, but missing"
-
-
-def _from_json(feature: Feature, value: Any) -> tuple[Any, str | None]:
-    if isinstance(value, float) and feature.type == "integer" and value.is_integer():
-        value = int(value)  # 30.0 and 3e1 are 30 in JSON
-    try:
-        converted = msgspec.convert(value, _type(feature))
-    except (msgspec.ValidationError, UnicodeError):  # half a surrogate pair is not a number either
-        return None, f"must be {_noun(feature)}{_too_large(feature, value)}"
-    if isinstance(converted, float) and not math.isfinite(converted):
-        return None, f"must be {_noun(feature)}, and finite"
-    if not _is_category(feature, converted):
-        return None, f"must be {_noun(feature)}"
-    return converted, None
-
-
-def _from_text(feature: Feature, text: str) -> tuple[Any, str | None]:
-    try:
-        value: Any = text if feature.type == "string" else msgspec.convert(text, _TYPES[feature.type], strict=False)
-    except msgspec.ValidationError:
-        more = _too_large(feature, text)
-        return None, f"must be {_NOUNS[feature.type]}{more or f', not {text[:40]!r}'}"
-    if not _is_category(feature, value):
-        return None, f"must be {_noun(feature)}, not {text[:40]!r}"
-    if isinstance(value, float) and not math.isfinite(value):
-        return None, f"must be {_NOUNS[feature.type]}, and finite"
-    return value, None
-
-
-def _too_large(feature: Feature, value: Any) -> str:
-    """What is wrong with a number of the right kind."""
-    if isinstance(value, bool) or feature.type not in {"number", "integer"}:
-        return ""
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf if value > 0 else -math.inf
-    except (TypeError, ValueError):
-        return ""
-    if not math.isfinite(number) and not isinstance(value, int):
-        return ", and finite"
-    if feature.type == "number":
-        return f" from {-LARGEST:.1e} to {LARGEST:.1e}" if abs(number) > LARGEST else ""
-    return " of 64 bits" if number.is_integer() and abs(number) >= _LARGEST_INTEGER else ""
-
-
-def _shown(categories: Sequence[Label]) -> str:
-    shown = ", ".join(json.dumps(value) for value in categories[:_SHOWN_CATEGORIES])
-    return f"{shown}{' and more' if len(categories) > _SHOWN_CATEGORIES else ''}"
-
-
-def _noun(feature: Feature) -> str:
-    if feature.categories is not None and not feature.nullable:
-        return f"one of {_shown(feature.categories)}"
-    return _NOUNS[feature.type] + (" or null" if feature.nullable else "")
 
 
 def _pointer(place: str, name: str) -> str:

@@ -5,15 +5,16 @@ while it downloads, and knows conditional writes. boto3 is asked for credentials
 in a function obstore finds them itself.
 """
 
+import io
 import os
-import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
@@ -22,7 +23,7 @@ from obstore.store import S3Store
 from model_runtime.aws import (
     aws_session,
     bucket_name,
-    configured_for_s3,
+    configured_service,
     environment_endpoint,
     read_certificates,
     store_options,
@@ -33,10 +34,15 @@ from model_runtime.errors import (
     CredentialsError,
     RegistryError,
     StorageError,
+    TakenError,
+    UploadError,
 )
+from model_runtime.interruption import interruptible, was_forked
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+    from model_runtime.uploads import Uploads
 
 __all__ = ["PROBES", "Storage", "Stored", "aws_session", "bucket_name"]
 
@@ -47,14 +53,19 @@ _CONTAINER = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 
 PROBES = "models/.probe/"
 """Where objects lie by which the service is tried; no model has this name."""
+_TRIED = f"{PROBES}conditional-writes"
+"""There once the service was tried."""
 
 _SILENCE = timedelta(seconds=10)
 """A request that gets no byte for so long has failed. Records are a few kilobytes; a model comes in many reads."""
 _CHUNK = 8 << 20
 _BULK = 1 << 20
-"""Uploads of more than this many bytes may take longer than that to be answered."""
+"""What has more bytes than this is uploaded piece by piece, and may take longer than that to be answered."""
 
-_T = TypeVar("_T")
+Content = bytes | Path
+"""What is stored: bytes, or a file, which is never held in memory as a whole."""
+Watcher = Callable[[str, int, int], None]
+"""Is told of a large object's key, how many bytes of it were transferred, and how many it has."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +84,17 @@ class Storage:
         store: "ObjectStore",
         location: str,
         *,
-        bulk: "ObjectStore | None" = None,
+        uploads: "Uploads | None" = None,
         endpoint: str | None = None,
     ) -> None:
         """Use any obstore store; `location` names it in messages.
 
-        `bulk` is used for large uploads. A service at an `endpoint` that is not Amazon's is tried before the first
+        `uploads` does the large ones. A service at an `endpoint` that is not Amazon's is tried before the first
         write: one that ignores conditions on writes is refused.
         """
+        self.watcher: Watcher = _unwatched
         self._store = store
-        self._bulk = bulk or store
+        self._uploads = uploads
         self._endpoint = endpoint
         self._untried = endpoint is not None
         self.location = location
@@ -98,11 +110,13 @@ class Storage:
         from botocore.exceptions import BotoCoreError, ClientError
         from obstore.auth.boto3 import Boto3CredentialProvider
 
+        from model_runtime.uploads import Uploads
+
         name = bucket_name(bucket)
         try:
             session = aws_session(profile, region)
             credentials = session.get_credentials()
-            endpoint, certificates = configured_for_s3(session)
+            service = configured_service(session)
         except (
             BotoCoreError,
             ClientError,
@@ -115,22 +129,23 @@ class Storage:
             )
         if session.region_name is None:
             raise CredentialsError(f"no AWS region to open s3://{name}: set AWS_REGION, or a region in the profile")
-        # A person's upload of a large model may be slow.
+        endpoint = service.endpoint_of(name)
         options = store_options(
             session.region_name, endpoint, timedelta(seconds=5), timedelta(minutes=15), timedelta(seconds=8)
         )
         options["credential_provider"] = Boto3CredentialProvider(session)
-        if certificates:
-            options["client_options"]["root_certificate"] = read_certificates(certificates)
-        client = options["client_options"]
+        options["virtual_hosted_style_request"] = service.is_virtual
+        options["client_options"]["read_timeout"] = _SILENCE
+        if service.certificates:
+            options["client_options"]["root_certificate"] = read_certificates(service.certificates)
         try:
-            store = S3Store(name, **{**options, "client_options": {**client, "read_timeout": _SILENCE}})
-            bulk = S3Store(name, **options)
+            store = S3Store(name, **options)
+            uploads = Uploads(session, name, service)
         except (BaseError, ValueError) as error:
             raise StorageError(
                 f"s3://{name} cannot be opened at {endpoint or 'Amazon S3'}: {str(error).partition(chr(10))[0]}"
             ) from error
-        return cls(store, f"s3://{name}", bulk=bulk, endpoint=endpoint)
+        return cls(store, f"s3://{name}", uploads=uploads, endpoint=endpoint)
 
     @classmethod
     def in_function(cls, bucket: str, *, seconds: float) -> "Storage":
@@ -165,7 +180,7 @@ class Storage:
 
         with self._errors(f"read {key}"):
             try:
-                return _interruptible(read)
+                return interruptible(read)
             except FileNotFoundError as error:
                 if _is_missing_bucket(error):
                     raise
@@ -175,31 +190,32 @@ class Storage:
         """An object's bytes piece by piece, so that memory does not grow with it; None where there is none."""
         with self._errors(f"read {key}"):
             try:
-                result = _interruptible(lambda: obstore.get(self._store, key))
+                result = interruptible(lambda: obstore.get(self._store, key))
             except FileNotFoundError as error:
                 if _is_missing_bucket(error):
                     raise
                 return None
-        return self._streamed(key, iter(result.stream(min_chunk_size=_CHUNK)))
+        return self._streamed(key, iter(result.stream(min_chunk_size=_CHUNK)), result.meta["size"])
 
-    def _streamed(self, key: str, stream: Iterator[Any]) -> Iterator[bytes]:
+    def _streamed(self, key: str, stream: Iterator[Any], size: int) -> Iterator[bytes]:
+        done = 0
         with self._errors(f"read {key}"):
-            while (chunk := _interruptible(lambda: next(stream, None))) is not None:
+            while (chunk := interruptible(lambda: next(stream, None))) is not None:
+                done += len(chunk)
+                self.watcher(key, done, size)
                 yield bytes(chunk)
 
-    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
+    def create(self, key: str, data: Content, *, token: str | None = None) -> None:
         """Write an object that must not exist yet; ConflictError where it does.
 
         `token`, unique to the caller, is kept with the object: a write whose answer was lost is known by it when it
         is tried again, and succeeds instead of being in conflict with itself.
         """
         self._try_service(key)
-        attributes = {_TOKEN: token} if token else None
-        store = self._bulk if len(data) > _BULK else self._store
         with self._errors(f"write {key}"):
             try:
-                _interruptible(lambda: obstore.put(store, key, data, mode="create", attributes=attributes))
-            except (BaseError, FileNotFoundError) as error:
+                interruptible(lambda: self._create(key, data, {_TOKEN: token} if token else {}))
+            except (BaseError, FileNotFoundError, UploadError) as error:
                 there = self._token(key) if token else None
                 if there is not None and there == token:
                     return
@@ -207,16 +223,26 @@ class Storage:
 
                 # Some services refuse a large object before they have read it: then the answer does not arrive.
                 refused_unheard = there is not None and is_unanswered(error)
-                if isinstance(error, AlreadyExistsError) or refused_unheard:
+                if isinstance(error, AlreadyExistsError | TakenError) or refused_unheard:
                     raise ConflictError(f"{self.location}/{key} exists already, nothing was written") from error
                 raise
+
+    def _create(self, key: str, data: Content, metadata: dict[str, str]) -> None:
+        size = data.stat().st_size if isinstance(data, Path) else len(data)
+        if self._uploads is None or size <= _BULK:
+            obstore.put(self._store, key, data, mode="create", attributes=metadata, use_multipart=False)
+            return
+        with data.open("rb") if isinstance(data, Path) else io.BytesIO(data) as file:
+            self._uploads.create(
+                key, file, size, metadata=metadata, there=_TRIED, sent=lambda done: self.watcher(key, done, size)
+            )
 
     def replace(self, key: str, data: bytes, etag: str | None) -> None:
         """Write over the object that has this ETag; ConflictError where it is another by now."""
         self._try_service(key)
         with self._errors(f"write {key}"):
             try:
-                _interruptible(lambda: obstore.put(self._store, key, data, mode={"e_tag": etag}))
+                interruptible(lambda: obstore.put(self._store, key, data, mode={"e_tag": etag}))
             except (PreconditionError, FileNotFoundError) as error:
                 if _is_missing_bucket(error):
                     raise
@@ -228,12 +254,12 @@ class Storage:
         """Write an object whatever there is; for what does not matter if two writers meet."""
         self._try_service(key)
         with self._errors(f"write {key}"):
-            _interruptible(lambda: obstore.put(self._store, key, data))
+            interruptible(lambda: obstore.put(self._store, key, data))
 
     def delete(self, key: str) -> None:
         """Delete an object; one that does not exist is deleted already."""
         with self._errors(f"delete {key}"), suppress(FileNotFoundError):
-            _interruptible(lambda: obstore.delete(self._store, key))
+            interruptible(lambda: obstore.delete(self._store, key))
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below a prefix, page by page."""
@@ -243,21 +269,21 @@ class Storage:
         """Every key below a prefix with the time of its last change, page by page."""
         with self._errors(f"list {prefix}"):
             pages = iter(obstore.list(self._store, prefix))
-            while (page := _interruptible(lambda: next(pages, None))) is not None:
+            while (page := interruptible(lambda: next(pages, None))) is not None:
                 for entry in page:
                     yield entry["path"], entry["last_modified"]
 
     def folders(self, prefix: str) -> list[str]:
         """The names directly below a prefix that have keys below them, sorted as text."""
         with self._errors(f"list {prefix}"):
-            result = _interruptible(lambda: obstore.list_with_delimiter(self._store, prefix))
+            result = interruptible(lambda: obstore.list_with_delimiter(self._store, prefix))
             return sorted(path.rstrip("/").rpartition("/")[2] for path in result["common_prefixes"])
 
     def now(self) -> datetime:
         """The time by the service's clock, from an object that is written and deleted."""
         key = f"{PROBES}{uuid.uuid4().hex}"
         with self._errors(f"write {key}"):
-            _interruptible(lambda: obstore.put(self._store, key, b"clock"))
+            interruptible(lambda: obstore.put(self._store, key, b"clock"))
         # From a listing: as exact as the times that it is compared with.
         times = [modified for listed, modified in self.entries(PROBES) if listed == key]
         self.delete(key)
@@ -282,12 +308,12 @@ class Storage:
         with self._errors(f"write {key}"):
             try:
                 with suppress(AlreadyExistsError):  # by the same write, whose answer was lost
-                    _interruptible(lambda: obstore.put(self._store, key, b"1", mode="create"))
+                    interruptible(lambda: obstore.put(self._store, key, b"1", mode="create"))
                 with suppress(AlreadyExistsError, PreconditionError):
-                    _interruptible(lambda: obstore.put(self._store, key, b"2", mode="create"))
+                    interruptible(lambda: obstore.put(self._store, key, b"2", mode="create"))
                     raise StorageError(f"{location}: the service ignores `If-None-Match: *` ({remedy})")
                 with suppress(PreconditionError, AlreadyExistsError):
-                    _interruptible(lambda: obstore.put(self._store, key, b"3", mode={"e_tag": '"0"'}))
+                    interruptible(lambda: obstore.put(self._store, key, b"3", mode={"e_tag": '"0"'}))
                     raise StorageError(f"{location}: the service ignores `If-Match` ({remedy})")
             finally:
                 with suppress(StorageError):  # what was found out counts
@@ -297,14 +323,13 @@ class Storage:
         """Before the first write: look whether the service was tried already, and try it otherwise."""
         if not self._untried:
             return
-        done = f"{PROBES}conditional-writes"
         try:
             with self._errors(f"write {key}"):
                 try:
-                    _interruptible(lambda: obstore.head(self._store, done))
+                    interruptible(lambda: obstore.head(self._store, _TRIED))
                 except FileNotFoundError:
                     self.require_conditional_writes()
-                    _interruptible(lambda: obstore.put(self._store, done, b"honoured\n"))
+                    interruptible(lambda: obstore.put(self._store, _TRIED, b"honoured\n"))
         except AccessDeniedError:
             pass  # credentials for some models only: whether the write itself is allowed shows there
         self._untried = False
@@ -312,13 +337,13 @@ class Storage:
     def _token(self, key: str) -> str | None:
         """The token of an object; empty where it has none, None where there is no object."""
         with suppress(BaseError, FileNotFoundError):
-            result = _interruptible(lambda: obstore.get(self._store, key, options={"head": True}))
+            result = interruptible(lambda: obstore.get(self._store, key, options={"head": True}))
             return str(result.attributes.get(_TOKEN, ""))
         return None
 
     @contextmanager
     def _errors(self, action: str) -> Iterator[None]:
-        if _forked:
+        if was_forked():
             raise StorageError(
                 f"{self.location}: cannot {action}: this process was forked from one that had used a registry already, "
                 "and the threads of its storage are gone: start it by `spawn` or `forkserver`, or fork before"
@@ -340,45 +365,11 @@ class Storage:
         return explained(error, self.location, action, endpoint=self._endpoint)
 
 
+def _unwatched(_key: str, _done: int, _size: int) -> None:
+    pass
+
+
 def _is_missing_bucket(error: Exception) -> bool:
     from model_runtime.storage_errors import is_missing_bucket  # as above
 
     return is_missing_bucket(error)
-
-
-_used = False
-_forked = False
-
-
-def _after_fork() -> None:
-    global _forked  # noqa: PLW0603  # a fact about the process
-    _forked = _used
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def _interruptible(call: Callable[[], _T]) -> _T:
-    """Run a request so that Ctrl-C ends the waiting: the main thread hears of signals only while it runs Python."""
-    global _used  # noqa: PLW0603  # a fact about the process
-    _used = True
-    if threading.current_thread() is not threading.main_thread():
-        return call()
-    done = threading.Event()
-    results: list[_T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(call())
-        except BaseException as error:  # noqa: BLE001  # raised again where it is waited for
-            errors.append(error)
-        finally:
-            done.set()
-
-    threading.Thread(target=run, name="storage request", daemon=True).start()
-    done.wait()
-    if errors:
-        raise errors[0]
-    return results[0]

@@ -25,7 +25,11 @@ _BY_CODE = {
     "NotImplemented": "this service cannot do what a registry needs, keep it in another",
 }
 _BY_CAUSE = (
-    (("connection refused",), "nothing listens there", "check the endpoint (AWS_ENDPOINT_URL, or the profile's)"),
+    (
+        ("connection refused", "could not connect"),
+        "nothing listens there",
+        "check the endpoint (AWS_ENDPOINT_URL, or the profile's)",
+    ),
     (
         ("dns error", "failed to lookup", "name or service not known"),
         "the host's name is not known",
@@ -42,12 +46,20 @@ _BY_CAUSE = (
         "write http:// in the endpoint if it is meant to be a plain one",
     ),
     (
-        ("timed out", "timedout", "kind: timeout"),
+        ("timed out", "timedout", "kind: timeout", "read timeout", "connect timeout"),
         "it did not answer in time",
         "try again, and check the network if that does not help",
     ),
     (
-        ("connectionreset", "connection reset", "brokenpipe", "broken pipe", "incompletemessage", "bodywriteaborted"),
+        (
+            "connectionreset",
+            "connection reset",
+            "connection was closed",
+            "brokenpipe",
+            "broken pipe",
+            "incompletemessage",
+            "bodywriteaborted",
+        ),
         "the connection was cut",
         "try again",
     ),

@@ -9,7 +9,7 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -147,17 +147,6 @@ class Field:
             msgspec.convert(value, self.type)
         except msgspec.ValidationError as error:
             raise SettingsError(self._refusal(value)) from error
-
-    def bad_values(self) -> Iterator[Any]:
-        """Values that are refused, as the configuration has them: just outside the bounds, none of the choices."""
-        yield from self.setting.bad
-        meta, form, choices = _find(self.type, Meta), _find(self.type, Form), _choices(self.type)
-        if meta and meta.ge is not None and meta.le is not None:
-            yield from (meta.ge - 1, meta.le + 1)
-        if choices:
-            yield max(choices) + 1 if isinstance(choices[0], int) else f"{choices[0]}-or-not"
-        if form:
-            yield from ([bad] if self.config_type == "array" else bad for bad in form.bad)
 
     def _refusal(self, value: Any) -> str:
         meta = _find(self.type, Meta)

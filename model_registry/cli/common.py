@@ -5,17 +5,19 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import msgspec
 import typer
-from rich.console import Console, RenderableType
-from rich.status import Status
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from model_registry.cli.work import Work, plain
+from model_registry.cli.work import working as show
 from model_registry.folder import folder_of, open_storage
 from model_registry.identity import caller_identity, local_identity
 from model_registry.records import Move, Tag
@@ -33,14 +35,8 @@ FOUND_SOMETHING = 3
 """Exit code of `verify` and `doctor` when they found something wrong."""
 
 
-class _Talk(Console):
-    """Speaks to people on stderr. What it is given is text, never rich's markup: names and reasons may look like it."""
-
-    def status(self, status: RenderableType, **options: Any) -> Status:
-        return super().status(plain(status) if isinstance(status, str) else status, **options)
-
-
-talk = _Talk(stderr=True, markup=False, highlight=False)
+talk = Console(stderr=True, markup=False, highlight=False)
+"""Speaks to people on stderr. What it is given is text, never rich's markup: names and reasons may look like it."""
 READ, MOVE, WRITE, KEEP = "Look", "Move tags", "Publish", "Housekeeping"
 """The groups of commands in the help."""
 
@@ -69,7 +65,11 @@ Profile = Annotated[str | None, typer.Option("--profile", help="AWS profile; def
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 By = Annotated[
     str | None,
-    typer.Option("--by", envvar="MODEL_REGISTRY_ACTOR", help="Who does this; default: the caller's identity from STS."),
+    typer.Option(
+        "--by",
+        envvar="MODEL_REGISTRY_ACTOR",
+        help="Who does this; default: the caller's identity from STS, else kept beside it.",
+    ),
 ]
 Reason = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the registry.")]
 NeededReason = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the registry. Needed.")]
@@ -101,15 +101,10 @@ def known_errors() -> Iterator[None]:
 
 
 @contextmanager
-def working(what: str) -> Iterator[Callable[[str], None]]:
+def working(what: str) -> Iterator[Work]:
     """Show what is being done; what is called with a line shows that next."""
-    with talk.status(what) as status:
-        yield lambda line: status.update(plain(line))
-
-
-def plain(text: str) -> Text:
-    """Stored text for the terminal: as it is, with control characters made visible."""
-    return Text("".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text))
+    with show(what, talk) as work:
+        yield work
 
 
 def open_registry(
@@ -119,11 +114,13 @@ def open_registry(
     *,
     signing_key: Path | None = None,
     on_move: Callable[[Move], None] | None = None,
+    work: Work | None = None,
 ) -> Registry:
     """The registry in a bucket, written to as `by`, else as whom STS knows.
 
     MODEL_REGISTRY_TRUSTED_KEYS (public keys, separated by commas) has manifests refused that none of them signed;
     MODEL_REGISTRY_EVENT_BUS names the EventBridge bus that is told of moves; `on_move` hears of each of them before.
+    `work` shows what is transferred.
     """
     keys, bus = os.environ.get("MODEL_REGISTRY_TRUSTED_KEYS"), os.environ.get("MODEL_REGISTRY_EVENT_BUS")
     event_bridge = _event_bridge(bus, bucket, profile) if bus else None
@@ -134,9 +131,14 @@ def open_registry(
         if event_bridge:
             event_bridge(tag, move)
 
+    storage = open_storage(bucket, profile=profile)
+    if work:
+        storage.watcher = work.transferred
+    identity = local_identity if folder_of(bucket) else partial(caller_identity, profile)
     return Registry(
-        open_storage(bucket, profile=profile),
-        actor=by or (local_identity if folder_of(bucket) else lambda: caller_identity(profile)),
+        storage,
+        actor=by or identity,
+        caller=identity,
         signer=_signer(signing_key) if signing_key else None,
         trusted_keys=[keys] if keys else [],
         notifier=notify,

@@ -116,14 +116,14 @@ def verify(
     The model's environment is rebuilt by uv in a temporary folder, and the model is loaded there.
     """
     with known_errors():
-        registry = open_registry(bucket, profile)
-        release = registry.resolve(address)
-        faults = audit(bucket, address, profile=profile) if "@" in address and not folder_of(bucket) else []
         verified = None
         with working(f"verifying {address}") as progress:
+            registry = open_registry(bucket, profile, work=progress)
+            release = registry.resolve(address)
+            faults = audit(bucket, address, profile=profile) if "@" in address and not folder_of(bucket) else []
             try:
                 if quick:
-                    registry.read_model(release)
+                    registry.check_model(release)
                 else:
                     verified = verify_version(registry, release.manifest.reference, progress=progress)
             except (IntegrityError, VerificationError) as error:
@@ -146,7 +146,7 @@ def doctor(
 ) -> None:
     """Look through the whole registry for what is wrong; exit code 3 where something is. Changes nothing."""
     with known_errors():
-        with talk.status("reading the registry"):
+        with working("reading the registry"):
             found = list(findings(open_storage(bucket, profile=profile), check_bytes=not quick))
         if as_json:
             print_json(found)
@@ -169,8 +169,9 @@ def copy_(
 ) -> None:
     """Copy a version to another bucket or account: same number, same bytes, same digests."""
     with known_errors():
-        with talk.status(f"copying {address}"):
-            release = open_registry(bucket, profile).copy(address, open_registry(to, to_profile or profile))
+        with working(f"copying {address}") as work:
+            there = open_registry(to, to_profile or profile, work=work)
+            release = open_registry(bucket, profile, work=work).copy(address, there)
         if as_json:
             print_json({"version": release.manifest.reference, "manifest_sha256": release.manifest_sha256})
         else:

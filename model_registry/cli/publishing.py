@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
-from rich.markup import escape
-from rich.status import Status
 
 from model_registry.cli.common import (
     WRITE,
@@ -22,7 +20,9 @@ from model_registry.cli.common import (
     proof_kind,
     release_data,
     talk,
+    working,
 )
+from model_registry.cli.work import Work
 from model_registry.registry import NOTE, PROOF_VARIABLE
 from model_runtime.errors import PublishError
 from model_runtime.manifest import FeatureType, Manifest
@@ -115,11 +115,11 @@ def publish(
     with known_errors():
         metrics, notes = dict(_metric(text) for text in metric or ()), list[str]()
         labels, packages = _labels(label or ()), _packages(package or ())
-        with talk.status(f"loading {model or from_mlflow}"):
-            found, data = _loaded(model, from_mlflow)
-        estimator = found.estimator
-        registry = open_registry(bucket, profile, by, signing_key=signing_key)
-        with talk.status(f"publishing to {bucket}") as status:
+        with working(f"loading {model or from_mlflow}") as work:
+            found = _loaded(model, from_mlflow)
+            estimator = found.estimator
+            registry = open_registry(bucket, profile, by, signing_key=signing_key, work=work)
+            work(f"publishing to {bucket}")
             release = registry.publish(
                 estimator,
                 name=name,
@@ -128,7 +128,7 @@ def publish(
                 metrics={**found.metrics, **metrics},
                 labels=labels,
                 description=description,
-                model_bytes=data,
+                model_file=model,
                 lock=lock,
                 formats=["joblib", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
                 X_train=read_rows(train, estimator) if train else None,
@@ -141,7 +141,7 @@ def publish(
                 pins=found.pins,
                 mlflow_run=found.run,
                 without=without or (),
-                progress=lambda line: _show(line, status, notes),
+                progress=lambda line: _show(line, work, notes),
             )
         if as_json:
             print_json(release_data(release))
@@ -169,16 +169,15 @@ def keygen(
             print(public_key)
 
 
-def _loaded(model: Path | None, from_mlflow: str | None) -> "tuple[MlflowModel, bytes | None]":
-    """The model with what was logged of it, and the bytes of its file where they are stored as they are."""
+def _loaded(model: Path | None, from_mlflow: str | None) -> "MlflowModel":
+    """The model with what was logged of it."""
     from model_registry.publish.estimator import load_file
     from model_registry.publish.from_mlflow import MlflowModel, read_mlflow
 
     if model is not None and from_mlflow is None:
-        estimator, data = load_file(model)
-        return MlflowModel(estimator), data
+        return MlflowModel(load_file(model))
     if model is None and from_mlflow is not None:
-        return read_mlflow(from_mlflow), None
+        return read_mlflow(from_mlflow)
     raise PublishError("a version is made of one model: give a joblib file, or --from-mlflow, and not both")
 
 
@@ -188,12 +187,12 @@ def _logged_example(found: "MlflowModel", from_mlflow: str | None) -> Any:
     return found.X_example
 
 
-def _show(line: str, status: Status, notes: list[str]) -> None:
+def _show(line: str, work: Work, notes: list[str]) -> None:
     """Show what is being done, and keep what was found."""
     if line.startswith(NOTE):
         notes.append(line)
     else:
-        status.update(escape(line))
+        work(line)
 
 
 def _print_found(manifest: Manifest, notes: Sequence[str]) -> None:

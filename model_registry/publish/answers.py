@@ -54,7 +54,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class OwnAnswers:
-    """The estimator's answers to its owner, named as they will be served, and how exactly they must be met."""
+    """The estimator's answers to its owner, named as they will be served, and how closely they must be met."""
 
     predictions: list[Prediction]
     tolerance: Tolerance

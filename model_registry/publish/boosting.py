@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from model_runtime.errors import PublishError
-from model_runtime.schema import LARGEST
+from model_runtime.feature_values import LARGEST
 
 TREES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 """ONNX's operators that walk trees."""

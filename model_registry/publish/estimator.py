@@ -65,7 +65,7 @@ def describe(
     nullable: Collection[str] | bool = (),
     types: Mapping[str, FeatureType] | None = None,
     lock: Path | None = None,
-    model_bytes: bytes | None = None,
+    model_file: Path | bytes | None = None,
     code: Sequence[Path] | bool = True,
 ) -> Description:
     """Describe a fitted estimator with the help of example inputs.
@@ -81,7 +81,7 @@ def describe(
         nullable: names of the features that may be missing, or True for all.
         types: the types of some features, where they are not those found.
         lock: a file that pins the packages, instead of what is installed.
-        model_bytes: the joblib file of this estimator, where there is one already.
+        model_file: the joblib file of this estimator, or its bytes, where there is one already.
         code: paths of own code that is taken whole; True for what is found, False for none.
 
     Raises:
@@ -94,7 +94,7 @@ def describe(
     if X_train is not None:
         tables.append(_same_columns(tables[0], read_table(estimator, _sample(X_train), feature_names, what="X_train")))
     check_types(tables[0])
-    stored = pickled(estimator, model_bytes)
+    stored = pickled(estimator, model_file)
     own_code = own_code_of(stored.modules, code)
     _check_found(stored, own_code)
     served = outputs_of(estimator, tables[0], class_names=class_names, outputs=outputs)
@@ -206,18 +206,19 @@ def check_estimator(estimator: Any) -> None:
         raise PublishError(f"this {kind} is not fitted: call fit before publishing it") from error
 
 
-def load_file(path: Path) -> tuple[Any, bytes]:
-    """Load a joblib file of the caller's own, and return the estimator with the file's bytes.
+def load_file(path: Path) -> Any:
+    """Load the estimator of a joblib file of the caller's own.
 
     Unpickling runs code: only for files whose origin the caller vouches for. Raises PublishError where the file
     is not a joblib file, or was written by another version of scikit-learn than the one installed.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb"):
+            pass
     except OSError as error:
         raise PublishError(f"cannot read {path}: {error.strerror}") from error
     try:
-        return unpickle(data), data
+        return unpickle(path)
     except InconsistentVersionWarning as error:
         raise PublishError(
             f"{path} was written with scikit-learn {error.original_sklearn_version}, installed is "

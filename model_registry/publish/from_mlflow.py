@@ -3,9 +3,11 @@
 What loads it here is what loads it in MLflow, a pickle for the most part: reading runs what the folder holds.
 """
 
+import atexit
 import importlib
 import json
 import math
+import shutil
 import sys
 import tempfile
 import warnings
@@ -73,8 +75,8 @@ def read_mlflow(source: str) -> MlflowModel:
             f"{source} is read by MLflow, which is not installed: install it, or give a folder that "
             f"`mlflow artifacts download -u {source} -d FOLDER` has written"
         ) from error
-    # Own code is read from there until the process ends.
     folder = tempfile.mkdtemp(prefix="from-mlflow-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # own code is read from there until then
     try:
         return _read(Path(mlflow.artifacts.download_artifacts(source, dst_path=folder)), mlflow)
     except mlflow.exceptions.MlflowException as error:
@@ -218,7 +220,7 @@ def _imported(folder: Path, package: str) -> Any:
 
 def _unpickled(path: Path, flavor: Mapping[str, Any]) -> Any:
     if flavor.get("serialization_format") != "skops":
-        return load_file(path)[0]
+        return load_file(path)
     trusted = [str(name) for name in flavor.get("skops_trusted_types") or ()]
     try:
         return skops.load(path.read_bytes(), trusted, what=str(path))

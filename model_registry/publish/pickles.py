@@ -5,8 +5,11 @@ What is defined in `__main__` or a notebook, lambdas and closures are on no path
 
 import io
 import pickle
+import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -20,33 +23,34 @@ _SUBIMPORT = ("cloudpickle.cloudpickle", "subimport")
 
 @dataclass(frozen=True)
 class Pickled:
-    """A model's bytes, the modules that loading them imports, and whether anything in them was written by value."""
+    """How a model's file is written, the modules that loading it imports, and whether anything in it is by value."""
 
-    data: bytes
+    write: Callable[[Path], object]
     modules: frozenset[str]
     by_value: bool = False
 
 
-def pickled(estimator: Any, data: bytes | None = None) -> Pickled:
-    """Write an estimator as joblib does in a file, or by cloudpickle where that cannot be loaded elsewhere.
+def pickled(estimator: Any, file: Path | bytes | None = None) -> Pickled:
+    """An estimator as joblib writes it, or cloudpickle where what joblib writes cannot be loaded elsewhere.
 
-    `data` is the file of this estimator where there is one already. PublishError where it cannot be pickled, or not
-    loaded again.
+    `file` is the joblib file of this estimator, or its bytes, where there is one already. PublishError where it cannot
+    be pickled, or not loaded again.
     """
     try:
-        modules = _modules(pickle.dumps(estimator))
+        modules = _modules(estimator, pickle.dumps)
     except Exception as error:  # pickling can raise anything
-        if data is not None:
+        if file is not None:
             raise _refused(estimator, error) from error
         modules = frozenset({"__main__"})
-    if data is not None or "__main__" not in modules:
-        compressed = {"lz4"} if (data or b"").startswith(_LZ4) else set()
-        return Pickled(_joblib(estimator) if data is None else data, modules | compressed)
+    if file is not None:
+        return Pickled(lambda path: _copy(file, path), modules | ({"lz4"} if _begins(file, _LZ4) else set()))
+    if "__main__" not in modules:
+        return Pickled(lambda path: joblib.dump(estimator, path), modules)
     try:
-        by_value = cloudpickle.dumps(estimator)
-        return Pickled(by_value, _modules(by_value) - {"__main__"}, by_value=True)
+        modules = _modules(estimator, cloudpickle.dumps) - {"__main__"}
     except Exception as error:
         raise _refused(estimator, error) from error
+    return Pickled(lambda path: _dump_by_value(estimator, path), modules, by_value=True)
 
 
 def _refused(estimator: Any, error: Exception) -> PublishError:
@@ -56,23 +60,47 @@ def _refused(estimator: Any, error: Exception) -> PublishError:
     )
 
 
-def _joblib(estimator: Any) -> bytes:
-    buffer = io.BytesIO()
-    joblib.dump(estimator, buffer)
-    return buffer.getvalue()
+def _begins(file: Path | bytes, mark: bytes) -> bool:
+    if isinstance(file, bytes):
+        return file.startswith(mark)
+    with file.open("rb") as opened:
+        return opened.read(len(mark)) == mark
 
 
-def _modules(data: bytes) -> frozenset[str]:
-    recorder = _Recorder(data)
-    recorder.load()
+def _copy(file: Path | bytes, path: Path) -> None:
+    if isinstance(file, bytes):
+        path.write_bytes(file)
+    else:
+        shutil.copyfile(file, path)
+
+
+def _dump_by_value(estimator: Any, path: Path) -> None:
+    with path.open("wb") as file:
+        cloudpickle.dump(estimator, file)
+
+
+def _modules(estimator: Any, dumps: Callable[..., bytes]) -> frozenset[str]:
+    """The modules that unpickling an estimator imports, found by doing it.
+
+    Its arrays are not copied for that, but shown to what is unpickled, which may not write to them. What would do so
+    is pickled as a whole.
+    """
+    arrays: list[pickle.PickleBuffer] = []
+    data = dumps(estimator, protocol=5, buffer_callback=arrays.append)
+    recorder = _Recorder(data, [memoryview(array).toreadonly() for array in arrays])
+    try:
+        recorder.load()
+    except Exception:  # noqa: BLE001  # whatever it is, it is raised again where the arrays are not its reason
+        recorder = _Recorder(dumps(estimator), [])
+        recorder.load()
     return frozenset(recorder.modules)
 
 
 class _Recorder(pickle.Unpickler):
     """Unpickles, and notes which modules that took."""
 
-    def __init__(self, data: bytes) -> None:
-        super().__init__(io.BytesIO(data))
+    def __init__(self, data: bytes, arrays: list[memoryview]) -> None:
+        super().__init__(io.BytesIO(data), buffers=arrays)
         self.modules: set[str] = set()
 
     def find_class(self, module: str, name: str) -> Any:

@@ -35,6 +35,7 @@ from model_runtime.manifest import (
     encode,
     version_key,
 )
+from model_runtime.storage import Content
 
 Progress = Callable[[str], None]
 
@@ -58,7 +59,7 @@ class Case:
     """
 
     manifest: Manifest
-    files: Mapping[str, bytes]
+    files: Mapping[str, Content]
     rows: Sequence[Mapping[str, Any]]
     own: Sequence[OwnAnswers]
     code: Mapping[str, Path] = field(default_factory=dict)
@@ -147,7 +148,10 @@ def _write(case: Case, folder: Path) -> None:
     for file, data in {**case.files, MANIFEST_FILE: manifest}.items():
         path = bucket / version_key(case.manifest.name, case.manifest.version, file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        if isinstance(data, bytes):
+            path.write_bytes(data)
+        else:
+            shutil.copyfile(data, path)
     variables = {
         "MODEL_BUCKET": _BUCKET,
         "MODEL_NAME": case.manifest.name,

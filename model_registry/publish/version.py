@@ -1,11 +1,12 @@
 """Everything of a version before it has a number: described, made into its files, proven."""
 
+import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
@@ -38,6 +39,9 @@ from model_runtime.manifest import (
 )
 from model_runtime.schema import Row
 
+if TYPE_CHECKING:
+    from model_runtime.storage import Content
+
 Progress = Callable[[str], None]
 
 
@@ -45,11 +49,11 @@ Progress = Callable[[str], None]
 class Prepared:
     """A proven version: its manifest but for number, time and author, and its files by name.
 
-    `notes` say, for people, how the signature was found.
+    `model` is the file of the format joblib. `notes` say, for people, how the signature was found.
     """
 
     draft: Manifest
-    data: bytes
+    model: Path
     further: Mapping[str, bytes]
     notes: tuple[str, ...]
 
@@ -69,7 +73,7 @@ class Given:
     metrics: Mapping[str, float] | None = None
     labels: Mapping[str, str] | None = None
     description: str = ""
-    model_bytes: bytes | None = None
+    model_file: Path | bytes | None = None
     lock: Path | None = None
     formats: Sequence[str] = ("joblib",)
     proof: str = "full"
@@ -85,8 +89,8 @@ class Given:
         return checked_changes(self.packages, self.without, self.pins)
 
 
-def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: None) -> Prepared:
-    """Describe a fitted estimator, make its files and prove that they answer as it does.
+def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = lambda _line: None) -> Prepared:
+    """Describe a fitted estimator, make its files, the model's in a folder, and prove that they answer as it does.
 
     Raises:
         PublishError: it cannot be published, or (ProofError) what would be served gives other answers.
@@ -110,16 +114,18 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
         nullable=given.nullable,
         types=given.types,
         lock=given.lock,
-        model_bytes=given.model_bytes,
+        model_file=given.model_file,
         code=given.code,
     )
     given, described = _with_changes(given, described, kind)
     forms = further_forms(
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
-    made = _made(_draft(given, described, forms), described.code)
+    model = folder / MODEL_FILE
+    described.stored.write(model)
+    made = _made(_draft(given, described, model, forms), described.code)
     if kind != "none":
-        made = _proven(made, described, kind, given, progress)
+        made = _proven(made, described, model, kind, given, progress=progress)
         for form in forms:
             _prove_form(form, made, described, progress)
     draft, notes = _sized(made, kind, progress)
@@ -127,7 +133,7 @@ def prepare(estimator: Any, given: Given, *, progress: Progress = lambda _line: 
     further |= {path.name: path.read_bytes() for path in made.wheels}
     if made.code.files:
         further[CODE_FILE] = made.code.zipped()
-    return Prepared(draft, described.stored.data, further, (*described.notes, *_notes_of_wheels(draft), *notes))
+    return Prepared(draft, model, further, (*described.notes, *_notes_of_wheels(draft), *notes))
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ class _Made:
     wheels: tuple[Path, ...]
 
     def case(
-        self, files: Mapping[str, bytes], described: Description, own: Sequence[OwnAnswers], name: FormatName
+        self, files: "Mapping[str, Content]", described: Description, own: Sequence[OwnAnswers], name: FormatName
     ) -> Case:
         """What is proven of a format."""
         rows = [json_row(self.draft.signature, row) for table in described.rows for row in table]
@@ -212,8 +218,7 @@ def _rows(estimator: Any, given: Given, described: Description) -> list[Row]:
     ]
 
 
-def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manifest:
-    data = described.stored.data
+def _draft(given: Given, described: Description, model: Path, forms: Sequence[Form]) -> Manifest:
     return Manifest(
         name=given.name,
         version=1,  # until the registry gives it its own
@@ -222,7 +227,7 @@ def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manif
         description=given.description,
         estimator=described.estimator,
         parameters=described.parameters,
-        artifact=_artifact(MODEL_FILE, data),
+        artifact=Artifact(file=MODEL_FILE, sha256=_digest_of(model), size=model.stat().st_size),
         environment=described.environment,
         signature=described.signature,
         metrics=dict(given.metrics or {}),
@@ -233,6 +238,11 @@ def _draft(given: Given, described: Description, forms: Sequence[Form]) -> Manif
         proof=Proof(kind="none"),
         code=_own_code(described.code, by_value=described.stored.by_value),
     )
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _artifact(file: str, data: bytes) -> Artifact:
@@ -246,11 +256,15 @@ def _own_code(code: Code, *, by_value: bool) -> OwnCode | None:
     return OwnCode(artifact=artifact, modules=code.modules, by_value=by_value)
 
 
-def _proven(made: _Made, described: Description, kind: ProofKind, given: Given, progress: Progress) -> _Made:
+def _proven(
+    made: _Made, described: Description, model: Path, kind: ProofKind, given: Given, *, progress: Progress
+) -> _Made:
     """The version with its proof, and with the packages and own code that no pickle names and predicting took."""
     sources_only: frozenset[str] = frozenset()
     while True:
-        files = {MODEL_FILE: described.stored.data, **({CODE_FILE: made.code.zipped()} if made.code.files else {})}
+        files: dict[str, Content] = {MODEL_FILE: model}
+        if made.code.files:
+            files[CODE_FILE] = made.code.zipped()
         try:
             found = prove(made.case(files, described, described.own, "joblib"), kind, progress=progress)
         except EnvironmentBuildError:

@@ -16,9 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from handler.app import App
+from model_runtime.feature_values import LARGEST
 from model_runtime.manifest import Example, Feature, Prediction, Signature
 from model_runtime.prediction import Predictor
-from model_runtime.schema import LARGEST, Inputs
+from model_runtime.schema import Inputs
 from model_runtime.start import ServedModel
 from tests.handler.conftest import gateway, model, strict
 

@@ -1,6 +1,6 @@
 """What is missing in an account is said before anything is declared."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
@@ -19,7 +19,6 @@ from tests.infra.examples import settings
 from tests.infra.recording import Recording
 
 ROLE = "arn:aws:iam::123456789012:role/of-another-team"
-Answers = Mapping[tuple[str, str], Callable[[Any], dict[str, Any]]]
 OURS = {"registryBucket": "models-of-ours"}
 
 

@@ -44,7 +44,7 @@ class Drilled(LogisticRegression):
 """
 X = np.array([[float(n), float(n % 3)] for n in range(10)])
 Y = np.repeat(["high", "low"], 5)
-GOLDEN, CALLED = {"x0": 1.0, "x1": 1.0}, {"x0": 8.0, "x1": 2.0}
+CALLED = {"x0": 8.0, "x1": 2.0}
 FAULTS = {2: "broken", 3: "slow", 4: "wrong", 5: "lost"}
 
 

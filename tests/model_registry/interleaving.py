@@ -14,7 +14,7 @@ from typing import Any
 from obstore.store import MemoryStore
 
 from model_runtime.errors import StorageError
-from model_runtime.storage import Storage, Stored
+from model_runtime.storage import Content, Storage, Stored
 
 STEP_SECONDS = 60
 """How long a step may take before the test fails; none comes near it."""
@@ -101,7 +101,7 @@ class Stepped(Storage):
         self._before("read", key)
         return super().read(key)
 
-    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
+    def create(self, key: str, data: Content, *, token: str | None = None) -> None:
         self._before("create", key)
         super().create(key, data, token=token)
 

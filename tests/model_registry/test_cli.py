@@ -182,12 +182,17 @@ def test_without_by_the_caller_s_identity_is_recorded() -> None:
     assert data("show", "iris/1")["created_by"].startswith("arn:aws:")
 
 
-SUMMARY = {"name": "iris", "versions": [1], "tags": {"dev": 1}, "deprecated": [], "broken": {}}
+HEADING = {"name": "iris", "tags": {"dev": 1}, "broken": {}}
 
 
 @pytest.mark.usefixtures("published")
 def test_list_shows_models_versions_and_tags() -> None:
-    assert data("list") == data("list", "iris") == [SUMMARY]
+    assert data("list") == [{**HEADING, "latest": 1}]
+    page = data("list", "iris")
+    (version,) = page.pop("versions")
+    assert page == HEADING
+    assert (version["version"], version["tags"], version["deprecated"]) == (1, ["dev"], False)
+    assert data("list", "iris", "--before", "1")["versions"] == []
     assert {"iris", "1", "dev -> 1"} <= {cell.strip() for cell in run("list").stdout.replace("┃", "│").split("│")}
 
 
@@ -368,7 +373,7 @@ def test_without_rights_every_command_says_so(
 
 def test_every_command_argument_and_option_has_help() -> None:
     group: Any = typer.main.get_command(app)
-    assert set(group.commands) == {arguments[0] for arguments in EVERY} | {"keygen"}, "keygen needs no bucket"
+    assert set(group.commands) == {arguments[0] for arguments in EVERY} | {"keygen", "policies"}, "which ask no bucket"
     assert group.help
     for command in group.commands.values():
         assert command.help, command.name

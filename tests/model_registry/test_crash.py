@@ -17,7 +17,7 @@ from model_registry.records import DELETED_FILE
 from model_registry.reference import TagRef, VersionRef
 from model_runtime.errors import ConflictError, NotFoundError
 from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, MODEL_FILE, SKOPS_FILE, FormatName, version_key
-from model_runtime.storage import PROBES, Stored
+from model_runtime.storage import PROBES, Content, Stored
 from tests.conftest import ACTOR, new_bucket
 from tests.model_registry.processes import add, finish, start
 
@@ -40,7 +40,7 @@ class Killed(Storage):
         stored: Stored | None = self._counted(lambda: super(Killed, self).read(key))
         return stored
 
-    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
+    def create(self, key: str, data: Content, *, token: str | None = None) -> None:
         self._counted(lambda: super(Killed, self).create(key, data, token=token))
 
     def replace(self, key: str, data: bytes, etag: str | None) -> None:

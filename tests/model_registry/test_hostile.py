@@ -45,6 +45,7 @@ from model_runtime.errors import (
     StorageError,
 )
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, Artifact, decode_manifest, encode, version_key
+from model_runtime.storage import Content
 from tests.model_registry.processes import add, manifest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -300,7 +301,7 @@ class Remembers(Storage):
         super().__init__(MemoryStore(), "memory")
         self.deleted: set[str] = set()
 
-    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
+    def create(self, key: str, data: Content, *, token: str | None = None) -> None:
         if key in self.deleted:
             raise ConflictError(f"memory/{key} exists already, nothing was written")
         super().create(key, data, token=token)

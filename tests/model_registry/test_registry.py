@@ -29,7 +29,7 @@ from model_runtime.errors import (
     RecordError,
 )
 from model_runtime.manifest import MANIFEST_FILE, digest, encode, version_key, versions_prefix
-from model_runtime.storage import Stored
+from model_runtime.storage import Content, Stored
 from tests.conftest import ACTOR
 
 X = np.arange(12.0).reshape(6, 2)
@@ -98,7 +98,7 @@ class FailsAt(Storage):
 
     key = ""
 
-    def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
+    def create(self, key: str, data: Content, *, token: str | None = None) -> None:
         if key == self.key:
             raise ConnectionResetError
         super().create(key, data, token=token)

@@ -25,6 +25,7 @@ from model_runtime.errors import (
     VerificationError,
 )
 from model_runtime.manifest import Feature, Signature, encode, version_key
+from model_runtime.storage import Content
 from tests.conftest import ACTOR
 
 X = np.arange(12.0).reshape(6, 2)
@@ -263,7 +264,7 @@ def test_of_two_who_set_rules_at_once_one_is_told_that_it_did_not(three: Registr
 
 def test_a_write_of_rules_whose_answer_was_lost_is_known_to_have_happened(three: Registry, bucket: str) -> None:
     class Lossy(Storage):
-        def create(self, key: str, data: bytes, *, token: str | None = None) -> None:
+        def create(self, key: str, data: Content, *, token: str | None = None) -> None:
             super().create(key, data, token=token)
             raise ConflictError("the client tried again by itself, and met its own object")
 

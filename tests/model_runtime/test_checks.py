@@ -74,7 +74,14 @@ def outcome(check: Callable[..., Any], inputs: Any, **parameters: Any) -> Any:
     except (TypeError, ValueError) as error:
         return str(error)
     array = found.toarray() if hasattr(found, "toarray") else found
-    return (array.dtype, array.shape, array.tobytes(), array.flags.c_contiguous, array is inputs)
+    return (
+        array.dtype,
+        array.shape,
+        array.tobytes(),
+        array.flags.c_contiguous,
+        array.flags.f_contiguous,
+        array is inputs,
+    )
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered")

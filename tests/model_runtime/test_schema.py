@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from model_runtime.answer_schema import answer_schema
 from model_runtime.errors import InputError
+from model_runtime.feature_values import LARGEST, feature_schema
 from model_runtime.manifest import Feature, FeatureType, Signature
 from model_runtime.schema import (
-    LARGEST,
     PROBLEMS,
     Inputs,
     body_schemas,
-    feature_schema,
     has_query_form,
     label_names,
     request_schema,
@@ -42,7 +41,8 @@ def features(draw: st.DrawFn) -> Feature:
     is_categorical = kind in CATEGORIES and draw(st.booleans())
     chosen = draw(st.lists(CATEGORIES[kind], min_size=1, max_size=3, unique=True)) if is_categorical else None
     categories = None if chosen is None else tuple(chosen)
-    return Feature(name=name, type=kind, nullable=draw(st.booleans()), categories=categories)
+    dtype = draw(st.sampled_from([None, "datetime64[us]", "datetime64[ns, UTC]"])) if kind == "datetime" else None
+    return Feature(name=name, type=kind, nullable=draw(st.booleans()), categories=categories, dtype=dtype)
 
 
 signatures = st.lists(
@@ -61,7 +61,7 @@ documents = st.recursive(
 zones = st.sampled_from(["Z", "z", "+01:00", "-23:59", "+00:00", "", "+24:00", "01:00", " Z"])
 times = st.builds(
     lambda at, between, fraction, zone: at.strftime(f"%Y-%m-%d{between}%H:%M:%S").rjust(19, "0") + fraction + zone,
-    st.datetimes(),
+    st.datetimes() | st.datetimes(datetime(1677, 12, 30), datetime(1678, 1, 3)) | st.datetimes(datetime(2261, 12, 30)),  # noqa: DTZ001  # the text has the zone
     st.sampled_from("TTTt_"),  # the function also reads a blank there, which is more than is promised
     st.sampled_from(["", ".5", ".123456789", "."]),
     zones,
@@ -264,6 +264,38 @@ def test_a_time_without_its_offset_fits_no_schema_even_if_formats_are_not_looked
     for text, fits in (("2026-01-31T12:00:00Z", True), ("2026-01-31T12:00:00", False), ("tomorrow", False)):
         assert jsonschema.Draft4Validator(request_schema(TIME)).is_valid({"at": text}) == fits
         assert jsonschema.Draft202012Validator(feature_schema(TIME.features[0])).is_valid(text) == fits
+
+
+@pytest.mark.parametrize(
+    ("dtype", "year", "fits"),
+    [
+        (None, "1677", False),
+        (None, "1678", True),
+        (None, "2261", True),
+        (None, "2262", False),
+        ("datetime64[ns, Europe/Berlin]", "0001", False),
+        ("datetime64[s]", "0001", True),
+        ("datetime64[us]", "9999", True),
+    ],
+)
+def test_a_time_that_the_column_cannot_hold_is_refused_by_function_and_schema(
+    dtype: str | None, year: str, *, fits: bool
+) -> None:
+    signature = Signature(features=(Feature(name="at", type="datetime", dtype=dtype),))
+    text = f"{year}-06-01T00:00:00Z"
+    assert jsonschema.Draft4Validator(request_schema(signature)).is_valid({"at": text}) == fits
+    readings: list[Any] = [
+        lambda: Inputs(signature).read_body(json.dumps({"at": text})),
+        lambda: Inputs(signature).read_body(json.dumps([[text]])),
+        lambda: Inputs(signature).read_document({"at": text}),
+        lambda: Inputs(signature).read_query({"at": [text]}),
+    ]
+    for read in readings:
+        if fits:
+            assert read()
+        else:
+            with pytest.raises(InputError, match="must be a time from 1678 to 2261"):
+                read()
 
 
 def test_null_is_read_only_where_the_signature_allows_it() -> None:

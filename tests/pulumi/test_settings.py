@@ -9,6 +9,7 @@ import yaml
 from aws_check.errors import EngineError
 from infra.settings.page import settings
 from model_registry import Registry
+from tests.infra.settings.bad import bad_values
 from tests.pulumi.conftest import new_stack
 from tests.pulumi.stacks import EngineStack, Project
 
@@ -27,7 +28,7 @@ _SUBNET, _TOPIC = "subnet-0a1b2c3d", "arn:aws:sns:us-east-1:000000000000:alarms"
 
 # The first bad value of each setting follows from its declaration; a boolean has none of the declared type.
 ALONE = [
-    Bad(field.key, next(field.bad_values(), "perhaps"), _TYPE if field.config_type == "boolean" else "")
+    Bad(field.key, next(bad_values(field), "perhaps"), _TYPE if field.config_type == "boolean" else "")
     for field in settings()
 ]
 TOGETHER = [

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -58,7 +60,9 @@ def try_publishing(estimator: Any, rows: Rows, **given: Any) -> Trial:
             if _NAMED not in str(error):
                 raise
             described = _described(estimator, rows, [name for name in outputs if name != "predict_proba"], given)
-        data = described.stored.data
+        with TemporaryDirectory() as folder:
+            described.stored.write(Path(folder) / MODEL_FILE)
+            data = (Path(folder) / MODEL_FILE).read_bytes()
         later = read_table(estimator, rows.later)
         # The rows of the training were compared in this process; each takes two requests more.
         own = (described.own[0], own_answers(estimator, later, described.signature))

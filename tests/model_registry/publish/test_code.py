@@ -131,9 +131,9 @@ from tests import installed, own
 from tests.handler.environments import python_of
 
 joblib.dump(LogisticRegression().fit(own.X, own.Y), "model.joblib", compress=("lz4", 3))
-model, data = load_file(Path("model.joblib"))
+model = load_file(Path("model.joblib"))
 registry = Registry(Storage(MemoryStore(), "memory"), actor="me", proof="full")
-manifest = registry.publish(model, name="small", X_example=own.X[:3], model_bytes=data).manifest
+manifest = registry.publish(model, name="small", X_example=own.X[:3], model_file=Path("model.joblib")).manifest
 print(manifest.environment.packages["lz4"], manifest.proof.kind)
 """
 

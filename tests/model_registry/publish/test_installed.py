@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from model_registry.doctor import findings
 from model_registry.publish import code
 from model_registry.publish.environment import environment_of, from_lock
 from model_registry.publish.wheels import is_from_elsewhere, wheels_of
+from model_registry.reference import VersionRef
 from model_registry.verification import verify_version
 from model_runtime.errors import EnvironmentMismatchError, IntegrityError, PublishError
 from model_runtime.manifest import Feature, Signature, digest, version_key
@@ -118,6 +120,20 @@ def test_it_is_copied_compared_shown_and_downloaded(tmp_path: Path, site: Path) 
         assert digests[0] in CliRunner().invoke(app, [*arguments, "--bucket", place]).stdout
     said = CliRunner().invoke(app, ["download", "mine/1", "--bucket", place, "--to", str(tmp_path / "got"), "--json"])
     assert json.loads(said.stdout)["wheels"] == [str(tmp_path / "got" / WHEELS[2])]
+    there.delete(VersionRef("mine", 2), reason="no more")
+    assert not (tmp_path / "models" / "models" / "mine" / "versions" / "2" / WHEELS[2]).exists()
+
+
+def test_a_wheel_that_no_manifest_names_is_told_and_one_of_a_cut_off_publish_removed(site: Path) -> None:
+    there = registry()
+    there.publish(installed.fitted("acme_wheel"), name="mine", X_example=own.X[:5])
+    storage: Any = there._versions._storage
+    storage.create(version_key("mine", 1, WHEELS[1]), b"left")
+    assert [finding.fact for finding in findings(storage)] == ["is not an object of the registry, which ignores it"]
+    storage.create(version_key("mine", 2, WHEELS[1]), b"cut off")
+    assert list(there.gc(older_than=timedelta(0))) == [VersionRef("mine", 2)]
+    assert list(storage.keys(version_key("mine", 2, WHEELS[1]))) == []
+    assert site.is_dir()
 
 
 def test_the_same_installation_gives_the_same_bytes(

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -71,15 +71,51 @@ print(json.dumps(found))
 """
 
 
-def mlflow(program: str, *arguments: str, folder: Path) -> Any:
+BOOSTED = """
+import json, sys
+import mlflow.catboost, mlflow.lightgbm, mlflow.xgboost, numpy as np, pandas as pd
+from catboost import CatBoostClassifier
+from lightgbm import LGBMClassifier
+from xgboost import XGBClassifier
+from model_registry import Registry, open_storage
+from model_registry.publish.from_mlflow import read_mlflow
+
+X = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 2)), columns=["age", "income"])
+y = (X["age"] > X["income"]).astype(int)
+cases = [
+    (mlflow.lightgbm, LGBMClassifier(n_estimators=5, verbose=-1), {}),
+    (mlflow.lightgbm, LGBMClassifier(n_estimators=5, verbose=-1), {"serialization_format": "cloudpickle"}),
+    (mlflow.xgboost, XGBClassifier(n_estimators=5), {}),
+    (mlflow.xgboost, XGBClassifier(n_estimators=5), {"model_format": "json"}),
+    (mlflow.catboost, CatBoostClassifier(iterations=5, verbose=0, allow_writing_files=False), {}),
+]
+registry = Registry(open_storage("./models"), actor="the tests")
+found = []
+for number, (flavor, model, options) in enumerate(cases):
+    about = {"input_example": X[:3], "pip_requirements": ["numpy"], **options}
+    flavor.save_model(model.fit(X, y), f"model-{number}", **about)
+    read = read_mlflow(f"model-{number}")
+    release = registry.publish(read.estimator, name="boosted", X_example=read.X_example, proof="process")
+    same = np.array_equal(read.estimator.predict_proba(X), model.predict_proba(X))
+    found.append([bool(same), release.manifest.proof.kind])
+print(json.dumps(found))
+"""
+
+
+def mlflow(program: str, *arguments: str, folder: Path, packages: Iterable[str] = (), path: str = "") -> Any:
     """What a program says that runs in MLflow's environment, with a store of files."""
-    requirements = folder / "mlflow-and-sklearn.txt"
-    pins = [f"{name}=={metadata.version(name)}" for name in PACKAGES]
+    requirements = folder / "mlflow-and-more.txt"
+    pins = packages or [f"{name}=={metadata.version(name)}" for name in PACKAGES]
     requirements.write_text("\n".join(["mlflow-skinny==3.17.2", *pins]))
     store = {"MLFLOW_TRACKING_URI": (folder / "store").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
     command = [str(python_of(requirements)), "-W", "ignore", "-c", program, *arguments]
     done = subprocess.run(
-        command, cwd=folder, env={"HOME": str(folder), **store}, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env={"HOME": str(folder), "PYTHONPATH": path, **store},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -128,6 +164,15 @@ def test_a_model_comes_from_mlflow_and_goes_back(tmp_path: Path) -> None:
     assert found["alias"] == [run, {"auc": 0.91}, ["n", "s", "n"], labels]
     again = CliRunner().invoke(app, ["export", "churn/1", "--mlflow", str(tmp_path / "back"), "--bucket", place])
     assert (again.exit_code, "back exists already, nothing was written" in again.stderr) == (1, True)
+
+
+@pytest.mark.soak
+def test_boosted_models_come_from_their_own_flavors(tmp_path: Path) -> None:
+    """As MLflow writes them: by skops and by cloudpickle, and in the libraries' own formats."""
+    lock = PROJECT / "tests" / "model_registry" / "fleet" / "boosting.lock"
+    packages = [*lock.read_text().splitlines(), "pyyaml", f"skops=={metadata.version('skops')}"]
+    found = mlflow(BOOSTED, folder=tmp_path, packages=packages, path=str(PROJECT))
+    assert found == [[True, "process"]] * 5
 
 
 def written(folder: Path, **flavors: Any) -> str:

@@ -29,9 +29,9 @@ from handler.app import App
 from model_registry import Registry, Release, Storage
 from model_registry.publish.estimator import describe
 from model_runtime.errors import NotFoundError, ProofError, PublishError
+from model_runtime.feature_values import feature_schema
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, version_key
 from model_runtime.pin import Pin
-from model_runtime.schema import feature_schema
 from model_runtime.start import Deployment, ServedModel, load
 from tests.handler.conftest import gateway
 

@@ -231,7 +231,9 @@ def test_a_model_that_answers_differently_as_skops_reads_it_is_not_published(
     monkeypatch.setattr("model_registry.publish.estimator.is_own", lambda _module: False)
     with pytest.raises(PublishError, match=r"the Forgetful that skops has read again answers .* leave out `--skops`"):
         registry.publish(Forgetful().fit(X, Y), name="made", X_example=X, formats=BOTH)
-    monkeypatch.setattr("model_registry.publish.estimator.pickled", lambda _estimator, _data: Pickled(b"", frozenset()))
+    monkeypatch.setattr(
+        "model_registry.publish.estimator.pickled", lambda *_: Pickled(lambda path: path.touch(), frozenset())
+    )
     with pytest.raises(PublishError, match=r"skops cannot write this Stateless \(RuntimeError: no state\): leave out"):
         registry.publish(Stateless().fit(X, Y), name="made", X_example=X, formats=BOTH)
     with pytest.raises(PublishError, match=r"skops cannot read this Empty again \(AttributeError: .*: leave out"):
