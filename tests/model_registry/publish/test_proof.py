@@ -162,8 +162,11 @@ def test_a_package_that_no_pickle_names_is_found_by_the_proof(memory: Registry) 
     model = make_pipeline(StandardScaler(), LogisticRegression()).set_output(transform="pandas")
     model.fit(X, [0, 0, 1, 1] * 10)
     said: list[str] = []
-    release = memory.publish(model, name="inside", X_example=X.head(), progress=said.append)
+    release = memory.publish(
+        model, name="inside", X_example=X.head(), formats=["joblib", "skops"], progress=said.append
+    )
     assert "pandas" in release.manifest.environment.packages
+    assert "pandas" in release.manifest.formats["skops"].environment.packages, "which rebuilds the same estimator"
     assert any(line.startswith("it needs pandas") for line in said)
 
 
