@@ -25,7 +25,7 @@ from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.rules import RulesOfTags
-from model_registry.summary import ModelSummary, summary_of
+from model_registry.summary import ModelSummary, Page, page_of, summary_of
 from model_registry.tags import Tags
 from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
@@ -221,6 +221,21 @@ class Registry:
         if not summary.versions:
             self._versions.known_numbers(name)
         return summary
+
+    def page(self, name: str, *, last: int = 20, before: int | None = None) -> Page:
+        """The last versions of a model, or the last ones before a number, whatever it has; NotFoundError where none.
+
+        Takes two requests a version and one a tag, however many versions there are.
+        """
+        page = page_of(check_slug(name, "model name"), self._versions, self._tags, last=last, before=before)
+        if not page.versions and before is None:
+            self._versions.known_numbers(name)
+        return page
+
+    def pages(self, *, last: int = 1) -> Iterator[Page]:
+        """The same for every model that has a version, in the order of their names."""
+        pages = (page_of(name, self._versions, self._tags, last=last, before=None) for name in self._versions.folders())
+        return (page for page in pages if page.versions)
 
     def resolve(self, address: str | reference.Reference) -> Release:
         """Find the version that `NAME/VERSION` or `NAME@TAG` addresses, in one or two requests."""

@@ -168,7 +168,8 @@ def mending_command(environment: Environment, stored: str | None = None) -> str:
     if stored is None:
         return f"{made} && uv pip install {shlex.join(pins)}"
     fetched = f"python -m model_registry download {stored} --to wheels"
-    return f"{fetched} && {made} && uv pip install --find-links wheels {shlex.join(pins)}"
+    # All is pinned; what such a wheel requires may be own code of the version, which no index has either.
+    return f"{fetched} && {made} && uv pip install --no-deps --find-links wheels {shlex.join(pins)}"
 
 
 def mismatch(what: str, environment: Environment, why: str, *, has_wheels: bool = False) -> EnvironmentMismatchError:

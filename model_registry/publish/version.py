@@ -25,10 +25,12 @@ from model_runtime.manifest import (
     FORMAT_FILES,
     MODEL_FILE,
     Artifact,
+    Environment,
     FeatureType,
     FormatName,
     Label,
     Manifest,
+    ModelFormat,
     OwnCode,
     Proof,
     ProofKind,
@@ -313,4 +315,17 @@ def _with_missing(
         )
     progress(f"it needs {', '.join(added)} to predict: trying with that")
     by_value = draft.code is not None and draft.code.by_value
-    return msgspec.structs.replace(draft, environment=environment, code=_own_code(more, by_value=by_value)), more
+    code_of_it = _own_code(more, by_value=by_value)
+    formats = _with_packages_of(environment, draft.formats)
+    return msgspec.structs.replace(draft, environment=environment, code=code_of_it, formats=formats), more
+
+
+def _with_packages_of(environment: Environment, formats: Mapping[str, ModelFormat]) -> dict[str, ModelFormat]:
+    """Formats of which skops, which rebuilds the estimator, has all packages of the environment too."""
+    found = dict(formats)
+    if "skops" in found:
+        skops = found["skops"]
+        packages = dict(sorted({**skops.environment.packages, **environment.packages}.items()))
+        needed = msgspec.structs.replace(skops.environment, packages=packages)
+        found["skops"] = msgspec.structs.replace(skops, environment=needed)
+    return found

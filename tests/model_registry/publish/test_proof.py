@@ -162,8 +162,11 @@ def test_a_package_that_no_pickle_names_is_found_by_the_proof(memory: Registry) 
     model = make_pipeline(StandardScaler(), LogisticRegression()).set_output(transform="pandas")
     model.fit(X, [0, 0, 1, 1] * 10)
     said: list[str] = []
-    release = memory.publish(model, name="inside", X_example=X.head(), progress=said.append)
+    release = memory.publish(
+        model, name="inside", X_example=X.head(), formats=["joblib", "skops"], progress=said.append
+    )
     assert "pandas" in release.manifest.environment.packages
+    assert "pandas" in release.manifest.formats["skops"].environment.packages, "which rebuilds the same estimator"
     assert any(line.startswith("it needs pandas") for line in said)
 
 
@@ -518,6 +521,14 @@ def test_what_may_be_missing_and_types_can_be_declared(memory: Registry) -> None
     for wrong in refused:
         with pytest.raises(PublishError, match="'c' is declared, and is not a feature: the model has a, b"):
             memory.publish(logistic, name="declared", X_example=X[:4], **wrong)
+
+
+def test_whole_numbers_that_no_float_holds_stay_integers(memory: Registry) -> None:
+    X = pd.DataFrame({"id": [2**61 + number for number in range(40)]})
+    model = make_pipeline(FunctionTransformer(lambda X: X % 7), LinearRegression()).fit(X, X["id"] % 7)
+    release = memory.publish(model, name="large", X_example=X[:5], proof="none")
+    assert release.manifest.signature.features[0].type == "integer"
+    check(memory, release, model, X[5:9], as_json(X[5:9]))
 
 
 def test_a_version_of_format_1_is_served_as_it_is(memory: Registry) -> None:
