@@ -540,6 +540,14 @@ def test_what_may_be_missing_and_types_can_be_declared(memory: Registry) -> None
             memory.publish(logistic, name="declared", X_example=X[:4], **wrong)
 
 
+def test_whole_numbers_that_no_float_holds_stay_integers(memory: Registry) -> None:
+    X = pd.DataFrame({"id": [2**61 + number for number in range(40)]})
+    model = make_pipeline(FunctionTransformer(lambda X: X % 7), LinearRegression()).fit(X, X["id"] % 7)
+    release = memory.publish(model, name="large", X_example=X[:5], proof="none")
+    assert release.manifest.signature.features[0].type == "integer"
+    check(memory, release, model, X[5:9], as_json(X[5:9]))
+
+
 def test_a_version_of_format_1_is_served_as_it_is(memory: Registry) -> None:
     """Release 0.1.0 wrote it: without types of columns, outputs or a proof."""
     X, y = load_iris(return_X_y=True)
