@@ -38,6 +38,10 @@ _PASSING = frozenset(
         "SnapStartNotReadyException",
     }
 )
+# A failed version stays failed, and nothing new is published while nothing changes.
+_ANOTHER_SNAPSHOT = (
+    "`pulumi config set snapStart false` and `pulumi up`, then `pulumi config set snapStart true` and `pulumi up`"
+)
 _SELF_CHECK = {"selfCheck": True, "raise": True}
 _WARM_UP = {"source": "pulumi", "detail-type": "check", "detail": {}}
 
@@ -123,7 +127,10 @@ class VersionCheck:
         except WaiterError as error:
             found = error.last_response
             state = f"{found.get('State', 'unknown')}: {found.get('StateReason', error)}"
-            return Failure(f"Lambda did not make it ready, its state is {state}", "`pulumi up` publishes it again")
+            return Failure(
+                f"Lambda did not make it ready, its state is {state}",
+                _ANOTHER_SNAPSHOT if self._settings.snap_start else "",
+            )
         except (BotoCoreError, ClientError) as error:
             return _unasked(error)
         return None
