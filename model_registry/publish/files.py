@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ def read_rows(path: Path, estimator: Any) -> Any:
 
     A JSON file holds a list of objects, rows or texts. A CSV has a header; each column has one type, the one that the
     model was fitted on where its steps tell, else the narrowest that holds all cells (007 is a text). An empty cell is
-    a missing value. A Parquet file is read by pandas.
+    a missing value. A Parquet file is read by pandas. `-` is JSON from standard input.
 
     Raises:
         PublishError: the file cannot be read.
@@ -31,7 +32,7 @@ def read_rows(path: Path, estimator: Any) -> Any:
             return _read_csv(path, estimator)
         if suffix in {".parquet", ".pq"}:
             return _read_parquet(path)
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PublishError(f"cannot read the examples {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

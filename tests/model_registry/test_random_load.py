@@ -1,8 +1,8 @@
 """24 processes do anything at random to one registry, their clocks a day apart; what they were told must fit together.
 
-A tag is a register that is read and moved. Its history is the order in which the moves took place, so
-and moves are linearizable (Herlihy and Wing, 1990) is decided by looking, without a search. Each move that succeeded is
-in the history once. A move that ended before another began comes before it. A read gives a move that is not older than
+A tag is a register that is read and moved. Its history is the order in which the moves took place. So whether reads and
+moves are linearizable (Herlihy and Wing, 1990) is decided by looking, without a search. Each move that succeeded is in
+the history once. A move that ended before another began comes before it. A read gives a move that is not older than
 the last one that had ended before the read began, nor newer than those that had begun before it ended.
 """
 
