@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from local.ministack import REGION, client_as
 from model_registry import Registry, roles
+from model_registry.roles.deployer import GRANTS
 from tests.pulumi.conftest import BUCKET
 from tests.pulumi.inventory import added, inventory
 from tests.pulumi.stacks import EngineStack, Project
@@ -30,16 +31,8 @@ SETTINGS: dict[str, Any] = {
 """Settings by which the stack declares each kind of resource that the local AWS has."""
 
 
-UNNAMED = [
-    "lambda:CreateFunction",
-    "cloudwatch:DeleteAlarms",
-    "cloudwatch:DeleteDashboards",
-    "cloudwatch:GetDashboard",
-    "cloudwatch:ListTagsForResource",
-    "cloudwatch:PutDashboard",
-    "cloudwatch:PutMetricAlarm",
-    "cloudwatch:TagResource",
-]
+(_ALARMS,) = [grant.actions for grant in GRANTS if grant.sid == "Alarms"]
+UNNAMED = ["lambda:CreateFunction", *_ALARMS]
 """Actions for which MiniStack does not see the resource, and asks whether they are allowed on all."""
 OF_THE_TESTS = ["cloudwatch:ListDashboards"]
 """What the provider of the tests asks, and pulumi-aws does not."""

@@ -15,6 +15,7 @@ from model_registry.records import Gates
 from model_registry.reference import VersionRef
 from model_runtime.errors import AccessDeniedError
 from tests.model_registry.processes import add
+from training.train_iris import Trained, publish
 
 Verb = Callable[[Registry], object]
 
@@ -95,8 +96,12 @@ def test_a_reader_looks(may: Any, bucket: str) -> None:
     may(roles.reader(bucket), {})
 
 
-def test_a_publisher_publishes_his_model(may: Any, bucket: str) -> None:
-    may(roles.publisher(bucket, model="iris"), PUBLISH)
+def test_a_publisher_publishes_his_model(
+    may: Any, acting: Callable[[dict[str, Any]], Registry], bucket: str, trained_iris: Trained
+) -> None:
+    policy = roles.publisher(bucket, model="iris")
+    may(policy, PUBLISH)
+    assert publish(acting(policy), trained_iris, "Random forest of the guide").manifest.name == "iris"
 
 
 def test_a_promoter_moves_his_tag(may: Any, bucket: str) -> None:
