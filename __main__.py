@@ -5,7 +5,7 @@ import pulumi
 from infra.api_logging import ApiGatewayLogging
 from infra.api_outputs import deploy_api
 from infra.artifact_bucket import ArtifactBucket
-from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
+from infra.aws_account import check_account, check_region, interfaces_remain, logging_is_theirs, own_outputs
 from infra.function import FunctionArgs, ModelFunction, environment
 from infra.inputs import (
     announce_change,
@@ -66,6 +66,10 @@ def deploy_model(settings: Settings) -> None:
     )
     versions = published(outputs.get("functionName"))
     prune(versions, settings.keep_versions)
+    # Lambda removes interfaces later than the versions that had them, with the same rights.
+    hold_interfaces = versions.hold_interfaces or (
+        bool(outputs.get("interfaceRights")) and interfaces_remain(versions.function)
+    )
     name = settings.service
 
     artifacts = ArtifactBucket(f"{name}-artifacts", account=settings)
@@ -83,7 +87,7 @@ def deploy_model(settings: Settings) -> None:
             layer_arn=layer.arn,
             settings=settings,
             own_code=code,
-            hold_interfaces=versions.hold_interfaces,
+            hold_interfaces=hold_interfaces,
             is_checked=is_checked(settings, outputs),
         ),
     )
@@ -95,6 +99,7 @@ def deploy_model(settings: Settings) -> None:
     pulumi.export("modelFormat", settings.model_format)
     pulumi.export("functionName", function.function_name)
     pulumi.export("functionAlias", function.alias_arn)
+    pulumi.export("interfaceRights", settings.in_vpc or hold_interfaces)
     pulumi.export("capacity", capacity_output(settings))
     pulumi.export("layerArn", layer.arn)
     pulumi.export("registryBucket", settings.registry_bucket)
