@@ -7,13 +7,22 @@ from infra.api_outputs import deploy_api
 from infra.artifact_bucket import ArtifactBucket
 from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
 from infra.function import FunctionArgs, ModelFunction, environment
-from infra.inputs import announce_change, model_layer, own_code, resolve_release, served_format, stored_wheels
+from infra.inputs import (
+    announce_change,
+    golden_trial,
+    model_layer,
+    own_code,
+    resolve_release,
+    served_format,
+    stored_wheels,
+)
 from infra.layer_version import DependencyLayer
 from infra.limits import check_environment
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
 from infra.settings.rules import check_python
 from infra.transitions import capacity_output, check_transition
+from infra.version_check import is_checked
 from infra.versions import prune, published
 from infra.watching import watch
 
@@ -50,6 +59,7 @@ def deploy_model(settings: Settings) -> None:
         wheels=stored_wheels(settings, release),
         own_code=code,
         signing=bool(settings.public_keys),
+        trial=golden_trial(settings, release, code),
     )
     versions = published(outputs.get("functionName"))
     prune(versions, settings.keep_versions)
@@ -71,6 +81,7 @@ def deploy_model(settings: Settings) -> None:
             settings=settings,
             own_code=code,
             hold_interfaces=versions.hold_interfaces,
+            is_checked=is_checked(settings, outputs),
         ),
     )
     api = deploy_api(settings, manifest, function) if settings.api == "rest" else None

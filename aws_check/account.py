@@ -85,9 +85,13 @@ def remove_logging_role(account: Account, role: str) -> None:
 
 
 def empty_bucket(account: Account, bucket: str) -> None:
-    """Delete every version of every object; a bucket that is not there is empty."""
+    """Delete every version of every object; a bucket that is not there is empty.
+
+    Its policy, which lets nobody do that, goes before.
+    """
     s3 = account.client("s3")
     try:
+        s3.delete_bucket_policy(Bucket=bucket)
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
                 s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])

@@ -51,7 +51,7 @@ class Workspace:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if name not in {"PULUMI_STACK", "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE_FILE", "AWS_PROFILE"}
+            if name not in {"PULUMI_STACK", "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE_FILE"}
         }
         own = {
             "AWS_REGION": self.account.region,

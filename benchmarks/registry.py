@@ -40,6 +40,7 @@ VERBS = (
     "resolve a tag",
     "history",
     "history --last 20",
+    "list --last 20",
     "list",
     "promote",
 )
@@ -111,6 +112,7 @@ def measure_ours(aws: LocalAws, proxy: Proxy, bucket: str, size: Size) -> Result
         "history": (size.repeats, lambda r, _s, _n: r.history(f"{NAME}@prod")),
         "history --last 20": (size.repeats, lambda r, _s, _n: r.history(f"{NAME}@prod", last=20)),
         "promote": (size.repeats, lambda r, _, n: r.tag(f"{NAME}/{1 + n % 2}", "prod")),
+        "list --last 20": (size.repeats, lambda r, _s, _n: r.page(NAME)),
         "list": (FEW, lambda r, _s, _n: r.model(NAME)),
         "add": (FEW, lambda _r, s, _n: add(Versions(s))),
         "publish": (FEW, lambda r, _s, _n: r.publish(estimator, name=NAME, X_example=examples[:3])),

@@ -90,6 +90,9 @@ class App:
             response = direct.refusal_direct(exchange.problem)
         self._reporting.done(exchange, response["statusCode"], self._served)
         if exchange.problem is not None and direct.wants_raise(event, self._served):
+            cause = exchange.error or exchange.problem.__cause__
+            if cause is not None and direct.is_self_check(event, self._served):
+                raise direct.failed_self_check(exchange.problem, cause)
             raise direct.InvocationError(response["body"])
         return response
 

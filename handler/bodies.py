@@ -8,13 +8,14 @@ in the Amazon SageMaker developer guide.
 import io
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from handler.requests import Place, escaped
-from handler.responses import Problem, outcome
+from handler.responses import KSERVE_REFUSED, Problem, outcome
 from model_runtime.errors import InputError
 from model_runtime.manifest import UNREADABLE, Feature, Prediction, Signature
 from model_runtime.schema import Inputs, Row
@@ -118,6 +119,8 @@ def _table(document: Any, signature: Signature) -> Table:
     if others or unknown or document.get("params"):
         raise _unspoken()
     content = document[form]
+    if form == "inputs" and isinstance(content, list) and any(_is_tensor(each, features) for each in content):
+        raise Problem(HTTPStatus.BAD_REQUEST, KSERVE_REFUSED)
     if form == "dataframe_split":
         return _split(content)
     if form == "inputs" and isinstance(content, Mapping):
@@ -199,6 +202,11 @@ def _columns(content: Mapping[str, Any]) -> Table:
 
     rows = zip(*columns.values(), strict=True)
     return Table([dict(zip(columns, row, strict=True)) for row in rows], place)
+
+
+def _is_tensor(item: Any, features: AbstractSet[str]) -> bool:
+    """Whether this is an input of KServe's V2 protocol, in which each has name, shape, datatype and data."""
+    return isinstance(item, Mapping) and {"shape", "datatype", "data"} <= item.keys() - features
 
 
 def _is_names(columns: Any) -> bool:

@@ -1,5 +1,6 @@
 """Direct invocations: the guide's event, a batch, a self-check, a warm-up."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -8,8 +9,9 @@ from handler.requests import is_warm_up
 from handler.responses import Problem, Response, fitting, outcome, problem_json, to_json
 from handler.routes import FEWER, batch_place, checked, origin, several, single_place
 from model_runtime import formats
-from model_runtime.errors import OutputError
-from model_runtime.start import ServedModel
+from model_runtime.download import LoadError
+from model_runtime.errors import OutputError, RegistryError
+from model_runtime.start import ServedModel, phase_of
 
 SELF_CHECK, RAISE = "selfCheck", "raise"
 
@@ -26,8 +28,8 @@ def answer_direct(model: ServedModel, answering: Answering, event: Any) -> tuple
     if is_warm_up(event):
         return _ok({"status": "ok", **origin(model)}), 0
     if isinstance(event, dict):
-        features = {feature.name for feature in model.manifest.signature.features}
-        if event.get(SELF_CHECK) is True and SELF_CHECK not in features:
+        features = _features(model)
+        if is_self_check(event, model):
             return _ok({"status": "ok", **origin(model), "examples": self_check(model, answering)}), 0
         if RAISE in event and RAISE not in features:
             event = {name: value for name, value in event.items() if name != RAISE}
@@ -38,16 +40,31 @@ def answer_direct(model: ServedModel, answering: Answering, event: Any) -> tuple
     return fitting(_ok(outcome(predictions[0]))), 1
 
 
+def is_self_check(event: Any, model: ServedModel | None) -> bool:
+    """Whether every golden example is to be asked again."""
+    return isinstance(event, dict) and event.get(SELF_CHECK) is True and SELF_CHECK not in _features(model)
+
+
 def wants_raise(event: Any, model: ServedModel | None) -> bool:
     """Whether the caller asked for an error in the place of a status."""
-    features = () if model is None else model.manifest.signature.features
-    is_feature = any(feature.name == RAISE for feature in features)
-    return isinstance(event, dict) and event.get(RAISE) is True and not is_feature
+    return isinstance(event, dict) and event.get(RAISE) is True and RAISE not in _features(model)
+
+
+def _features(model: ServedModel | None) -> set[str]:
+    return set() if model is None else {feature.name for feature in model.manifest.signature.features}
 
 
 def refusal_direct(problem: Problem) -> Response:
     """A problem in the guide's form."""
     return {"statusCode": problem.status.value, "body": problem_json(problem)}
+
+
+def failed_self_check(problem: Problem, error: BaseException) -> InvocationError:
+    """Why a self-check failed, for `pulumi up` to say: nothing of it is a caller's. A failed start names its phase."""
+    known = isinstance(error, LoadError | RegistryError)
+    reason = str(error) if known else f"{type(error).__qualname__}: {error}"
+    phase = {"phase": phase_of(error)} if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return InvocationError(json.dumps({"status": problem.status.value, "detail": reason, **phase}))
 
 
 def self_check(model: ServedModel, answering: Answering) -> int:

@@ -9,7 +9,12 @@ from typing import Any
 
 from handler import BEGAN, log
 from handler.app import App
-from model_runtime.start import INIT_SECONDS, REQUEST_SECONDS, Deployment, ServedModel, load
+from model_runtime.download import REFUSED_SECONDS
+from model_runtime.start import INIT_SECONDS, REQUEST_SECONDS, SNAPSHOT_SECONDS, Deployment, ServedModel, load
+
+_REQUEST = (REQUEST_SECONDS, REFUSED_SECONDS)
+_TIMES = {"on-demand": (INIT_SECONDS, REFUSED_SECONDS), "snap-start": (SNAPSHOT_SECONDS, SNAPSHOT_SECONDS)}
+"""How long an init phase of each type may fetch, and try again what is refused."""
 
 
 class _Loader:
@@ -18,14 +23,15 @@ class _Loader:
     def __init__(self) -> None:
         # Only the init phase of an environment that a request waits for is limited to 10 s.
         self._since: float | None = BEGAN
-        self._seconds = INIT_SECONDS if _initialization == "on-demand" else REQUEST_SECONDS
+        self._times = _TIMES.get(_initialization, _REQUEST)
 
     def __call__(self) -> ServedModel:
-        since, seconds = self._since, self._seconds
-        self._since, self._seconds = None, REQUEST_SECONDS
+        since, (seconds, refused) = self._since, self._times
+        self._since, self._times = None, _REQUEST
         gc.disable()  # what a start makes stays: looking for garbage among it costs time and finds none
         try:
-            served = load(Deployment.from_environment(os.environ), since=since, seconds=seconds)
+            deployment = Deployment.from_environment(os.environ)
+            served = load(deployment, since=since, seconds=seconds, refused_seconds=refused)
         finally:
             gc.enable()
         gc.freeze()  # nor is it looked through later

@@ -22,6 +22,11 @@ _SURELY_FITS = MAX_RESPONSE_BYTES // 13
 _SHOWN = 200
 """Characters of a name or path of the caller's in a problem document."""
 
+KSERVE_REFUSED = (
+    "KServe's protocols are not spoken here: POST /predict takes one instance, or a list of instances with or without "
+    "`instances` around it, and POST /invocations what MLflow's and SageMaker's clients send, CSV too."
+)
+
 Response = dict[str, Any]
 _OK = HTTPStatus.OK.value
 
@@ -104,7 +109,7 @@ def problem_json(problem: Problem) -> str:
 
 
 def shortened(text: str) -> str:
-    """A text that may be the caller's, as far as it is repeated to him."""
+    """A text that may be the caller's, cut to what an answer repeats."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

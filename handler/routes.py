@@ -9,12 +9,14 @@ import msgspec
 
 from handler.prediction import Answering
 from handler.requests import CSV, JSON, Place, Request, escaped
-from handler.responses import Problem, Response, answer, outcome, shortened
+from handler.responses import KSERVE_REFUSED, Problem, Response, answer, outcome, shortened
 from model_runtime.errors import InputError
 from model_runtime.manifest import Prediction
 from model_runtime.schema import Row, why_no_query_form
 from model_runtime.start import ServedModel
 
+KSERVE = ("/v1/models", "/v2/")
+"""How the paths of KServe's protocols begin. Source: "Data Plane" in KServe's documentation."""
 FEWER = "send fewer instances"
 """What a caller does whose answer is too large."""
 
@@ -124,9 +126,9 @@ def route_of(request: Request) -> Route:
     """Find what answers a request; Problem where nothing does."""
     methods = ROUTES.get(request.path)
     if methods is None:
-        raise Problem(
-            HTTPStatus.NOT_FOUND, f"There is no {shortened(request.path)}: the paths are {', '.join(ROUTES)}."
-        )
+        is_kserve = request.path.startswith(KSERVE)
+        more = KSERVE_REFUSED if is_kserve else f"The paths are {', '.join(ROUTES)}."
+        raise Problem(HTTPStatus.NOT_FOUND, f"There is no {shortened(request.path)}. {more}")
     route = methods.get(request.method)
     if route is None:
         raise not_allowed(request.method, request.path, list(methods))
@@ -134,7 +136,7 @@ def route_of(request: Request) -> Route:
 
 
 def name_of(request: Request) -> str:
-    """What the log calls a request's route: a path or method that there is not may be anything."""
+    """What the log calls a request's route: an unknown path or method may be anything."""
     methods = ROUTES.get(request.path, {})
     return f"{request.method} {request.path}" if request.method in methods else "other"
 
@@ -164,7 +166,7 @@ def single_place(_: int, name: str | None) -> str:
 
 
 def batch_place(model: ServedModel, parse: Callable[[], Any]) -> Place:
-    """The place of a value in a batch, which `parse` returns parsed: it is looked at where something is wrong only."""
+    """The place of a value in a batch, which `parse` returns parsed: it is looked at only where something is wrong."""
 
     def place(index: int, name: str | None) -> str:
         document = parse()

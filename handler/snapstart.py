@@ -2,7 +2,7 @@
 
 Source: "Handling uniqueness with Lambda SnapStart" and "Lambda SnapStart runtime hooks for Python" in the AWS Lambda
 developer guide. What may not be the same in all copies is renewed after the copy was made. Credentials and connections
-are not among it, as nothing keeps them once the model is loaded. A generator that the estimator holds itself cannot be
+stay out of it, as nothing keeps them once the model is loaded. A generator that the estimator holds itself cannot be
 reached: with `random_state=numpy.random.RandomState(...)`, all copies draw the same numbers.
 """
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import boto3
 import pulumi
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.settings import Settings, SettingsError
@@ -22,11 +23,11 @@ _HALF_WRITTEN = "failed to load checkpoint: EOF"
 _PAUSES = (0.02, 0.1, 0.5, 1.0)  # seconds
 
 
-def client(service: str) -> Any:
+def client(service: str, config: Config | None = None) -> Any:
     """A client of the account and region that the stack is deployed to."""
     provider = pulumi.Config("aws")
     return boto3.session.Session(profile_name=provider.get("profile"), region_name=provider.get("region")).client(
-        service
+        service, config=config
     )
 
 

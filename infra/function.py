@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from infra import policies
+from infra import policies, version_check
 from infra.function_code import ENTRY_POINT, variables
 from infra.settings import Settings
 from model_registry.lambda_packages.platform import lambda_runtime
@@ -29,6 +29,8 @@ class FunctionArgs:
     """The owner's own code: files by their path in `code.zip`."""
     hold_interfaces: bool = False
     """Whether versions that were published before have network interfaces, which go with the role's rights."""
+    is_checked: bool = True
+    """Whether a version is called before the alias points at it."""
 
 
 class ModelFunction(pulumi.ComponentResource):
@@ -108,10 +110,14 @@ class ModelFunction(pulumi.ComponentResource):
         alias = aws.lambda_.Alias(
             f"{name}-alias",
             name=ALIAS,
-            description="What the API calls",
+            # Where every call is refused, no version can be called before: once they are served, the alias is updated.
+            description="What the API calls"
+            + (", while calls are refused" if settings.reserved_concurrency == 0 else ""),
             function_name=function.name,
             function_version=function.version,
-            opts=child,
+            opts=pulumi.ResourceOptions(
+                parent=self, hooks=version_check.hooks(settings, args.release) if args.is_checked else None
+            ),
         )
         if settings.provisioned_concurrency:
             aws.lambda_.ProvisionedConcurrencyConfig(

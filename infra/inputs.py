@@ -10,11 +10,12 @@ from typing import Any
 
 import pulumi
 
-from infra.layer.build import Layer, build_layer
+from infra.layer.build import Layer, Trial, build_layer
 from infra.model_change import Deployed, deployed_version, model_change
 from infra.settings import Settings, SettingsError
-from model_registry import shipping
-from model_registry.lambda_packages.errors import LayerError
+from model_registry import shipping, verification
+from model_registry.lambda_packages.errors import LayerAnswerError, LayerError
+from model_registry.lambda_packages.platform import runtime_for
 from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.reference import TagRef, VersionRef
 from model_registry.registry import Registry
@@ -115,6 +116,31 @@ def stored_wheels(settings: Settings, release: Release) -> tuple[Path, ...]:
         raise SettingsError(str(error)) from error
 
 
+def golden_trial(settings: Settings, release: Release, own: Mapping[str, Path]) -> Trial:
+    """Have the golden examples answered by the version's model in a process that has a new layer's packages alone."""
+    model_format = release.manifest.model_format(settings.model_format)
+
+    def answer(opt: Path, interpreter: str) -> None:
+        pulumi.log.info(f"asking {release.manifest.reference} its golden examples from the layer")
+        registry = Registry(_storage(settings), actor="pulumi")
+        try:
+            with verification.saved(registry, release, settings.model_format, own) as folder:
+                verification.replay(
+                    release.manifest,
+                    settings.model_format,
+                    folder,
+                    [interpreter, "-I", "-S", "-B", "-W", "ignore"],
+                    packages=opt / runtime_for(model_format.environment.python).site_packages,
+                    variables={"LD_LIBRARY_PATH": str(opt / "lib"), **shipping.ONE_THREAD},
+                )
+        except RegistryError as error:
+            raise LayerAnswerError(
+                f"the layer was built, and from it {error}; or deploy another version, `python -m model_registry tag`"
+            ) from error
+
+    return answer
+
+
 def model_layer(
     manifest: Manifest,
     model_format: ModelFormat,
@@ -123,19 +149,20 @@ def model_layer(
     wheels: Sequence[Path] = (),
     own_code: Mapping[str, Path] = MappingProxyType({}),
     signing: bool = False,
+    trial: Trial | None = None,
 ) -> Layer:
     """Build the layer of a format's packages and of what the handler needs, or take it from the cache.
 
     `wheels` are packages that are on no index. `own_code` is not part of it, but of what must fit into the function
     beside it. With `signing` it also has what checks a signature: 16 MB unzipped that only a stack with a public key
-    pays for.
+    pays for. A layer that is built must pass the `trial`.
     """
     packages = shipping.layer_packages(model_format.environment.packages, signing=signing)
     code_size = sum(path.stat().st_size for path in (*shipping.function_files().values(), *own_code.values()))
     try:
         own = chosen(wheels, model_format.environment.packages)
         spec = LayerSpec(model_format.environment.python, architecture, tuple(packages.items()), own)
-        layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size)
+        layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size, trial=trial)
     except (LayerError, EnvironmentBuildError) as error:
         raise SettingsError(f"{manifest.reference}: {error}") from error
     pulumi.log.info(layer.report())

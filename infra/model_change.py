@@ -4,12 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from model_registry.comparison import Comparison, SignatureChange, compare
 from model_registry.release import Release
+from model_registry.stored_wheels import distribution_of
 from model_runtime.manifest import Environment, Manifest
 
 _MOST_PACKAGES = 3  # named in the line; the layer's own report has all
 _FIRST = "scikit-learn"
+_DIGITS = 12  # of a digest
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,18 @@ def _estimator(comparison: Comparison) -> Iterator[str]:
 def _serving(old: Manifest, old_format: str, new: Manifest, new_format: str) -> Iterator[str]:
     if old_format != new_format:
         yield f"format {old_format} -> {new_format}"
-    yield _packages(old.model_format(old_format).environment, new.model_format(new_format).environment)
+    yield _packages(_environment(old, old_format), _environment(new, new_format))
+
+
+def _environment(manifest: Manifest, model_format: str) -> Environment:
+    """A format's environment, with the digest of what is stored as a wheel: one version may have several builds."""
+    environment = manifest.model_format(model_format).environment
+    packages = dict(environment.packages)
+    for wheel in manifest.wheels:
+        name = distribution_of(wheel.file)
+        if name in packages:
+            packages[name] += f" ({wheel.sha256[:_DIGITS]})"
+    return msgspec.structs.replace(environment, packages=packages)
 
 
 def _packages(old: Environment, new: Environment) -> str:

@@ -1,7 +1,10 @@
 """IAM documents, from plain values."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
+
+from model_runtime.storage import PROBES
 
 _VERSION = "2012-10-17"
 
@@ -93,16 +96,54 @@ def _network_interfaces(neighbour_arn: str) -> list[dict[str, Any]]:
 
 def tls_only(bucket_arn: str) -> str:
     """A bucket policy that refuses requests over plain HTTP."""
-    return _document(
-        {
-            "Sid": "TlsOnly",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [bucket_arn, f"{bucket_arn}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    return _document(_tls_only(bucket_arn))
+
+
+REPLACED = ("models/*/counter.json", "models/*/policies/*", "models/*/tags/*", "models/*/versions/*/deleted.json")
+"""What a registry replaces, by compare-and-swap; everything else is written once. docs/registry-format.md has all."""
+_FREE = f"{PROBES}*"
+"""By which the service is tried, with and without conditions."""
+
+
+def registry_bucket(bucket_arn: str, *, admins: Sequence[str] = (), organization: str = "") -> str:
+    """The policy of the registry's bucket: what nobody may, whatever other policies allow them.
+
+    Objects are written once, or replaced by compare-and-swap; only the `admins` delete a version of an object for good;
+    with an `organization` nobody outside of it uses the bucket.
+
+    Source: Amazon S3 User Guide, "Enforce conditional writes on Amazon S3 buckets": the parts of a multipart upload
+    take no conditions, its completion does.
+    """
+    objects = f"{bucket_arn}/*"
+    replaced = [f"{bucket_arn}/{keys}" for keys in REPLACED]
+    written_otherwise = [*replaced, f"{bucket_arn}/{_FREE}"]
+    new, same = {"s3:if-none-match": "true"}, {"s3:if-match": "true"}
+    creates = {"s3:ObjectCreationOperation": "true"}
+    but_admins = {"ArnNotLike": {"aws:PrincipalArn": list(admins)}} if admins else None
+    statements = [
+        _tls_only(bucket_arn),
+        _nobody("WriteOnce", "s3:PutObject", {"Null": new, "Bool": creates}, NotResource=written_otherwise),
+        _nobody("CompareAndSwap", "s3:PutObject", {"Null": {**new, **same}, "Bool": creates}, Resource=replaced),
+        _nobody("KeepVersions", "s3:DeleteObjectVersion", but_admins, Resource=objects),
+    ]
+    if organization:
+        outside = {
+            "StringNotEquals": {"aws:PrincipalOrgID": organization},
+            # IfExists, as an anonymous request does not have the key.
+            "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
         }
-    )
+        statements.append(_nobody("OnlyTheOrganization", "s3:*", outside, Resource=[bucket_arn, objects]))
+    return _document(*statements)
+
+
+def _tls_only(bucket_arn: str) -> dict[str, Any]:
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    return _nobody("TlsOnly", "s3:*", plain, Resource=[bucket_arn, f"{bucket_arn}/*"])
+
+
+def _nobody(sid: str, action: str, condition: dict[str, Any] | None, **resources: str | list[str]) -> dict[str, Any]:
+    statement = {"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": action, **resources}
+    return {**statement, "Condition": condition} if condition else statement
 
 
 def _document(*statements: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """A bucket that nobody outside the account can read, whatever else is configured."""
 
+from collections.abc import Callable
+
 import pulumi
 import pulumi_aws as aws
 
@@ -27,13 +29,14 @@ class PrivateBucket(pulumi.ComponentResource):
         force_destroy: bool = False,
         protect: bool = False,
         account: AccountSettings | None = None,
+        policy: Callable[[str], str] = policies.tls_only,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`kind`: the class's name in the type token. `bucket_name`: fixed, else Pulumi adds random characters.
 
         `force_destroy`: destroying the stack deletes the objects too. `protect`: neither the bucket
         nor what makes it safe can be destroyed before the protection is lifted. With a KMS key in `account` the key
-        encrypts the objects.
+        encrypts the objects. `policy` makes the bucket's policy of its ARN.
         """
         super().__init__(f"sklearn-on-lambda:infra:{kind}", name, None, opts)
         # Pulumi refuses what is protected and destroys the rest: an unprotected setting would go, and the bucket stay.
@@ -74,14 +77,14 @@ class PrivateBucket(pulumi.ComponentResource):
             opts=child,
         )
         # S3 refuses a policy while public access is being blocked: one after the other.
-        policy = aws.s3.BucketPolicy(
+        bucket_policy = aws.s3.BucketPolicy(
             f"{name}-policy",
             bucket=self.bucket.id,
-            policy=self.bucket.arn.apply(policies.tls_only),
+            policy=self.bucket.arn.apply(policy),
             opts=pulumi.ResourceOptions(parent=self, protect=protect, depends_on=[access]),
         )
         self.name = self.bucket.id
-        self.ready = [ownership, access, encryption, versioning, policy]
+        self.ready = [ownership, access, encryption, versioning, bucket_policy]
 
 
 def _encryption(kms_key: str | None) -> aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict:

@@ -3,8 +3,9 @@
 import pulumi
 import pulumi_aws as aws
 
+from infra import policies
 from infra.private_bucket import PrivateBucket
-from infra.settings import AccountSettings
+from infra.settings import RegistrySettings
 
 
 class RegistryBucket(PrivateBucket):
@@ -15,11 +16,20 @@ class RegistryBucket(PrivateBucket):
         name: str,
         *,
         bucket_name: str,
-        account: AccountSettings | None = None,
+        account: RegistrySettings | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`bucket_name` is fixed: the other stacks and people name the registry by it."""
-        super().__init__("RegistryBucket", name, bucket_name=bucket_name, protect=True, account=account, opts=opts)
+        admins, organization = (account.registry_admins, account.organization_id) if account else ((), "")
+        super().__init__(
+            "RegistryBucket",
+            name,
+            bucket_name=bucket_name,
+            protect=True,
+            account=account,
+            policy=lambda arn: policies.registry_bucket(arn, admins=admins, organization=organization),
+            opts=opts,
+        )
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
             bucket=self.name,

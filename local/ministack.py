@@ -52,7 +52,7 @@ class LocalAws:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client with the rights of the account's root, which refuses what AWS would refuse."""
-        return _client(self.url, service)
+        return client_as(self.url, service, "test", "test")
 
     def environment(self) -> dict[str, str]:
         """Return the variables that point boto3, obstore and the AWS command line at this MiniStack."""
@@ -87,13 +87,14 @@ class LocalAws:
 
 
 @functools.cache
-def _client(url: str, service: str) -> Any:
+def client_as(url: str, service: str, key: str, secret: str) -> Any:
+    """A boto3 client with these credentials, which refuses what AWS would refuse; `test` twice is MiniStack's root."""
     client = boto3.session.Session().client(
         service,
         endpoint_url=url,
         region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106  # MiniStack's root, no secret
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
         config=Config(proxies={}, retries={"max_attempts": 2}, s3={"addressing_style": "path"}),
     )
     return strict(client)

@@ -13,6 +13,7 @@ from pulumi.runtime import mocks, rpc
 from pulumi.runtime.proto import resource_pb2
 
 from local.errors import ApiModelError, LocalError, UnsupportedError
+from local.hooks import Hooks
 from local.ministack import LocalAws
 from local.resources import RESOURCES
 from local.resources.base import Properties, whole
@@ -37,6 +38,7 @@ class Resources:
         self.failures: list[tuple[BaseException, BaseException | None]] = []
         """What went wrong, each with its cause: Pulumi sets causes of its own on the way."""
         self.stopped = False
+        self.hooks = Hooks()
 
     def failed(self, error: BaseException) -> None:
         """Note a failure; nothing is created after the first."""
@@ -49,8 +51,13 @@ class Resources:
                 raise LocalError(f"duplicate resource URN {urn!r}: give the second {name} another name")
             self._urns.add(urn)
 
-    def create(self, urn: str, args: mocks.MockResourceArgs, secret_outputs: set[str]) -> tuple[str, Properties]:
-        """Create or update what a program registers; returns its id and its outputs, secret ones wrapped."""
+    def create(
+        self, urn: str, args: mocks.MockResourceArgs, secret_outputs: set[str], before: Any = None
+    ) -> tuple[str, Properties]:
+        """Create or update what a program registers; returns its id and its outputs, secret ones wrapped.
+
+        `before` has the names of the hooks that are called before either.
+        """
         if args.resource_id:
             raise UnsupportedError(
                 f"{args.name} ({args.typ}) is an existing resource that is read or imported: the local AWS has only "
@@ -67,12 +74,12 @@ class Resources:
             raise LocalError(f"{args.name} ({args.typ}) was not created: the deployment has ended before")
         secret = secret_outputs | {name for name, value in args.inputs.items() if rpc.is_rpc_secret(value)}
         inputs = RESOURCES[args.typ].complete(args.typ, urn, _received(args.inputs), self._state.salt)
-        resource = self._ensure(args.typ, args.name, urn, inputs)
+        resource = self._ensure(args.typ, args.name, urn, inputs, before)
         outputs = inputs | resource.outputs
         hidden = {name: rpc.wrap_rpc_secret(outputs[name]) for name in secret & outputs.keys()}
         return resource.id, outputs | hidden
 
-    def _ensure(self, token: str, name: str, urn: str, inputs: Properties) -> Deployed:
+    def _ensure(self, token: str, name: str, urn: str, inputs: Properties, before: Any) -> Deployed:
         kind = RESOURCES[token]
         new = digests(inputs)
         old = self._state.resources.get(urn)
@@ -81,9 +88,13 @@ class Resources:
             if old and todo == "same":
                 resource = old
             elif old and kind.update and todo == "update":
+                if before:
+                    self.hooks.call(before.before_update, urn=urn, inputs=inputs)
                 outputs = old.outputs | kind.update(self._aws, old.id, inputs)
                 resource = Deployed(token, old.id, new, outputs)
             else:
+                if before:
+                    self.hooks.call(before.before_create, urn=urn, inputs=inputs)
                 physical, outputs = kind.create(self._aws, inputs)
                 resource = Deployed(token, physical, new, outputs)
         except (ApiModelError, ParamValidationError) as error:
@@ -115,7 +126,7 @@ class Monitor(mocks.MockMonitor):
         """Register a resource; its URN is known here, and not to a mock."""
         urn = self.make_urn(request.parent, request.type, request.name)
         # One monitor for each registration: several threads register at once.
-        registering = mocks.MockMonitor(_Registration(self.stack, urn, set(request.additionalSecretOutputs)))
+        registering = mocks.MockMonitor(_Registration(self.stack, urn, request))
         registering.resources = self.resources
         try:
             self.stack.reserve(urn, request.name)
@@ -123,6 +134,11 @@ class Monitor(mocks.MockMonitor):
         except BaseException as error:
             self.stack.failed(error)
             raise
+
+    def RegisterResourceHook(self, request: Any) -> Any:  # noqa: N802  # the name of the engine's call
+        """Remember a function that is to be called before a resource is created or updated."""
+        self.stack.hooks.register(request)
+        return super().RegisterResourceHook(request)  # type: ignore[no-untyped-call]  # Pulumi leaves it without types
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802  # the name of the engine's call
         """Refuse to read an existing resource."""
@@ -144,13 +160,14 @@ class Monitor(mocks.MockMonitor):
 class _Registration(mocks.Mocks):
     """One resource that a program registers, with what the mock monitor does not pass on."""
 
-    def __init__(self, resources: Resources, urn: str, secret_outputs: set[str]) -> None:
+    def __init__(self, resources: Resources, urn: str, request: Any) -> None:
         self._resources = resources
         self._urn = urn
-        self._secret_outputs = secret_outputs
+        self._request = request
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        return self._resources.create(self._urn, args, self._secret_outputs)
+        secret_outputs = set(self._request.additionalSecretOutputs)
+        return self._resources.create(self._urn, args, secret_outputs, self._request.hooks)
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         raise NotImplementedError(args.token)

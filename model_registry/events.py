@@ -59,6 +59,7 @@ class EventBridge:
             "from_version": move.from_version,
             "to_version": move.to_version,
             "by": move.by,
+            "caller": move.caller,
             "at": move.at.isoformat(),
             "reason": move.reason,
         }

@@ -28,6 +28,7 @@ def moved(
     reason: str = "",
     checks: tuple[str, ...] = (),
     steps: int = 1,
+    caller: str = "",
 ) -> Tag:
     """The tag after one more move. Its time is never before the last move's, whatever the writers' clocks say."""
     last = current.history[-1] if current.history else None
@@ -43,6 +44,7 @@ def moved(
         manifest_sha256=manifest_sha256,
         checks=checks,
         steps=steps,
+        caller=caller,
         previous=digest(encode(last)) if last else None,
     )
     return Tag(

@@ -12,19 +12,23 @@ from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.tags import Tags
 from model_registry.versions import Versions
-from model_runtime.errors import IntegrityError, NotFoundError
+from model_runtime.errors import CredentialsError, IntegrityError, NotFoundError
 
 _LOG = logging.getLogger("model_registry.registry")
 
 
 @dataclass(frozen=True)
 class Moves:
-    """Writes the moves of tags. `notifier` is told of each one once it is committed."""
+    """Writes the moves of tags. `notifier` is told of each one once it is committed.
+
+    `who` is recorded as `by`, and `caller`, whom the credentials belong to, beside it.
+    """
 
     versions: Versions
     tags: Tags
     who: Callable[[], str]
     notifier: Callable[[Tag, Move], None] | None
+    caller: Callable[[], str] | None = None
 
     def move(self, ref: TagRef, target: Release, *, action: str, reason: str, judge: Judge) -> Tag:
         """Point a tag at a version that passes the gates.
@@ -77,22 +81,32 @@ class Moves:
         checks: tuple[str, ...] = (),
         steps: int = 1,
     ) -> Tag:
+        by = self.who()
         moved = history.moved(
             current,
             target.manifest.version if target else None,
             action=action,
-            by=self.who(),
+            by=by,
             at=datetime.now(UTC),
             reason=reason,
             manifest_sha256=target.manifest_sha256 if target else None,
             checks=checks,
             steps=steps,
+            caller=self._caller(by),
         )
         if target:  # after the tag was read, and before it is written
             self.versions.require_not_removed(VersionRef(target.manifest.name, target.manifest.version))
         written = self.tags.write(moved, etag)
         self._notify(written)
         return written
+
+    def _caller(self, by: str) -> str:
+        """Whom the credentials belong to, where `by` says another; empty where nobody can be asked."""
+        try:
+            found = self.caller() if self.caller else by
+        except CredentialsError:  # STS is AWS's: another S3 service has none
+            return ""
+        return "" if found == by else found
 
     def _require_same_as_ever(self, target: Release) -> None:
         """IntegrityError where a tag of the model was pointed at this version when it had another manifest."""

@@ -29,7 +29,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `checks` are the gates that the move passed, with their numbers. `previous` is the SHA-256 of the entry before as
     `digest(encode(entry))`, None in the first: a chain. What has its default value is not written, so a field that a
     later release adds with a default does not change the digests of old entries. `steps` is of a rollback: how many
-    earlier moves it took back.
+    earlier moves it took back. `caller` is whom the credentials belonged to, where `by` was said otherwise and that
+    could be found out.
     """
 
     sequence: int
@@ -43,6 +44,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     manifest_sha256: str | None = None
     checks: tuple[str, ...] = ()
     steps: int = 1
+    caller: str = ""
     previous: str | None
 
 

@@ -25,7 +25,7 @@ from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.rules import RulesOfTags
-from model_registry.summary import ModelSummary, summary_of
+from model_registry.summary import ModelSummary, Page, page_of, summary_of
 from model_registry.tags import Tags
 from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
@@ -61,6 +61,7 @@ class Registry:
     """A model registry in a bucket.
 
     `actor` says who publishes and moves tags; it is asked when that is written, and not before.
+    `caller` says whom the credentials belong to, and is recorded beside an actor who is another when a tag is moved.
     `signer` signs what is published. With `trusted_keys` (public keys as text) a version whose manifest none of them
     signed is refused with SigningError wherever it is resolved.
     `notifier` is told of each move of a tag once it is committed. Where it fails, the move stands and is returned as
@@ -77,6 +78,7 @@ class Registry:
         trusted_keys: Sequence[str] = (),
         notifier: Callable[[Tag, Move], None] | None = None,
         proof: ProofKind | None = None,
+        caller: Callable[[], str] | None = None,
     ) -> None:
         self.location = storage.location
         self._versions = Versions(storage)
@@ -86,7 +88,7 @@ class Registry:
         self._actor = actor
         self._signer = signer
         self._trusted_keys = parse_public_keys(",".join(trusted_keys)) if trusted_keys else ()
-        self._moves = Moves(self._versions, self._tags, self._who, notifier)
+        self._moves = Moves(self._versions, self._tags, self._who, notifier, caller)
         self._proof = proof
 
     # -- publish ---------------------------------------------------------------------------------------------
@@ -219,6 +221,21 @@ class Registry:
         if not summary.versions:
             self._versions.known_numbers(name)
         return summary
+
+    def page(self, name: str, *, last: int = 20, before: int | None = None) -> Page:
+        """The last versions of a model, or the last ones before a number, whatever it has; NotFoundError where none.
+
+        Takes two requests a version and one a tag, however many versions there are.
+        """
+        page = page_of(check_slug(name, "model name"), self._versions, self._tags, last=last, before=before)
+        if not page.versions and before is None:
+            self._versions.known_numbers(name)
+        return page
+
+    def pages(self, *, last: int = 1) -> Iterator[Page]:
+        """The same for every model that has a version, in the order of their names."""
+        pages = (page_of(name, self._versions, self._tags, last=last, before=None) for name in self._versions.folders())
+        return (page for page in pages if page.versions)
 
     def resolve(self, address: str | reference.Reference) -> Release:
         """Find the version that `NAME/VERSION` or `NAME@TAG` addresses, in one or two requests."""

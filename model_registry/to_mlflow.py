@@ -13,6 +13,7 @@ import joblib
 from model_registry.cache import workspace
 from model_registry.registry import Registry
 from model_registry.release import Release
+from model_registry.stored_wheels import distribution_of
 from model_runtime.errors import FileError
 from model_runtime.manifest import Feature, Manifest
 
@@ -49,7 +50,7 @@ def export(registry: Registry, address: str, folder: Path) -> Release:
         **dict(_described(release, has_code=bool(code))),
         **{f"code/{name}": path.read_bytes() for name, path in code.items()},
         **{f"wheels/{path.name}": path.read_bytes() for path in wheels},
-        "requirements.txt": _requirements(manifest).encode(),
+        "requirements.txt": "\n".join([*_requirements(manifest), ""]).encode(),
     }
     try:
         with workspace(folder.absolute().parent) as work:
@@ -96,7 +97,7 @@ def _described(release: Release, *, has_code: bool) -> Iterator[tuple[str, bytes
     if inputs is not None:
         document["signature"] = {"inputs": json.dumps(inputs), "outputs": None, "params": None}
     yield "MLmodel", _json(document)
-    pip = {"pip": ["-r requirements.txt"]}
+    pip = {"pip": _requirements(manifest)}
     yield "conda.yaml", _json({"name": "mlflow-env", "dependencies": [f"python={python}", "pip", pip]})
     yield "python_env.yaml", _json({"python": python, "dependencies": ["-r requirements.txt"]})
 
@@ -105,12 +106,11 @@ def _json(value: Any) -> bytes:
     return json.dumps({name: each for name, each in value.items() if each is not None}, indent=2).encode() + b"\n"
 
 
-def _requirements(manifest: Manifest) -> str:
+def _requirements(manifest: Manifest) -> list[str]:
     """The packages of the manifest; those that no index has are files beside it, as `mlflow.models` has them."""
-    stored = {wheel.file.partition("-")[0].replace("_", "-").lower(): wheel.file for wheel in manifest.wheels}
+    stored = {distribution_of(wheel.file): wheel.file for wheel in manifest.wheels}
     pins = manifest.environment.packages.items()
-    lines = [f"wheels/{stored[name]}" if name in stored else f"{name}=={version}" for name, version in pins]
-    return "\n".join(["mlflow", *lines, ""])
+    return ["mlflow", *(f"wheels/{stored[name]}" if name in stored else f"{name}=={version}" for name, version in pins)]
 
 
 def _inputs(manifest: Manifest) -> list[dict[str, Any]] | None:

@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import model_runtime
@@ -22,13 +24,14 @@ from model_registry.release import Release
 from model_registry.shipping import OWN_CODE, layer_packages
 from model_registry.stored_wheels import chosen
 from model_runtime.errors import EnvironmentBuildError, VerificationError
-from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, Manifest
+from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, FormatName, Manifest
 
 Progress = Callable[[str], None]
 
 _PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from model_runtime.replay import main; "
-    f"sys.path.insert(0, sys.argv[2] + '/{OWN_CODE}'); main(*sys.argv[2:])"
+    "import sys; code, folder, model_format, *packages = sys.argv[1:]; sys.path[:0] = [code, *packages]; "
+    "from model_runtime.replay import main; "
+    f"sys.path.insert(0, folder + '/{OWN_CODE}'); main(folder, model_format)"
 )
 _TAIL = 6
 _REPLAY_SECONDS = 600
@@ -93,18 +96,10 @@ def verify_version(
     names = [name for name in FORMAT_FILES if name in manifest.format_names]
     own, wheels = registry.own_code(release), registry.wheels(release)
     for name in names:
-        with tempfile.TemporaryDirectory(prefix="verify-") as temporary:
-            folder = Path(temporary)
-            registry.save_model(release, folder / FORMAT_FILES[name], name)
+        with saved(registry, release, name, own) as folder:
             python = _environment(manifest, name, wheels, progress)
             progress(f"replaying {len(manifest.examples)} golden examples by {name}")
-            (folder / MANIFEST_FILE).write_bytes(release.manifest_bytes)
-            for file, path in own.items():
-                (folder / OWN_CODE / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path, folder / OWN_CODE / file)
-            found = _replay(manifest, name, folder, python)
-        if found["mismatches"]:
-            raise VerificationError(_told(manifest, name, found))
+            replay(manifest, name, folder, [python, "-I"])
     return Verification(
         reference=manifest.reference,
         python=manifest.environment.python,
@@ -113,6 +108,47 @@ def verify_version(
         seconds=time.monotonic() - started,
         formats=tuple(names),
     )
+
+
+@contextmanager
+def saved(registry: Reader, release: Release, model_format: FormatName, own_code: Mapping[str, Path]) -> Iterator[Path]:
+    """A folder with all that `replay` needs of a version, until the block ends; IntegrityError for another model."""
+    with tempfile.TemporaryDirectory(prefix="verify-") as temporary:
+        folder = Path(temporary)
+        registry.save_model(release, folder / FORMAT_FILES[model_format], model_format)
+        (folder / MANIFEST_FILE).write_bytes(release.manifest_bytes)
+        for file, path in own_code.items():
+            (folder / OWN_CODE / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / OWN_CODE / file)
+        yield folder
+
+
+def replay(
+    manifest: Manifest,
+    model_format: FormatName,
+    folder: Path,
+    python: Sequence[str | Path],
+    *,
+    packages: Path | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Have a version's golden examples answered by one of its formats in a process of its own.
+
+    Args:
+        manifest: The version's.
+        model_format: One of its formats.
+        folder: What `saved` made of them.
+        python: What starts the interpreter of its environment.
+        packages: The folder of the environment's packages, where the interpreter does not know it.
+        variables: Environment variables that the process has besides.
+
+    Raises:
+        VerificationError: the model does not load, or answers differently than recorded.
+
+    """
+    found = _replay(manifest, model_format, folder, (python, packages, variables))
+    if found["mismatches"]:
+        raise VerificationError(_told(manifest, model_format, found))
 
 
 def _environment(manifest: Manifest, model_format: str, wheels: Sequence[Path], progress: Progress) -> Path:
@@ -125,7 +161,13 @@ def _environment(manifest: Manifest, model_format: str, wheels: Sequence[Path], 
         raise VerificationError(f"the environment of {manifest.reference} cannot be built: {error}") from error
 
 
-def _replay(manifest: Manifest, model_format: str, folder: Path, python: Path) -> dict[str, Any]:
+def _replay(
+    manifest: Manifest,
+    model_format: str,
+    folder: Path,
+    process: tuple[Sequence[str | Path], Path | None, Mapping[str, str]],
+) -> dict[str, Any]:
+    python, packages, variables = process
     code = folder / "code"
     runtime = Path(model_runtime.__file__).parent
     shutil.copytree(runtime, code / runtime.name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -133,9 +175,9 @@ def _replay(manifest: Manifest, model_format: str, folder: Path, python: Path) -
     home.mkdir()
     try:
         done = processes.run(
-            [python, "-I", "-c", _PROGRAM, code, folder, model_format],
+            [*python, "-c", _PROGRAM, code, folder, model_format, *([packages] if packages else [])],
             cwd=home,
-            env=processes.bare_environment(home),
+            env={**processes.bare_environment(home), **variables},
             seconds=_REPLAY_SECONDS,
         )
     except subprocess.TimeoutExpired as error:

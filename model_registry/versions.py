@@ -7,20 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from model_registry.numbers import TRIES, Numbers
 from model_registry.records import (
     DELETED_FILE,
     DEPRECATED_FILE,
-    Counter,
     Mark,
-    counter_key,
-    decode_counter,
     decode_mark,
 )
-from model_registry.reference import MAX_VERSION, VersionRef, is_slug, is_version
+from model_registry.reference import VersionRef, is_slug, is_version
 from model_registry.release import Release
 from model_registry.removal import Removal, standing_mark
 from model_registry.tags import Tags
-from model_runtime.errors import ConflictError, IntegrityError, NotFoundError, RecordError, StorageError
+from model_runtime.errors import ConflictError, IntegrityError, NotFoundError, RecordError
 from model_runtime.manifest import (
     CODE_FILE,
     FORMAT_FILES,
@@ -39,7 +37,6 @@ from model_runtime.manifest import (
 from model_runtime.signing import SIGNING_FILE, verify
 from model_runtime.storage import Content, Storage
 
-_PUBLISH_TRIES = 1000  # so many publishes of the same model would have to win in a row
 _COMMIT_TRIES = 5  # so many times `gc` would have to take what is being published
 _SHOWN = 10
 _WHEEL = re.compile(r"[A-Za-z0-9_.+!-]+\.whl")  # PEP 427
@@ -67,6 +64,7 @@ class Versions:
     """Reads and writes the folders of versions."""
 
     def __init__(self, storage: Storage) -> None:
+        self.counted = Numbers(storage)
         self._storage = storage
         self._tags = Tags(storage)
 
@@ -109,6 +107,7 @@ class Versions:
         """
         token = f"copy-{digest(manifest_bytes)}"
         self.require_free(ref)
+        self.counted.reach(ref.name, ref.version)
         for file, content in files:
             self._storage.create(version_key(ref.name, ref.version, file), content, token=token)
         self._storage.create(version_key(ref.name, ref.version, MANIFEST_FILE), manifest_bytes, token=token)
@@ -122,7 +121,7 @@ class Versions:
             )
 
     def manifest_bytes(self, ref: VersionRef) -> bytes | None:
-        """A version's manifest as stored, not looked at; None where there is none."""
+        """A version's manifest as stored, not checked; None where there is none."""
         stored = self._storage.read(version_key(ref.name, ref.version, MANIFEST_FILE))
         return None if stored is None else stored.data
 
@@ -131,9 +130,16 @@ class Versions:
 
         With trusted keys, in two: SigningError where none of them signed the manifest.
         """
+        found = self.found(ref, trusted_keys=trusted_keys)
+        if found is None:
+            raise NotFoundError(f"there is no version {ref}: {ref.name} has {_shown(self.known_numbers(ref.name))}")
+        return found
+
+    def found(self, ref: VersionRef, *, trusted_keys: Sequence[str] = ()) -> Release | None:
+        """The same; None where there is none."""
         stored = self._storage.read(version_key(ref.name, ref.version, MANIFEST_FILE))
         if stored is None:
-            raise NotFoundError(f"there is no version {ref}: {ref.name} has {_shown(self.known_numbers(ref.name))}")
+            return None
         if trusted_keys:
             verify(stored.data, self.signing_bytes(ref), trusted_keys, what=str(ref))
         try:
@@ -189,10 +195,6 @@ class Versions:
         with path.open("wb") as file:
             for chunk in self.file_chunks(release, artifact):
                 file.write(chunk)
-
-    def names(self) -> Iterator[str]:
-        """The models that have a version, in the order of their names."""
-        return (name for name in self.folders() if self.numbers(name))
 
     def folders(self) -> list[str]:
         """The models that have anything, if only a publish that was cut off."""
@@ -284,7 +286,7 @@ class Versions:
         ]
 
     def remove_aborted(self, ref: VersionRef, mark: Mark) -> bool:
-        """Remove what a publish or a deletion that was cut off left; False where somebody else is at it.
+        """Remove what a publish or a deletion that was cut off left; False where somebody else is removing it.
 
         The mark comes first: a publish that is under way nevertheless finds it when it is done, and starts over.
         """
@@ -328,52 +330,16 @@ class Versions:
         """The next number, by the model's counter; taken for good once the model is written under it."""
         token = uuid.uuid4().hex
         after = 0
-        for _ in range(_PUBLISH_TRIES):
-            version = self._count(name, token, after)
+        for _ in range(TRIES):
+            version = self.counted.next(name, token, after=after)
             try:
                 self._storage.create(version_key(name, version, MODEL_FILE), data, token=token)
             except ConflictError:
                 # A copy, or a release that does not know the counter, took this number: go behind all there are.
-                after = self._highest(name)
+                after = self.counted.highest(name)
                 continue
             return version
-        raise ConflictError(f"{name}: {_PUBLISH_TRIES} other publishes were first, nothing was published: try again")
-
-    def _count(self, name: str, token: str, after: int) -> int:
-        """Move the counter on, in two requests."""
-        key = counter_key(name)
-        for _ in range(_PUBLISH_TRIES):
-            stored = self._storage.read(key)
-            last = self._highest(name) if stored is None else self._counter(name, stored.data)
-            version = max(last, after) + 1
-            if version > MAX_VERSION:
-                raise StorageError(
-                    f"the version numbers of {name} end at {MAX_VERSION}, which is taken: "
-                    "publish under another name, or remove what does not belong there (`doctor` names it)"
-                )
-            moved = encode(Counter(last=version, writer=f"{token}-{uuid.uuid4().hex}"))
-            try:
-                if stored is None:
-                    self._storage.create(key, moved)
-                else:
-                    self._storage.replace(key, moved, stored.etag)
-            except (ConflictError, StorageError) as error:
-                # A write whose answer was lost may have happened.
-                if not self._storage.holds(key, moved):
-                    if isinstance(error, ConflictError):
-                        continue
-                    raise
-            return version
-        raise ConflictError(f"{name}: {_PUBLISH_TRIES} other publishes were first, nothing was published: try again")
-
-    def _counter(self, name: str, data: bytes) -> int:
-        try:
-            return decode_counter(data).last
-        except RecordError:  # it can be counted again
-            return self._highest(name)
-
-    def _highest(self, name: str) -> int:
-        return max((int(f) for f in self._storage.folders(versions_prefix(name)) if is_version(f)), default=0)
+        raise ConflictError(f"{name}: {TRIES} other publishes were first, nothing was published: try again")
 
     def _files(self, name: str) -> Iterator[tuple[int, str]]:
         for key in self._storage.keys(versions_prefix(name)):

@@ -24,13 +24,16 @@ class LoadError(Exception):
 class Download:
     """Fetches one file of the pinned version, beginning at once. Nothing waits for it longer than to the deadline."""
 
-    def __init__(self, store: Storage, pin: Pin, file: str, *, deadline: float) -> None:
-        """Begin; `deadline` is a moment of `time.perf_counter`."""
+    def __init__(
+        self, store: Storage, pin: Pin, file: str, *, deadline: float, refused_seconds: float = REFUSED_SECONDS
+    ) -> None:
+        """Begin; `deadline` is a moment of `time.perf_counter`, and a refusal is tried again for `refused_seconds`."""
         self._store = store
         self._pin = pin
         self._file = file
         self._key = version_key(pin.name, pin.version, file)
         self._deadline = deadline
+        self._refused_seconds = refused_seconds
         self._pieces: tuple[list[bytes], str] | None = None
         self._error: Exception | None = None
         self._tries = 0
@@ -94,7 +97,7 @@ class Download:
         if not isinstance(error, StorageError) or isinstance(error, BucketNotFoundError) or again >= self._deadline:
             return False
         is_refusal = isinstance(error, AccessDeniedError | CredentialsError)
-        return not is_refusal or again < self._began + REFUSED_SECONDS
+        return not is_refusal or again < self._began + self._refused_seconds
 
     def _explained(self, error: Exception) -> Exception:
         """The error as it concerns whoever runs a function: its role has no credentials that could be refreshed."""

@@ -6,11 +6,11 @@ have signed the manifest.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from model_runtime import formats
-from model_runtime.download import Download, LoadError
+from model_runtime.download import REFUSED_SECONDS, Download, LoadError
 from model_runtime.errors import ModelFormatError, OutputError, SigningError
 from model_runtime.manifest import (
     FORMAT_FILES,
@@ -33,6 +33,15 @@ Source: "Understanding the Lambda execution environment lifecycle" in the AWS La
 
 REQUEST_SECONDS = 20.0
 """How long a request may fetch, for which API Gateway waits 29 s, and an init phase that is not limited to 10 s."""
+
+SNAPSHOT_SECONDS = 90.0
+"""How long the init phase may fetch of which Lambda makes a snapshot, and try again what S3 refuses.
+
+The role may have been made a moment before, and a version whose init phase failed stays failed. Lambda ends it after
+130 s or the function's timeout, whichever is more.
+
+Source: "Understanding the Lambda execution environment lifecycle" in the AWS Lambda developer guide.
+"""
 
 
 PHASES = ("import", "fetch", "verify", "load", "self_check")
@@ -102,29 +111,29 @@ def load(
     *,
     since: float | None = None,
     seconds: float = REQUEST_SECONDS,
+    refused_seconds: float = REFUSED_SECONDS,
 ) -> ServedModel:
     """Fetch, verify, load and check the pinned model; raises LoadError or RegistryError, and serves nothing then.
 
     `since` is when the start began (`time.perf_counter`), where that was before this call. What is not fetched within
-    `seconds` counts as failed.
+    `seconds` counts as failed, and what S3 refuses after `refused_seconds`.
     """
     clock = _Clock(since)
     try:
-        return _load(deployment, storage, clock, time.perf_counter() + seconds, seconds)
+        store = storage or Storage.in_function(deployment.bucket, seconds=seconds)
+        times = {"deadline": time.perf_counter() + seconds, "refused_seconds": refused_seconds}
+        return _load(deployment, lambda file: Download(store, deployment.pin, file, **times), clock)
     except BaseException as error:
         setattr(error, _PHASE, clock.phase)
         raise
 
 
-def _load(
-    deployment: Deployment, storage: Storage | None, clock: "_Clock", deadline: float, seconds: float
-) -> ServedModel:
+def _load(deployment: Deployment, download: Callable[[str], Download], clock: "_Clock") -> ServedModel:
     pin, model_format = deployment.pin, deployment.model_format
     # obstore releases the GIL: the downloads run beside the imports, and beside one another.
-    store = storage or Storage.in_function(deployment.bucket, seconds=seconds)
-    model_bytes = Download(store, pin, FORMAT_FILES[model_format], deadline=deadline)
-    manifest_bytes = Download(store, pin, MANIFEST_FILE, deadline=deadline)
-    signature = _signature(store, deployment, deadline)
+    model_bytes = download(FORMAT_FILES[model_format])
+    manifest_bytes = download(MANIFEST_FILE)
+    signature = _signature(deployment, download)
     formats.import_libraries(model_format)  # while the download runs
     clock.lap("import")
     if signature is not None:
@@ -147,12 +156,12 @@ def _load(
 # What only some deployments need is imported where they do: each module costs every other start.
 
 
-def _signature(store: Storage, deployment: Deployment, deadline: float) -> Download | None:
+def _signature(deployment: Deployment, download: Callable[[str], Download]) -> Download | None:
     if not deployment.public_keys:
         return None
     from model_runtime.signing import SIGNING_FILE
 
-    return Download(store, deployment.pin, SIGNING_FILE, deadline=deadline)
+    return download(SIGNING_FILE)
 
 
 def _public_keys(environment: Mapping[str, str]) -> tuple[str, ...]:

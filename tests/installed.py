@@ -70,7 +70,7 @@ def install(target: Path, *what: str | Path) -> None:
 @contextmanager
 def installed(folder: Path) -> Iterator[Path]:
     """Make and install all of them, importable until the end; gives the folder that they are installed in."""
-    more = 'dependencies = ["acme-wheel"]'
+    more = 'dependencies = ["acme-wheel", "acme-editable"]'
     of_folder = {"acme_folder/__init__.py": step(1.0, _OF_ENTRY_POINT)}
     of_git = {"acme_space/of_git.py": step(3.0)}
     of_editable = {"src/acme_editable/__init__.py": "", "src/acme_editable/steps.py": step(5.0)}

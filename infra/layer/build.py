@@ -32,6 +32,8 @@ from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.errors import InterpreterNotFoundError
 
 Progress = Callable[[str], None]
+Trial = Callable[[Path, str], None]
+"""Takes the folder in which a new layer is unpacked, as `/opt`, and an interpreter of its Python; raises LayerError."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,12 @@ def build_layer(
     progress: Progress = lambda _line: None,
     *,
     reserve: int = 0,
+    trial: Trial | None = None,
 ) -> Layer:
     """Give the layer of `spec`, from the cache if it is there and whole.
 
-    `reserve` is what the function's own code takes of LIMIT_UNZIPPED, both in bytes unzipped.
+    `reserve` is what the function's own code takes of LIMIT_UNZIPPED, both in bytes unzipped. A layer that is built
+    and that this machine can run is imported, and must pass the `trial`, before it is kept.
     Installing comes first, so a missing wheel is known before anything else is done. An interrupted or failed build
     leaves nothing; concurrent builds of one layer are safe, the last one wins.
 
@@ -78,13 +82,13 @@ def build_layer(
     cache = (cache or cache_folder("layers")).absolute()
     layer = _load(cache, spec.key)
     if layer is None:
-        layer = _build(spec, cache, progress, reserve)
+        layer = _build(spec, cache, progress, reserve, trial)
     # A cached layer was built under another reserve, perhaps.
     check_size(layer.packages, limit=LIMIT_UNZIPPED, reserve=reserve)
     return layer
 
 
-def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int) -> Layer:
+def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int, trial: Trial | None) -> Layer:
     with workspace(cache) as work:
         tree = _install(spec, work / "tree", progress)
         interpreter = _compiler(spec.python)
@@ -95,7 +99,12 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int) -> La
         progress(f"writing zip of {megabytes(total)}")
         archive = work / "layer.zip"
         write_zip(archive, files)
-        _import(spec, archive, work / "opt", owner, progress)
+        if (reason := why_not_here(spec.runtime, spec.architecture)) is None:
+            _import(spec, archive, work / "opt", owner, progress)
+            if trial:
+                trial(work / "opt", find_interpreter(spec.python))
+        else:
+            progress(f"neither importing from the layer nor asking it here: {reason}")
         record = {
             "sha256": _sha256(archive),
             "zip_bytes": archive.stat().st_size,
@@ -139,10 +148,6 @@ def _files(
 
 
 def _import(spec: LayerSpec, archive: Path, folder: Path, owner: dict[str, str], progress: Progress) -> None:
-    reason = why_not_here(spec.runtime, spec.architecture)
-    if reason is not None:
-        progress(f"not importing from the layer here: {reason}")
-        return
     site_packages = f"{spec.runtime.site_packages}/"
     modules = top_level_modules({name.removeprefix(site_packages): package for name, package in owner.items()})
     progress(f"importing {', '.join(modules)} from the layer")

@@ -60,6 +60,25 @@ PolicyArn = Annotated[
     _arn_form("an IAM policy", "arn:aws:iam::123456789012:policy/NAME", "arn:aws:iam::123456789012:role/x"),
 ]
 
+PrincipalArn = Annotated[
+    str,
+    Meta(pattern=r"\Aarn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[0-9A-Za-z_+=,.@/*-]+\Z"),
+    Form(
+        "ARNs of users or roles such as arn:aws:iam::123456789012:role/registry-admin",
+        ("*", "arn:aws:iam::123456789012:root", "arn:aws:sts::123456789012:assumed-role/admin/me"),
+        'IAM User Guide, "AWS global condition context keys", aws:PrincipalArn: that of a role, not of its session',
+    ),
+]
+OrganizationId = Annotated[
+    str,
+    Meta(pattern=r"\A(|o-[a-z0-9]{10,32})\Z"),
+    Form(
+        "the ID of an organization such as o-a1b2c3d4e5",
+        ("a1b2c3d4e5", "o-short", "r-a1b2"),
+        "AWS Organizations API Reference, Organization",
+    ),
+]
+
 _ID = r"([0-9a-f]{8}|[0-9a-f]{17})"
 SubnetId = Annotated[
     str, Meta(pattern=rf"\Asubnet-{_ID}\Z"), Form("IDs such as subnet-0a1b2c3d", ("vpc-0a1b2c3d", "subnet-0a1b2c3"))

@@ -16,8 +16,10 @@ from infra.settings.forms import (
     CertificateArn,
     DomainName,
     KmsKeyArn,
+    OrganizationId,
     Origin,
     PolicyArn,
+    PrincipalArn,
     SecurityGroupId,
     SubnetId,
     TopicArn,
@@ -98,6 +100,23 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             bad=("x", "No_Bucket"),
         ),
     ]
+    registry_admins: Annotated[
+        tuple[PrincipalArn, ...],
+        Setting(
+            "In the stack `registry`: ARNs of the users and roles that may delete versions of objects for good, in "
+            "which * is any text. Empty for nobody, until the bucket's policy is changed.",
+            outside="a deletion for good also needs `s3:DeleteObjectVersion` in the policy of who does it. A role of "
+            "IAM Identity Center is `arn:aws:iam::ACCOUNT:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_NAME_*`.",
+        ),
+    ] = ()
+    organization_id: Annotated[
+        OrganizationId,
+        Setting(
+            "In the stack `registry`: ID of the AWS organization outside of which nobody uses the bucket, whatever "
+            "else allows it. Empty for no such rule.",
+            outside="the account must be in that organization, else it locks itself out of the bucket.",
+        ),
+    ] = ""
 
 
 class Settings(RegistrySettings, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -64,7 +65,11 @@ Profile = Annotated[str | None, typer.Option("--profile", help="AWS profile; def
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 By = Annotated[
     str | None,
-    typer.Option("--by", envvar="MODEL_REGISTRY_ACTOR", help="Who does this; default: the caller's identity from STS."),
+    typer.Option(
+        "--by",
+        envvar="MODEL_REGISTRY_ACTOR",
+        help="Who does this; default: the caller's identity from STS, else kept beside it.",
+    ),
 ]
 Reason = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the registry.")]
 NeededReason = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the registry. Needed.")]
@@ -129,9 +134,11 @@ def open_registry(
     storage = open_storage(bucket, profile=profile)
     if work:
         storage.watcher = work.transferred
+    identity = local_identity if folder_of(bucket) else partial(caller_identity, profile)
     return Registry(
         storage,
-        actor=by or (local_identity if folder_of(bucket) else lambda: caller_identity(profile)),
+        actor=by or identity,
+        caller=identity,
         signer=_signer(signing_key) if signing_key else None,
         trusted_keys=[keys] if keys else [],
         notifier=notify,

@@ -1,7 +1,6 @@
 """`list`, `show`, `compare`, `resolve`, `which`, `history`, `download`."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,14 +27,11 @@ from model_registry.cli.common import (
 )
 from model_registry.comparison import Comparison
 from model_registry.records import Move
-from model_registry.reference import VersionRef
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_registry.summary import ModelSummary
-from model_runtime.errors import InvalidNameError, RegistryError
+from model_registry.summary import ListedVersion, Page
+from model_runtime.errors import InvalidNameError
 from model_runtime.manifest import Artifact, Manifest
-
-_SHOWN, _AT_ONCE = 10, 16
 
 
 @app.command("list", rich_help_panel=READ)
@@ -43,33 +39,36 @@ def list_(
     bucket: Bucket,
     name: Annotated[str | None, typer.Argument(help="One model only.")] = None,
     last: Annotated[int, typer.Option("--last", min=1, help="So many versions of one model at most.")] = 20,
+    before: Annotated[int | None, typer.Option("--before", min=1, help="The ones before this number.")] = None,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the models with their versions and tags, or one model's versions: when, who, metrics, tags, proof."""
+    """List the models with their latest version and tags, or one model's versions: when, who, metrics, tags, proof."""
     with known_errors():
         registry = open_registry(bucket, profile)
-        summaries = [registry.model(name)] if name else list(registry.models())
-        for summary in summaries:
-            for reason in summary.broken.values():
+        pages = [registry.page(name, last=last, before=before)] if name else list(registry.pages())
+        for page in pages:
+            for reason in page.broken.values():
                 talk.print(f"warning: {reason}", style="yellow", soft_wrap=True)
-        if as_json:
-            print_json(summaries)
-            return
         if name:
-            print_table(_versions(registry, summaries[0], last), title=name)
-            return
-        print_table(
-            [
-                {
-                    "model": summary.name,
-                    "versions": _counted(summary.versions),
-                    "tags": ", ".join(f"{tag} -> {version}" for tag, version in summary.tags.items()),
-                    "deprecated": _counted(sorted(summary.deprecated)),
-                }
-                for summary in summaries
-            ]
-        )
+            (page,) = pages
+            if as_json:
+                print_json({**_heading(page), "versions": [_listed(page, one) for one in page.versions]})
+            else:
+                print_table([_row_of(page, one) for one in page.versions], title=name)
+        elif as_json:
+            print_json([{**_heading(page), "latest": page.versions[-1].number} for page in pages])
+        else:
+            print_table(
+                [
+                    {
+                        "model": page.name,
+                        "latest": str(page.versions[-1].number),
+                        "tags": ", ".join(f"{tag} -> {version}" for tag, version in page.tags.items()),
+                    }
+                    for page in pages
+                ]
+            )
 
 
 @app.command(rich_help_panel=READ)
@@ -197,7 +196,7 @@ def history(
     """Show who moved a tag, when, why, from where and to where; newest last."""
     with known_errors():
         registry = open_registry(bucket, profile)
-        refs = [address] if "@" in address else [f"{address}@{tag}" for tag in registry.model(address).tags]
+        refs = [address] if "@" in address else [f"{address}@{tag}" for tag in registry.page(address, last=1).tags]
         found = [(registry.tag_of(ref), registry.history(ref, last=last)) for ref in refs]
         if as_json:
             shown = [{**msgspec.to_builtins(tag), "sealed": 0, "history": moves} for tag, moves in found]
@@ -248,34 +247,46 @@ def export(
             print(mlflow)
 
 
-def _counted(versions: Sequence[int]) -> str:
-    if len(versions) <= _SHOWN:
-        return ", ".join(map(str, versions))
-    return f"{len(versions):,}, the last {', '.join(map(str, versions[-3:]))}"
+def _heading(page: Page) -> dict[str, Any]:
+    return {"name": page.name, "tags": page.tags, "broken": page.broken}
 
 
-def _versions(registry: Registry, summary: ModelSummary, last: int) -> list[Mapping[str, str]]:
-    """A row for each of the last versions; one that cannot be read says so."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda version: _version(registry, summary, version), summary.versions[-last:]))
+def _listed(page: Page, one: ListedVersion) -> dict[str, Any]:
+    """A version as JSON; what its manifest says is missing where that cannot be read."""
+    data: dict[str, Any] = {"version": one.number, "deprecated": one.is_deprecated, "tags": _tags(page, one)}
+    if one.manifest is None:
+        return {**data, "error": one.error}
+    manifest = one.manifest
+    return {
+        **data,
+        "created_at": manifest.created_at,
+        "created_by": manifest.created_by,
+        "metrics": manifest.metrics,
+        "labels": manifest.labels,
+        "formats": manifest.format_names,
+        "proof": manifest.proof.kind,
+    }
 
 
-def _version(registry: Registry, summary: ModelSummary, version: int) -> dict[str, str]:
-    tags = ", ".join(tag for tag, at in summary.tags.items() if at == version)
-    row = {"version": str(version), "tags": tags}
-    try:
-        manifest = registry.resolve(VersionRef(summary.name, version)).manifest
-    except RegistryError as error:
+def _row_of(page: Page, one: ListedVersion) -> dict[str, str]:
+    """A version as a row; one that cannot be read says so."""
+    row = {"version": str(one.number), "tags": ", ".join(_tags(page, one))}
+    manifest = one.manifest
+    if manifest is None:
         unread = dict.fromkeys(("published", "by", "metrics", "formats", "proof"), "")
-        return row | unread | {"note": " ".join(str(error).split())}
+        return row | unread | {"note": " ".join(one.error.split())}
     return row | {
         "published": f"{manifest.created_at.astimezone(UTC):%Y-%m-%d %H:%MZ}",
         "by": manifest.created_by,
         "metrics": ", ".join(f"{name} {value:g}" for name, value in manifest.metrics.items()),
         "formats": ", ".join(manifest.format_names),
         "proof": manifest.proof.kind,
-        "note": "deprecated" if version in summary.deprecated else "",
+        "note": "deprecated" if one.is_deprecated else "",
     }
+
+
+def _tags(page: Page, one: ListedVersion) -> list[str]:
+    return [tag for tag, version in page.tags.items() if version == one.number]
 
 
 def _size(artifact: Artifact) -> str:
@@ -328,7 +339,7 @@ def _row(move: Move) -> dict[str, str]:
         "what": move.action,
         "from": "" if move.from_version is None else str(move.from_version),
         "to": "" if move.to_version is None else str(move.to_version),
-        "by": move.by,
+        "by": f"{move.by} ({move.caller})" if move.caller else move.by,
         "why": move.reason,
         "checks": "; ".join(move.checks),
     }

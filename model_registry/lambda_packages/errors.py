@@ -11,6 +11,7 @@
     ├── CompileError                 the Python that compiles the layer ended abnormally
     ├── LinkingError                 a shared object needs what neither the layer nor Lambda has
     ├── LayerImportError             a package cannot be imported from the layer
+    ├── LayerAnswerError             the model does not load from the layer, or answers differently than recorded
     └── LayerTooLargeError           function and layers exceed Lambda's limit
 
 Each message states the fact, the value and the remedy, and is fit to be shown to a user as it is.
@@ -55,6 +56,10 @@ class CompileError(LayerError):
 
 class LinkingError(LayerError):
     """A shared object needs a library, or a version of one, that neither the layer nor Lambda's image has."""
+
+
+class LayerAnswerError(LayerError):
+    """The model does not answer its golden examples in a process that has the layer alone."""
 
 
 class LayerImportError(LayerError):

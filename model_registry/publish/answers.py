@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ RELATIVE_FLOAT32 = 1e-5
 """The same for estimators that answer in float32, which has 7 digits."""
 RELATIVE_CONVERTED = 1e-6
 """The same for a converted model, whose own comparison says what may be off besides."""
+
+_ABOUT_GAPS = re.compile(r"(?i)\bnans?\b|\bmissing\b|\bnull\b")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class OwnAnswers:
-    """The estimator's answers to its owner, named as they will be served, and how exactly they must be met."""
+    """The estimator's answers to its owner, named as they will be served, and how closely they must be met."""
 
     predictions: list[Prediction]
     tolerance: Tolerance
@@ -76,8 +79,9 @@ class RawOutputs:
                 )
 
 
-def ask(estimator: Any, X: Any, signature: Signature) -> RawOutputs:
+def ask(estimator: Any, table: Table, signature: Signature) -> RawOutputs:
     """Call each method that the signature serves on the owner's own rows; PublishError where one raises."""
+    X = table.own
     try:
         with harmless_warnings_ignored():
             return RawOutputs(
@@ -86,12 +90,12 @@ def ask(estimator: Any, X: Any, signature: Signature) -> RawOutputs:
                 further={name: further_output(estimator, name, X, signature.quantiles) for name in signature.methods},
             )
     except Exception as error:
-        raise unpredictable(estimator, error) from error
+        raise _unpredictable(estimator, table, error) from error
 
 
 def own_answers(estimator: Any, table: Table, signature: Signature) -> OwnAnswers:
     """The estimator's own answers to the rows of a table, on the object that its owner gave."""
-    return named_answers(estimator, ask(estimator, table.own, signature), signature, len(table.rows))
+    return named_answers(estimator, ask(estimator, table, signature), signature, len(table.rows))
 
 
 def named_answers(estimator: Any, raw: RawOutputs, signature: Signature, count: int) -> OwnAnswers:
@@ -184,9 +188,17 @@ def _most(distances: Iterator[float | None]) -> float | None:
     return largest
 
 
-def unpredictable(estimator: Any, error: Exception) -> PublishError:
+def _unpredictable(estimator: Any, table: Table, error: Exception) -> PublishError:
     """The error for rows that the estimator itself does not take."""
+    kind = type(estimator).__name__
+    gaps = {column.name: column.values.index(None) for column in table.columns if None in column.values}
+    if gaps and _ABOUT_GAPS.search(str(error)):
+        where = ", ".join(f"{name!r} (row {row})" for name, row in gaps.items())
+        return PublishError(
+            f"the {kind} does not take missing values, and the rows have some in {where}: give rows without, or train "
+            "it behind a SimpleImputer"
+        )
     return PublishError(
-        f"the {type(estimator).__name__} does not predict the rows of X_example ({type(error).__name__}: {error}): "
-        "give rows as it was fitted on"
+        f"the {kind} does not predict the rows of X_example ({type(error).__name__}: {error}): give rows as it was "
+        "fitted on"
     )

@@ -83,7 +83,7 @@ class Changes:
 def checked_changes(
     packages: Mapping[str, str] | None, without: Collection[str], pins: Mapping[str, str] | None = None
 ) -> Changes:
-    """Read what the owner gave; PublishError where a name or a version is none, or one is both given and left out."""
+    """Read what the owner gave; PublishError where one is not valid, or both given and left out."""
     if isinstance(without, str):
         raise PublishError(f"without is {without!r}: give a list of packages' names")
     given = {_name(name): _version(name, version) for name, version in (packages or {}).items()}

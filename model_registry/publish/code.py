@@ -16,6 +16,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from model_registry.lambda_packages.size import LIMIT_UNZIPPED
 from model_registry.publish.archive import zipped
 from model_runtime.errors import PublishError
 
@@ -27,7 +28,11 @@ _LEFT_OUT = re.compile(r"\..*|__pycache__|tests?|.*\.(ipynb|pyc|pyo)|.*~")
 _SECRET_NAME = re.compile(
     r"(?i)(id_(rsa|dsa|ecdsa|ed25519)|credentials?(\..*)?|secrets?(\..*)?|.*\.(pem|key|p12|pfx|keystore))"
 )
-_SECRET_TEXT = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(AKIA|ASIA)[0-9A-Z]{16}\b")
+_SECRET_TEXT = re.compile(
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(AKIA|ASIA)[0-9A-Z]{16}\b|\b(gh[opsu]_|github_pat_)[0-9A-Za-z_]{36}"
+)
+_SHARED_PACKAGE = re.compile(rb"extend_path|declare_namespace")
+"""In an `__init__.py` that each distribution of a namespace brings, in the two ways that are older than PEP 420."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ def collect(modules: Iterable[str], paths: Sequence[Path] = ()) -> Code:
     for module in sorted(set(modules)):
         found.add_module(module)
     files = dict(sorted(found.files.items()))
-    _check(files, limited=not paths)
+    _check_size(files, limited=not paths)
+    _check(files)
     return Code(files, tuple(sorted(found.modules)), frozenset(found.distributions))
 
 
@@ -69,14 +75,28 @@ def distribution_of(module: str) -> str | None:
     """The normalised name of the distribution that installed the module's file; None for what none did.
 
     An editable installation has no file of a module, which stays where its owner works on it: that is own code.
+    PublishError where several have installed it: whose it is now is decided by which came last.
     """
     path = _file_of(module)
     if path is None:
         parent = module.rpartition(".")[0]
         return distribution_of(parent) if parent else None
     names = [name for name in dict.fromkeys(_by_module().get(module.partition(".")[0], ())) if not _is_folder(name)]
-    owner = next((name for name in names if _has_file(name, path)), None)
-    return None if owner is None else str(canonicalize_name(owner))
+    owners = sorted({str(canonicalize_name(name)) for name in names if _has_file(name, path)})
+    if len(owners) > 1 and not _is_shared(path):
+        raise PublishError(
+            f"the model needs {module}, whose file {' and '.join(owners)} have both installed: uninstall them, and "
+            "install the one that the model was trained with"
+        )
+    return owners[0] if owners else None
+
+
+def _is_shared(path: Path) -> bool:
+    """Whether it is the `__init__.py` of a namespace, which each distribution in it has."""
+    if path.name != "__init__.py":
+        return False
+    content = path.read_bytes().strip()
+    return not content or _SHARED_PACKAGE.search(content) is not None
 
 
 def look_again() -> None:
@@ -144,6 +164,9 @@ class _Found:
         """Take a module or a package folder whole."""
         if not path.exists():
             raise PublishError(f"there is no {path}: name a Python file or a package folder as own code")
+        is_package = (path / "__init__.py").exists()
+        if not is_package and path.resolve() in {Path(each).resolve() for each in sys.path}:
+            raise PublishError(f"{path} is where modules are found and no package: name the modules and packages in it")
         files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
         for file in files:
             inside = file.relative_to(path.parent)
@@ -182,7 +205,7 @@ class _Found:
         package = file.name == "__init__.py"
         inside = Path(*module.split("."))
         self.files[(inside / "__init__.py" if package else inside.with_suffix(".py")).as_posix()] = file
-        if package:
+        if package and file.exists():
             for data in sorted(file.parent.iterdir()):
                 if data.is_file() and data.suffix != ".py" and not _LEFT_OUT.fullmatch(data.name):
                     self.files[(inside / data.name).as_posix()] = data
@@ -198,7 +221,11 @@ def _imports(module: str, file: Path) -> Iterator[str]:
     """The modules that a source imports, anywhere in it."""
     try:
         tree = ast.parse(file.read_bytes(), filename=str(file))
-    except (OSError, SyntaxError, ValueError) as error:
+    except OSError as error:
+        raise PublishError(
+            f"own code has {module}, and its file {file} cannot be read ({error.strerror}): put it back"
+        ) from error
+    except (SyntaxError, ValueError) as error:
         raise PublishError(
             f"own code has {module}, and {file.name} cannot be read as Python ({error}): mend it"
         ) from error
@@ -222,8 +249,18 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
     return ".".join([*base, *(node.module or "").split(".")]).strip(".")
 
 
-def _check(files: Mapping[str, Path], *, limited: bool) -> None:
-    size = 0
+def _check_size(files: Mapping[str, Path], *, limited: bool) -> None:
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    total = sum(sizes.values())
+    most, remedy = MOST_BYTES, "name the paths that are meant with code=, or `--code`"
+    if not limited:
+        most, remedy = LIMIT_UNZIPPED, "a function has no room for more, leave out what the model does not need"
+    if total > most:
+        largest = ", ".join(sorted(sizes, key=lambda name: -sizes[name])[:3])
+        raise PublishError(f"own code has {total:,} bytes, more than {most:,} (the largest: {largest}): {remedy}")
+
+
+def _check(files: Mapping[str, Path]) -> None:
     for name, path in files.items():
         if path.suffix in _COMPILED:
             raise PublishError(
@@ -237,10 +274,3 @@ def _check(files: Mapping[str, Path], *, limited: bool) -> None:
             raise PublishError(
                 f"own code has {name}, whose line {line} looks like a credential: read it from the environment instead"
             )
-        size += len(data)
-    if limited and size > MOST_BYTES:
-        largest = sorted(files, key=lambda name: -files[name].stat().st_size)[:3]
-        raise PublishError(
-            f"own code has {size:,} bytes, more than {MOST_BYTES:,} (the largest: {', '.join(largest)}): name the "
-            "paths that are meant with code=, or --code"
-        )

@@ -20,7 +20,7 @@ from packaging.version import InvalidVersion, Version
 from model_registry.lambda_packages.install import newest_in_lambda
 from model_registry.lambda_packages.markers import needed_in_lambda
 from model_registry.lambda_packages.spec import is_left_out
-from model_registry.publish.wheels import is_from_elsewhere
+from model_registry.publish.wheels import is_editable, is_from_elsewhere
 from model_runtime.errors import EnvironmentMismatchError, PublishError
 from model_runtime.manifest import Environment, Signature
 
@@ -76,7 +76,7 @@ def from_lock(path: Path, roots: Iterable[str]) -> dict[str, str]:
 def with_packages(environment: Environment, names: Iterable[str], *, lock: Path | None = None) -> Environment:
     """The environment with these distributions added, in the versions installed or, with `lock`, in those of that file.
 
-    PublishError where one is not installed, or the lock file pins it otherwise or not at all: what was tried at
+    PublishError where one is not installed, or the lock file pins another version or none: what was tried at
     publishing is what must run.
     """
     pinned = None if lock is None else read_lock(lock)
@@ -168,7 +168,8 @@ def mending_command(environment: Environment, stored: str | None = None) -> str:
     if stored is None:
         return f"{made} && uv pip install {shlex.join(pins)}"
     fetched = f"python -m model_registry download {stored} --to wheels"
-    return f"{fetched} && {made} && uv pip install --find-links wheels {shlex.join(pins)}"
+    # All is pinned; what such a wheel requires may be own code of the version, which no index has either.
+    return f"{fetched} && {made} && uv pip install --no-deps --find-links wheels {shlex.join(pins)}"
 
 
 def mismatch(what: str, environment: Environment, why: str, *, has_wheels: bool = False) -> EnvironmentMismatchError:
@@ -182,7 +183,7 @@ def _running_python() -> str:
 
 
 def _same_version(one: str, other: str) -> bool:
-    """Whether two versions are equal as PEP 440 has it: 1.0 is 1.0.0."""
+    """Whether two versions are equal by PEP 440: 1.0 is 1.0.0."""
     try:
         return Version(one) == Version(other)
     except InvalidVersion:
@@ -207,7 +208,8 @@ def _pin(line: str) -> tuple[str, str] | None:
 def _closure(roots: Iterable[str]) -> dict[str, str]:
     """The distributions with everything they require in Lambda, extras that are asked for too, in installed versions.
 
-    Libraries for GPUs are left out: a function has none.
+    Libraries for GPUs are left out: a function has none. So are editable installations, but not what they require:
+    their modules go as own code.
     """
     versions: dict[str, str] = {}
     todo = [Requirement(name) for name in sorted(roots)]
@@ -217,7 +219,7 @@ def _closure(roots: Iterable[str]) -> dict[str, str]:
         name = str(canonicalize_name(wanted.name))
         if is_left_out(name):
             continue
-        if name not in versions:
+        if name not in versions and not is_editable(name):
             versions[name] = _version(name, wanted)
         for extra in {"", *wanted.extras}:
             if (name, extra) not in seen:

@@ -96,6 +96,7 @@ def describe(
     check_types(tables[0])
     stored = pickled(estimator, model_file)
     own_code = own_code_of(stored.modules, code)
+    _check_found(stored, own_code)
     served = outputs_of(estimator, tables[0], class_names=class_names, outputs=outputs)
     found = signature_of(estimator, tables, served, Declared(nullable, types or {}))
     signature = found.signature
@@ -129,11 +130,21 @@ def own_code_of(modules: Collection[str], code: Sequence[Path] | bool) -> Code: 
     if code is False:
         if own:
             raise PublishError(
-                f"the model needs {', '.join(own)}, own code that must not be taken: allow it, or "
-                "install it from an index"
+                f"the model needs {', '.join(own)}, own code that must not be taken: leave out `--no-code` "
+                "(code=False), or install it from an index"
             )
         return Code()
     return collect(own, () if code is True else code)
+
+
+def _check_found(stored: Pickled, code: Code) -> None:
+    """PublishError for a module that is named in the model's file and has none itself."""
+    lost = sorted(module for module in stored.modules if is_own(module) and module not in code.modules)
+    if lost:
+        raise PublishError(
+            f"the model needs {', '.join(lost)}, and there is no file of it here: define what it has in a module "
+            "beside the script, or in the script itself"
+        )
 
 
 def _distributions(stored: Pickled, code: Code) -> set[str]:

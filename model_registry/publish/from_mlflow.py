@@ -220,7 +220,7 @@ def _imported(folder: Path, package: str) -> Any:
 
 def _unpickled(path: Path, flavor: Mapping[str, Any]) -> Any:
     if flavor.get("serialization_format") != "skops":
-        return load_file(path)[0]
+        return load_file(path)
     trusted = [str(name) for name in flavor.get("skops_trusted_types") or ()]
     try:
         return skops.load(path.read_bytes(), trusted, what=str(path))

@@ -48,7 +48,7 @@ def outputs_of(
     methods = tuple(name for name in METHODS if name in wanted or (name == "quantiles" and quantiles))
     output: Any = ("value" if is_regressor(estimator) else "label") if predicts else None
     bare = Signature(features=(), output=output, methods=methods, quantiles=quantiles)
-    raw = ask(estimator, table.own, bare)
+    raw = ask(estimator, table, bare)
     targets = _targets(estimator, raw.predicted, table) if predicts else None
     is_several = targets is not None and targets > 1
     labels = _labels(estimator, class_names, is_several=is_several or output != "label")
@@ -170,7 +170,7 @@ def _labels(estimator: Any, class_names: Sequence[Label] | None, *, is_several: 
 
 def _tables(estimator: Any, table: Table) -> Any:
     """What `predict_proba` returns."""
-    return ask(estimator, table.own, Signature(features=(), output=None, probabilities=True)).probabilities
+    return ask(estimator, table, Signature(features=(), output=None, probabilities=True)).probabilities
 
 
 def _output_labels(classes: Any, tables: Any) -> tuple[tuple[Label, ...], ...] | None:

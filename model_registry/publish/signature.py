@@ -1,37 +1,21 @@
-"""What a model takes: its features with their types, and the container that gives the estimator's own answers.
-
-Nothing is concluded from types alone. Each form in which rows may reach the estimator is tried, the lightest first, and
-the first whose answers are the estimator's own is taken: on all rows that were given, and on rows mixed from their
-values, as few examples agree by accident.
-"""
+"""What a model takes: its features with their types, and which of them may be missing."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import msgspec
-import numpy as np
 
-from model_registry.publish.answers import (
-    RELATIVE,
-    OwnAnswers,
-    Tolerance,
-    compare,
-    named_answers,
-    own_answers,
-    telling_column,
-)
+from model_registry.publish.answers import OwnAnswers, named_answers, own_answers
+from model_registry.publish.containers import choose, is_answered
 from model_registry.publish.outputs import Outputs
 from model_registry.publish.steps import First, are_codes, first_steps, missing_of, takes_missing
 from model_registry.publish.tables import Column, Table
-from model_runtime.errors import OutputError, PublishError
-from model_runtime.manifest import Container, Feature, FeatureType, Missing, Prediction, Signature
-from model_runtime.prediction import Predictor
-from model_runtime.schema import Inputs, Row
+from model_runtime.errors import PublishError
+from model_runtime.manifest import Feature, FeatureType, Missing, Signature
+from model_runtime.schema import Inputs
 
-MIXED_ROWS = 500
 _FEW_ROWS = 20
-_TOLERANCE_OF_MIXED = Tolerance(RELATIVE, RELATIVE)
 _MARK_OF_DTYPE: dict[str, Missing] = {
     "Int64": "NA", "Int32": "NA", "Float64": "NA", "boolean": "NA", "string": "NA",
 }  # fmt: skip
@@ -42,7 +26,7 @@ class Declared:
     """What the owner says of the features: which may be missing (True for all), and the types of some."""
 
     nullable: Collection[str] | bool = ()
-    types: Mapping[str, FeatureType] = msgspec.field(default_factory=dict)
+    types: Mapping[str, FeatureType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +57,7 @@ def signature_of(estimator: Any, tables: Sequence[Table], outputs: Outputs, decl
         *(own_answers(estimator, table, found) for table in more),
     )
     codes = {name for name, each in firsts.items() if are_codes(each)} | set(declared.types)
-    chosen = _chosen(estimator, tables, own, found, codes)
+    chosen = choose(estimator, tables, own, found, codes)
     chosen, refused = _without_untakeable(estimator, tables, chosen, declared)
     return Found(chosen, own, (*tables[0].notes, *_notes(tables, columns, chosen, refused)))
 
@@ -85,7 +69,9 @@ def check_field_names(signature: Signature) -> None:
     try:
         Inputs(signature)
     except ValueError as error:  # msgspec has no fields with quotes, backslashes or control characters
-        raise PublishError(f"a column of X_example cannot be the name of a request's field ({error})") from error
+        raise PublishError(
+            f"a column of X_example cannot be the name of a request's field ({error}): rename it"
+        ) from error
 
 
 def check_types(table: Table) -> None:
@@ -187,163 +173,6 @@ def _mark(column: Column, firsts: Sequence[First]) -> Missing:
     return "NaT" if dtype.startswith("datetime64") else _MARK_OF_DTYPE.get(dtype, "nan")
 
 
-def _chosen(
-    estimator: Any, tables: Sequence[Table], own: Sequence[OwnAnswers], found: Signature, codes: Collection[str]
-) -> Signature:
-    """The lightest form of the rows with the estimator's own answers."""
-    tried: list[str] = []
-    reference = _reference(estimator, tables, found)
-    for form in _forms(tables[0], found, codes):
-        try:
-            different = _first_difference(estimator, tables, own, form)
-        except Exception as error:  # noqa: BLE001  # an estimator that does not take this form may raise anything
-            tried.append(f"as {_container_name(form)} it raises {type(error).__name__}: {error}")
-            continue
-        if different is not None:
-            tried.append(different)
-        elif _agrees(estimator, form, reference) and _takes_fractions(estimator, tables[0], form, found):
-            return form
-    raise PublishError(
-        f"the {type(estimator).__name__} gives other answers when its rows travel as JSON ({'; '.join(tried[-2:])}): "
-        "give columns as numbers, strings, booleans, times or categories, as callers will send them"
-    )
-
-
-def _forms(table: Table, found: Signature, codes: Collection[str]) -> Iterator[Signature]:
-    """The forms in which rows may reach the estimator, the lightest first; whole numbers as numbers before integers."""
-    variants = list(dict.fromkeys([_with_numbers(found, codes), found]))
-    for container, dtype in _containers(table, found):
-        for variant in variants:
-            yield msgspec.structs.replace(
-                variant, container=container, array_dtype=dtype, features=_fitting(variant.features, container)
-            )
-
-
-def _containers(table: Table, found: Signature) -> Iterator[tuple[Container, str | None]]:
-    if table.kind == "texts":
-        yield "list", None
-        return
-    if table.natively:
-        yield "objects", None
-        return
-    types = {feature.type for feature in found.features}
-    # A value that is not a category is a gap in the frame, and itself in an array.
-    has_open_categories = any(feature.categories is not None and feature.nullable for feature in found.features)
-    if "datetime" not in types and not has_open_categories:
-        own = str(table.own.dtype) if isinstance(table.own, np.ndarray) else ""
-        yield "array", "float64" if "string" not in types else "object"
-        if own not in {"", "float64", "object"} and not any(feature.nullable for feature in found.features):
-            yield "array", own
-        if "string" not in types:
-            yield "array", "object"
-        yield "rows", None
-    if hasattr(table.own, "iloc"):
-        yield "dataframe", None
-
-
-def _fitting(features: Sequence[Feature], container: Container) -> tuple[Feature, ...]:
-    """Features without what only a frame needs, where the container is another."""
-    if container == "dataframe":
-        return tuple(features)
-    return tuple(msgspec.structs.replace(feature, dtype=None, ordered=False, column=None) for feature in features)
-
-
-def _with_numbers(found: Signature, codes: Collection[str]) -> Signature:
-    """Whole numbers that are not codes as numbers: a model that was fitted on 30 takes 30.5 too."""
-    features = tuple(
-        msgspec.structs.replace(feature, type="number", dtype=feature.dtype and "float64")
-        if feature.type == "integer" and feature.categories is None and feature.name not in codes
-        else feature
-        for feature in found.features
-    )
-    return msgspec.structs.replace(found, features=features)
-
-
-def _first_difference(
-    estimator: Any, tables: Sequence[Table], own: Sequence[OwnAnswers], form: Signature
-) -> str | None:
-    predictor = Predictor(estimator, msgspec.structs.replace(form, null_outputs=True))
-    for table, answers in zip(tables, own, strict=True):
-        differences = compare(answers, predictor.predict(table.rows)).differences
-        if differences:
-            names = [feature.name for feature in form.features]
-            rows = [dict(zip(names, row, strict=True)) for row in table.rows]
-            one = differences[0]
-            column = telling_column(rows, {each.row for each in differences})
-            said = f"row {one.row}, {rows[one.row]}, as {_container_name(form)}: {one.other} and not {one.own}"
-            return f"{said}; {column}" if column else said
-    return None
-
-
-def _container_name(form: Signature) -> str:
-    return f"{form.container} of {form.array_dtype}" if form.array_dtype else form.container
-
-
-def _reference(estimator: Any, tables: Sequence[Table], found: Signature) -> tuple[list[Row], list[Prediction]] | None:
-    """Mixed rows with the answers to them in a frame of the types that the owner has; None where there is no frame."""
-    if not hasattr(tables[0].own, "iloc"):
-        return None
-    rows = list(mixed_rows([row for table in tables for row in table.rows], found.features))
-    framed = msgspec.structs.replace(found, container="dataframe", null_outputs=True)
-    try:
-        return rows, Predictor(estimator, framed).predict(rows)
-    except Exception:  # noqa: BLE001  # it does not take each mix of values: the given rows decide alone
-        return None
-
-
-def _agrees(estimator: Any, form: Signature, reference: tuple[list[Row], list[Prediction]] | None) -> bool:
-    if reference is None or form.container == "dataframe":
-        return True
-    rows, answers = reference
-    try:
-        others = Predictor(estimator, msgspec.structs.replace(form, null_outputs=True)).predict(rows)
-    except Exception:  # noqa: BLE001  # as above
-        return False
-    loose = OwnAnswers(answers, _TOLERANCE_OF_MIXED)
-    return not compare(loose, others).differences
-
-
-def mixed_rows(rows: Sequence[Row], features: Sequence[Feature], *, count: int = MIXED_ROWS) -> Iterator[Row]:
-    """Rows whose values come from different rows, from the categories and, for numbers, from between those given.
-
-    A feature that may be missing is so in a tenth of them. The same rows give the same mix.
-    """
-    rng = np.random.default_rng(0)
-    columns = [
-        _mixed([row[index] for row in rows if row[index] is not None], feature, count, rng)
-        for index, feature in enumerate(features)
-    ]
-    return zip(*columns, strict=True)
-
-
-def _mixed(values: Sequence[Any], feature: Feature, count: int, rng: np.random.Generator) -> list[Any]:
-    pool = list(feature.categories or dict.fromkeys(values))
-    if not pool:
-        return [None] * count
-    mixed = [pool[index] for index in rng.integers(len(pool), size=count)]
-    if feature.type == "number" and feature.categories is None:
-        between = rng.uniform(float(min(pool)), float(max(pool)), size=count).tolist()
-        mixed = [one if index % 2 else other for index, (one, other) in enumerate(zip(mixed, between, strict=True))]
-    if not feature.nullable:
-        return mixed
-    return [None if gone else value for gone, value in zip(rng.random(count) < 0.1, mixed, strict=True)]  # noqa: PLR2004  # a tenth
-
-
-def _takes_fractions(estimator: Any, table: Table, form: Signature, found: Signature) -> bool:
-    """Whether the model answers fractions where whole numbers were given and numbers are to be taken."""
-    changed = [
-        index
-        for index, (one, other) in enumerate(zip(form.features, found.features, strict=True))
-        if one.type != other.type
-    ]
-    if not changed:
-        return True
-    row = list(table.rows[0])
-    for index in changed:
-        row[index] = 0.5 if row[index] is None else row[index] + 0.5
-    return _is_answered(estimator, form, tuple(row))
-
-
 def _without_untakeable(
     estimator: Any, tables: Sequence[Table], form: Signature, declared: Declared
 ) -> tuple[Signature, list[str]]:
@@ -358,7 +187,7 @@ def _without_untakeable(
     for index, feature in enumerate(form.features):
         if feature.nullable and feature.name not in seen:
             gap = (*row[:index], None, *row[index + 1 :])
-            if not _is_answered(estimator, form, gap):
+            if not is_answered(estimator, form, gap):
                 if not isinstance(declared.nullable, bool) and feature.name in declared.nullable:
                     raise PublishError(
                         f"{feature.name!r} is declared to be nullable, and the model refuses a gap: impute first"
@@ -367,16 +196,6 @@ def _without_untakeable(
                 feature = msgspec.structs.replace(feature, nullable=False, missing=None)  # noqa: PLW2901  # the one that is kept
         features.append(feature)
     return msgspec.structs.replace(form, features=tuple(features)), refused
-
-
-def _is_answered(estimator: Any, form: Signature, row: Row) -> bool:
-    try:
-        Predictor(estimator, form).predict([row])
-    except OutputError:
-        return False
-    except Exception:  # noqa: BLE001  # an estimator that refuses a value may raise anything
-        return False
-    return True
 
 
 def _notes(

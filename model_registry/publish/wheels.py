@@ -10,6 +10,7 @@ import csv
 import email
 import hashlib
 import io
+import json
 from collections.abc import Collection, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -67,6 +68,15 @@ def is_from_elsewhere(name: str) -> bool:
         return False
     installer = (found.read_text("INSTALLER") or "").strip()
     return found.read_text("direct_url.json") is not None and installer != "conda"
+
+
+def is_editable(name: str) -> bool:
+    """Whether a distribution is installed as editable: it has none of its modules, which are its owner's own code."""
+    try:
+        text = metadata.distribution(name).read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return False
+    return bool(text and json.loads(text).get("dir_info", {}).get("editable"))
 
 
 def _is_pure(name: str, version: str) -> bool:

@@ -213,6 +213,16 @@ def test_an_answer_that_lambda_could_not_return_is_413(in_gateway: bool) -> None
     assert "send fewer instances" in strict(answer["body"])["detail"]
 
 
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+def test_an_answer_in_the_form_of_another_server_has_the_same_limit(accept: str) -> None:
+    app = App(lambda: model(lambda rows: np.array(["ü" * 600_000] * len(rows))))
+    for rows, status in ((1, 200), (2, 413)):
+        body = {"dataframe_records": [{"a": 1, "b": 1}] * rows}
+        answer = app(gateway("POST", "/invocations", body, headers={"Accept": accept}), None)
+        assert answer["statusCode"] == status
+        assert len(json.dumps(answer)) < 6_291_556
+
+
 def test_the_description_of_the_model_keeps_its_origin_to_itself(app: App) -> None:
     body = app(gateway("GET", "/model"), None)["body"]
     assert strict(body)["model"] == "made"

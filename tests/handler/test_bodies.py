@@ -194,3 +194,24 @@ def test_labels_are_answered_alone() -> None:
     labels = App(lambda: model(lambda rows: np.array(["ü"] * len(rows)), signature))
     assert strict(ask(labels, {"instances": [{"a": 1}]})["body"]) == {"predictions": ["ü"]}
     assert ask(labels, "1\n2", "text/csv", "text/csv")["body"] == "ü\nü\n"
+
+
+TENSORS = {"inputs": [{"name": "a", "shape": [1], "datatype": "FP64", "data": [1.5]}]}
+
+
+def test_kserve_s_protocols_are_refused_by_a_sentence_that_says_what_is_spoken(app: App) -> None:
+    v1 = app(gateway("POST", "/v1/models/made:predict", {"instances": ROWS}), None)
+    v2 = app(gateway("POST", "/v2/models/made/infer", TENSORS), None)
+    assert (v1["statusCode"], v2["statusCode"], ask(app, TENSORS)["statusCode"]) == (404, 404, 400)
+    for answer in (v1, v2, ask(app, TENSORS)):
+        detail = strict(answer["body"])["detail"]
+        assert "KServe's protocols are not spoken here: POST /predict takes" in detail
+        assert "POST /invocations" in detail
+
+
+def test_a_model_whose_features_are_called_as_a_tensor_s_members_is_no_tensor() -> None:
+    features = tuple(Feature(name=name, type="number") for name in ("data", "datatype", "name", "shape"))
+    app = App(lambda: model(lambda rows: rows[:, 0], Signature(features=features, output="value")))
+    assert strict(ask(app, {"inputs": [{"name": 1, "shape": 2, "datatype": 3, "data": 4}]})["body"]) == {
+        "predictions": [4.0]
+    }

@@ -7,7 +7,9 @@ import pytest
 
 from handler.app import App
 from handler.direct import InvocationError
+from model_runtime.download import LoadError
 from model_runtime.manifest import Example, Feature, Prediction, Signature
+from model_runtime.start import ServedModel
 from tests.handler.conftest import gateway, model, strict
 
 EXAMPLE = Example(input={"a": 1.0, "b": 2}, output=Prediction(value=3.0))
@@ -33,8 +35,31 @@ def test_a_self_check_fails_where_an_answer_is_another_one(capsys: pytest.Captur
     assert app({"selfCheck": True}, None)["statusCode"] == 500
     line = strict(capsys.readouterr().out.splitlines()[-1])
     assert line["reason"] == "made/7 answers its golden example 1 differently than recorded"
-    with pytest.raises(InvocationError):
+    with pytest.raises(InvocationError) as caught:
         app({"selfCheck": True, "raise": True}, None)
+    assert strict(str(caught.value)) == {
+        "status": 500,
+        "detail": "made/7 answers its golden example 1 differently than recorded",
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [(LoadError("it is not there"), "it is not there"), (KeyError("nowhere"), "KeyError: 'nowhere'")],
+)
+def test_a_self_check_that_is_to_raise_says_why_nothing_is_served(error: Exception, detail: str) -> None:
+    """Only this one: whoever asks for a prediction learns no more than that there is none."""
+
+    def load() -> ServedModel:
+        raise error
+
+    app = App(load)
+    with pytest.raises(InvocationError) as caught:
+        app({"selfCheck": True, "raise": True}, None)
+    assert strict(str(caught.value)) == {"status": 503, "phase": "settings", "detail": detail}
+    with pytest.raises(InvocationError) as caught:
+        app({"a": 1, "b": 1, "raise": True}, None)
+    assert detail not in str(caught.value)
 
 
 def test_only_true_is_a_self_check(app: App) -> None:

@@ -7,10 +7,11 @@ import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +27,7 @@ from model_registry import Registry
 from model_runtime.pin import Pin
 from model_runtime.start import Deployment, ServedModel, load
 from tests.handler.environments import HERE, python_of
+from tests.handler.sent import values_of
 from tests.handler.serving import STAGE, serving
 
 EXAMPLES = [15, pytest.param(200, marks=pytest.mark.soak)]
@@ -88,9 +90,19 @@ def served(request: pytest.FixtureRequest) -> ServedModel:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, which are no errors in the function
 @pytest.mark.parametrize("examples", EXAMPLES)
-def test_schemathesis_finds_nothing(served: ServedModel, examples: int, tmp_path: Path) -> None:
+def test_schemathesis_finds_nothing_and_the_log_has_nothing_that_it_sent(
+    served: ServedModel, examples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"AWS_LAMBDA_FUNCTION_NAME": "made-dev", "REQUEST_LOG": "on", "LABEL_COUNTS": "on"}.items():
+        monkeypatch.setenv(name, value)
+    app, sent = App(lambda: served), set[str]()
+
+    def noting(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+        sent.update(values_of(event))
+        return app(event, context)
+
     program = python_of(HERE / "tools.txt").parent / "schemathesis"
-    with serving(App(lambda: served), root=f"/{STAGE}") as url, (tmp_path / "log").open("w") as log:
+    with serving(noting, root=f"/{STAGE}") as url, (tmp_path / "log").open("w") as log:
         command = [program, "run", f"{url}/openapi.json", "--checks", "all", "--max-examples", str(examples)]
         with contextlib.redirect_stdout(log):  # the handler's
             done = subprocess.run(
@@ -102,6 +114,11 @@ def test_schemathesis_finds_nothing(served: ServedModel, examples: int, tmp_path
             )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "Tested: 7" in done.stdout, done.stdout
+    logged = (tmp_path / "log").read_text()
+    assert logged.count('"event": "request"') > 100
+    own = msgspec.json.encode(served.manifest).decode()
+    assert len(sent) > 100
+    assert [value for value in sent if value in logged and value not in own] == []
 
 
 def test_a_generated_client_calls_every_operation(served_iris: ServedModel, tmp_path: Path) -> None:

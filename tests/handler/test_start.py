@@ -15,9 +15,8 @@ import pytest
 
 from handler import BEGAN
 from handler.app import App
-from model_runtime import download
 from model_runtime import start as model
-from model_runtime.download import LoadError
+from model_runtime.download import REFUSED_SECONDS, LoadError
 from model_runtime.errors import StorageError
 from model_runtime.pin import Pin
 from model_runtime.start import Deployment, ServedModel, load, phase_of
@@ -169,7 +168,8 @@ def test_the_init_phase_and_requests_fetch_for_as_long_as_lambda_and_the_gateway
     """10 s and 29 s, of which something is left for loading. A large model that init cannot fetch a request can."""
     given: list[tuple[float | None, float]] = []
 
-    def fail(_deployment: Deployment, *, since: float | None, seconds: float) -> ServedModel:
+    def fail(_deployment: Deployment, *, since: float | None, seconds: float, refused_seconds: float) -> ServedModel:
+        assert refused_seconds == REFUSED_SECONDS
         given.append((since, seconds))
         raise LoadError("not now")
 
@@ -185,6 +185,25 @@ def test_the_init_phase_and_requests_fetch_for_as_long_as_lambda_and_the_gateway
     assert handler({}, None)["statusCode"] == 503
     assert gc.isenabled()
     assert given == [(BEGAN, seconds), (None, 20)]
+
+
+def test_the_init_phase_of_a_snapshot_waits_for_a_new_roles_rights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lambda gives it 130 s, and the version stays failed if it fails."""
+    given: list[dict[str, float]] = []
+
+    def fail(_deployment: Deployment, *, since: float | None, **times: float) -> ServedModel:
+        assert since == BEGAN
+        given.append(times)
+        raise LoadError("not now")
+
+    variables = {"MODEL_BUCKET": "b", "MODEL_NAME": "n", "MODEL_VERSION": "3", "MODEL_MANIFEST_SHA256": "d"}
+    for name, value in {**variables, "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(model, "load", fail)
+    monkeypatch.delitem(sys.modules, "handler.function", raising=False)
+    with pytest.raises(LoadError):
+        importlib.import_module("handler.function")
+    assert given == [{"seconds": 90, "refused_seconds": 90}]
 
 
 class Recovering:
@@ -235,12 +254,11 @@ def test_tries_end_with_the_time_and_say_how_many_there_were(broken: Broken) -> 
 @pytest.mark.parametrize("code", [b"AccessDenied", b"InvalidAccessKeyId"])
 def test_what_stays_refused_is_not_tried_as_long_as_a_busy_s3(code: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each request would wait for it."""
-    monkeypatch.setattr(download, "REFUSED_SECONDS", 0.5)
     started = time.perf_counter()
     answer = refusing(code)
     with (
         serving(lambda connection, *_: connection.sendall(answer), monkeypatch),
         pytest.raises(LoadError, match="pulumi up"),
     ):
-        load(DEPLOYMENT, seconds=4 * NEVER)
+        load(DEPLOYMENT, seconds=4 * NEVER, refused_seconds=0.5)
     assert time.perf_counter() - started < NEVER

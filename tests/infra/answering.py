@@ -7,6 +7,7 @@ from the model of the operation's output. So every combination of settings can b
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from types import SimpleNamespace
@@ -48,7 +49,7 @@ class AnsweringAws(LocalAws):
     _clients: dict[str, Any] = field(default_factory=dict, compare=False)
     _lock: Lock = field(default_factory=Lock, compare=False)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, _config: object = None) -> Any:
         """Return a client that refuses what AWS would refuse, and answers everything else itself."""
         with self._lock:  # a session makes one client at a time
             if service not in self._clients:
@@ -146,6 +147,7 @@ _OWN: Mapping[tuple[str, str], Callable[[Parameters], Answer]] = {
     ("lambda", "GetFunction"): lambda p: {"Configuration": _configuration(p)},
     ("lambda", "GetFunctionConfiguration"): _configuration,
     ("lambda", "PublishVersion"): lambda _p: {"Version": "1"},
+    ("lambda", "Invoke"): lambda _p: {"Payload": BytesIO(b'{"statusCode": 200, "body": "{}"}')},
     ("lambda", "CreateAlias"): lambda p: {"AliasArn": _lambda("function", p["FunctionName"], p["Name"])},
     ("apigateway", "GetResources"): lambda _p: {"items": [{"id": "root", "path": "/"}]},
     ("lambda", "GetAccountSettings"): lambda _p: {

@@ -11,7 +11,6 @@ and an API's error responses do not quote the validator (MiniStack's says nothin
 import functools
 import json
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,16 +27,9 @@ from local.errors import ApiModelError
 from local.iris import PROJECT
 from model_registry.release import Release
 from model_runtime.manifest import Feature, Signature, encode
+from tests.iam import lint
 from tests.infra.answering import ACCOUNT, AnsweringAws, Request
 from tests.infra.examples import IRIS, layer, release
-
-with warnings.catch_warnings():
-    # It leaves the files open that it reads when it is imported, and takes pkg_resources, which is deprecated.
-    # Its dependency json-cfg has escapes in texts that newer Pythons warn of when they compile it.
-    for category in (ResourceWarning, DeprecationWarning, SyntaxWarning):
-        warnings.simplefilter("ignore", category)
-    warnings.filterwarnings("ignore", "(pkg_resources is deprecated|Deprecated call to `pkg_resources)")
-    import parliament
 
 ARN = f"arn:aws:%s:us-east-1:{ACCOUNT}:"
 BUCKET = {"registryBucket": "models-of-ours"}
@@ -122,15 +114,6 @@ def release_of(variant: Variant, settings: Settings) -> Release:
     other = {name: manifest.model_format("joblib") for name in ("skops", "onnx")}
     manifest = msgspec.structs.replace(manifest, name=settings.model, formats=other)
     return Release(manifest, encode(manifest))
-
-
-def lint(document: str, *, resource: str | None = None) -> list[str]:
-    """The linter's findings. A trust policy has no resource, which the linter wants: it is given the role's own."""
-    parsed = json.loads(document)
-    if resource:
-        parsed["Statement"] = [{"Resource": resource, **statement} for statement in parsed["Statement"]]
-    found = parliament.analyze_policy_string(json.dumps(parsed)).findings
-    return [f"{finding.issue} {finding.detail}" for finding in found]
 
 
 def documents(requests: tuple[Request, ...]) -> Iterator[tuple[str, str | None]]:

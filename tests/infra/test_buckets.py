@@ -3,7 +3,7 @@ import pytest
 from infra.api_logging import ApiGatewayLogging
 from infra.artifact_bucket import ArtifactBucket
 from infra.registry_bucket import RegistryBucket
-from infra.settings import AccountSettings
+from infra.settings import RegistrySettings
 from tests.infra.recording import Recording, record
 
 
@@ -52,8 +52,11 @@ def test_api_gateway_may_write_access_logs_before_it_is_told_to() -> None:
 
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/0a1b"
-ACCOUNT = AccountSettings(
-    kms_key_arn=KEY, permissions_boundary_arn="arn:aws:iam::123456789012:policy/boundary", tags={"team": "a"}
+ACCOUNT = RegistrySettings(
+    registry_bucket="models-of-ours",
+    kms_key_arn=KEY,
+    permissions_boundary_arn="arn:aws:iam::123456789012:policy/boundary",
+    tags={"team": "a"},
 )
 
 

@@ -18,6 +18,7 @@ from infra.settings import Settings, SettingsError
 from infra.settings.field import fields, from_text
 from infra.settings.rules import check_combinations, check_python
 from local.ministack import REGION
+from model_registry.roles.deployer import GRANTS
 from model_runtime.manifest import Feature, Signature
 from tests.infra import recording
 from tests.infra.answering import ACCOUNT, AnsweringAws
@@ -77,8 +78,8 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "python": [{"python": python} for python in ("3.12", "3.11", "3.14")],
 }
 FACTORS = {name: [json.dumps(value) for value in values] for name, values in VALUES.items()}
-LEFT_OUT = {"registryBucket", "allowBreaking"}
-"""One is required, the other changes nothing that is sent."""
+LEFT_OUT = {"registryBucket", "allowBreaking", "registryAdmins", "organizationId"}
+"""One is required, one changes nothing that is sent, and two are of the stack `registry`."""
 _OF_THE_MODEL = {"signature", "python"}
 
 
@@ -158,6 +159,8 @@ def test_what_is_declared_fits_the_types_of_pulumi_aws(index: int) -> None:
     custom = [resource for resource in found if not resource.is_component and resource.type.startswith("aws:")]
     assert len(custom) > 12, "a function without an API has 13"
     assert [finding for resource in custom for finding in findings(resource.type, resource.inputs)] == []
+    granted = {token for grant in GRANTS for token in grant.types}
+    assert {resource.type for resource in custom} <= granted, "the policy of a deployer (model_registry/roles) lacks it"
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,19 @@ def test_a_rollback_is_a_change_like_any_other() -> None:
     )
 
 
+def test_another_build_of_a_package_that_no_index_has_is_a_change() -> None:
+    needed = environment(acme_wheel="2.0")
+    old, new = (
+        version(
+            number,
+            environment=needed,
+            wheels=(Artifact(file="acme_wheel-2.0-py3-none-any.whl", sha256=a * 64, size=1),),
+        )
+        for number, a in ((3, "a"), (5, "b"))
+    )
+    assert f"acme-wheel 2.0 ({'a' * 12}) -> 2.0 ({'b' * 12}) (layer changes)" in text(old, new)
+
+
 def test_a_first_deployment_is_new() -> None:
     assert model_change("prod", OLD, "joblib", None, None).text == "iris@prod: new, version 3, accuracy 0.96"
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
-from local import ministack
+from local import iris, ministack
 from local.cli import app
 from local.iris import BUCKET, PROJECT, call
 from training.train_iris import GUIDE_EVENT
@@ -32,8 +32,18 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def up(state: Path) -> Result:
-    return run(state, "up")
+def up(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The project, whose stack's file asks for another architecture than this machine has."""
+    project = tmp_path_factory.mktemp("project")
+    for path in iris.PROJECT.iterdir():
+        if path.name != "Pulumi.dev.yaml":
+            (project / path.name).symlink_to(path)
+    other = {"arm64": "x86_64", "x86_64": "arm64"}[iris.HOST_ARCHITECTURE]
+    stack = (iris.PROJECT / "Pulumi.dev.yaml").read_text()
+    (project / "Pulumi.dev.yaml").write_text(f"{stack}  sklearn-on-lambda:architecture: {other}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(iris, "PROJECT", project)
+        return run(state, "up")
 
 
 def test_up_serves_the_iris_model_and_prints_its_url_and_curl_lines(up: Result, state: Path) -> None:
@@ -42,6 +52,15 @@ def test_up_serves_the_iris_model_and_prints_its_url_and_curl_lines(up: Result, 
     assert call(url, GUIDE_EVENT).body["label"] == "virginica"
     assert sum(line.startswith("curl ") for line in up.stdout.splitlines()) == 2
     assert "--port" in run(state, "up", "--help").stdout
+
+
+def test_the_function_and_its_layer_are_for_this_machine(up: Result, state: Path) -> None:
+    """As MiniStack runs them here; it answers, so the layer's packages load."""
+    assert up.exit_code == 0
+    aws = ministack.running(state)
+    assert aws is not None
+    (function,) = aws.client("lambda").list_functions()["Functions"]
+    assert function["Architectures"] == [iris.HOST_ARCHITECTURE]
 
 
 def test_up_again_uses_the_one_that_runs(up: Result, state: Path) -> None:

@@ -12,6 +12,7 @@ import pulumi
 import pytest
 from botocore.exceptions import ClientError
 
+from infra import policies
 from local.deployment import deploy
 from local.errors import ApiModelError, ConfigError, LocalError, UnsupportedError
 from local.ministack import LocalAws
@@ -120,6 +121,36 @@ def answer(url: str, body: bytes | None = None) -> tuple[int, str]:
 
 def bucket(name: str, more: str = "") -> str:
     return f"import pulumi, pulumi_aws as aws\nb = aws.s3.Bucket('models', bucket='{name}'{more})\n"
+
+
+HOOKED = """
+import pulumi, pulumi_aws as aws
+
+def refuse(args, when):
+    if args.new_inputs["tags"]["say"] == "no":
+        raise ValueError(f"{args.urn.rpartition('::')[2]} is not to be {when}")
+    pulumi.log.info(when)
+
+def created(args):
+    refuse(args, "created")
+
+def updated(args):
+    refuse(args, "updated")
+
+hooks = pulumi.ResourceHookBinding(before_create=[created], before_update=[updated])
+aws.iam.Role("held", assume_role_policy='%s', tags={"say": "%s"}, opts=pulumi.ResourceOptions(hooks=hooks))
+"""
+
+
+def test_a_hook_is_called_before_a_resource_is_created_or_updated_and_can_refuse_it(project: Project) -> None:
+    trust = policies.trust("lambda.amazonaws.com")
+    with pytest.raises(LocalError, match="held is not to be created"):
+        project.deploy(HOOKED % (trust, "no"))
+    assert project.deploy(HOOKED % (trust, "yes"))[2] == ["created"]
+    assert project.deploy(HOOKED % (trust, "yes"))[2] == []
+    with pytest.raises(LocalError, match="held is not to be updated"):
+        project.deploy(HOOKED % (trust, "no"))
+    assert project.deploy(HOOKED % (trust, "yes"))[1] == {"held": "same"}
 
 
 def test_an_api_answers_over_http_through_deployments(project: Project) -> None:

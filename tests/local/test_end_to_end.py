@@ -85,6 +85,7 @@ def test_a_role_without_the_registrys_read_right_makes_the_function_refuse_to_se
     (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
     document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
     iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    stack.start_anew()
 
     refused = stack.post(GUIDE_EVENT)
     assert refused.status == 503
@@ -103,6 +104,7 @@ def test_a_model_that_was_overwritten_in_the_bucket_is_not_loaded(
 ) -> None:
     stack = deploy_stack()
     aws.client("s3").put_object(Bucket=bucket, Key="models/iris/versions/1/model.joblib", Body=b"other bytes")
+    stack.start_anew()
     assert stack.post(GUIDE_EVENT).status == 503
     assert "model.joblib of iris/1 has SHA-256" in stack.log()[-1]["reason"]
 

@@ -23,6 +23,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from handler.cors import PREFLIGHT
+from infra import version_check
+from local.errors import LocalError
 from local.ministack import REGION, LocalAws
 from tests.local.stacks import Deployed, registry_of
 from training.train_iris import GUIDE_EVENT, Trained, publish
@@ -307,17 +309,19 @@ def test_several_origins_are_answered_each_by_its_name(
 
 
 def test_the_function_may_do_no_more_than_the_boundary_of_its_role(
-    aws: LocalAws, deploy: Callable[..., Deployed], closed: Deployed
+    aws: LocalAws, deploy: Callable[..., Deployed], closed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Within a boundary without S3 it cannot read its model, and says so."""
-    del closed
+    """Within a boundary without S3 it cannot read its model, says so, and gets no traffic."""
+    monkeypatch.setattr(version_check, "PATIENCE_SECONDS", 0)  # a new role's rights would have that long to arrive
+    live = closed.configuration()["Version"]
     logs_only = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}
     narrow = aws.client("iam").create_policy(
         PolicyName=f"narrow-{uuid.uuid4().hex[:8]}", PolicyDocument=json.dumps(logs_only)
     )
-    stack = deploy(permissionsBoundaryArn=narrow["Policy"]["Arn"], memory=640)
-    assert stack.post(GUIDE_EVENT).status == 503
-    assert stack.log()[-1]["event"] == "model_load_failed"
+    with pytest.raises(LocalError, match="S3 does not let the function's role read"):
+        deploy(permissionsBoundaryArn=narrow["Policy"]["Arn"], memory=640)
+    assert closed.configuration()["Version"] == live
+    assert closed.log()[-1]["event"] == "model_load_failed"
 
 
 def test_snap_start_is_for_python_3_12_and_later(deploy: Callable[..., Deployed], closed: Deployed) -> None:

@@ -45,17 +45,6 @@ def deploy_stack(aws: LocalAws, bucket: str, signing: Registry, tmp_path: Path) 
     return run
 
 
-def trust(stack: Deployed, public_key: str) -> None:
-    """Give the function another key behind the stack's back, in a new version, as the alias serves published ones."""
-    client, name = stack.aws.client("lambda"), stack.outputs["functionName"]
-    variables = stack.configuration()["Environment"]["Variables"]
-    client.update_function_configuration(
-        FunctionName=name, Environment={"Variables": {**variables, "MODEL_PUBLIC_KEY": public_key}}
-    )
-    version = client.publish_version(FunctionName=name)["Version"]
-    client.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
-
-
 def test_a_signed_model_is_served_and_a_function_that_trusts_another_key_refuses_it(
     deploy_stack: Deploy, signer: Signer
 ) -> None:
@@ -65,7 +54,7 @@ def test_a_signed_model_is_served_and_a_function_that_trusts_another_key_refuses
     assert (answer.status, answer.body["label"]) == (200, "virginica")
     assert stack.configuration()["Environment"]["Variables"]["MODEL_PUBLIC_KEY"] == signer.public_key
 
-    trust(stack, Signer.from_pem(generate_key()[0]).public_key)
+    stack.start_anew(MODEL_PUBLIC_KEY=Signer.from_pem(generate_key()[0]).public_key)
     refused = stack.post(GUIDE_EVENT)
     assert refused.status == 503
     assert signer.public_key not in str(refused.body)
@@ -77,6 +66,7 @@ def test_a_model_whose_signature_was_taken_away_is_not_served(
 ) -> None:
     stack = deploy_stack(signer.public_key)
     aws.client("s3").delete_object(Bucket=bucket, Key=version_key("iris", 1, SIGNING_FILE))
+    stack.start_anew()
     assert stack.post(GUIDE_EVENT).status == 503
     assert "manifest.sig does not exist" in stack.log()[-1]["reason"]
 

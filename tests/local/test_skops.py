@@ -45,13 +45,7 @@ def test_types_that_the_stack_does_not_trust_stop_the_deployment_and_the_functio
     assert deployed.actions == {}
 
     deployed = stack(trustedTypes=TREE).up()
-    client, name = deployed.aws.client("lambda"), deployed.outputs["functionName"]
-    variables = deployed.configuration()["Environment"]["Variables"]
-    client.update_function_configuration(
-        FunctionName=name, Environment={"Variables": {**variables, "MODEL_TRUSTED_TYPES": "another.Type"}}
-    )
-    version = client.publish_version(FunctionName=name)["Version"]
-    client.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
+    deployed.start_anew(MODEL_TRUSTED_TYPES="another.Type")
     assert deployed.post(GUIDE_EVENT).status == 503
     assert "holds types that are not trusted: sklearn" in deployed.log()[-1]["reason"]
 

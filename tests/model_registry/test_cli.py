@@ -182,12 +182,17 @@ def test_without_by_the_caller_s_identity_is_recorded() -> None:
     assert data("show", "iris/1")["created_by"].startswith("arn:aws:")
 
 
-SUMMARY = {"name": "iris", "versions": [1], "tags": {"dev": 1}, "deprecated": [], "broken": {}}
+HEADING = {"name": "iris", "tags": {"dev": 1}, "broken": {}}
 
 
 @pytest.mark.usefixtures("published")
 def test_list_shows_models_versions_and_tags() -> None:
-    assert data("list") == data("list", "iris") == [SUMMARY]
+    assert data("list") == [{**HEADING, "latest": 1}]
+    page = data("list", "iris")
+    (version,) = page.pop("versions")
+    assert page == HEADING
+    assert (version["version"], version["tags"], version["deprecated"]) == (1, ["dev"], False)
+    assert data("list", "iris", "--before", "1")["versions"] == []
     assert {"iris", "1", "dev -> 1"} <= {cell.strip() for cell in run("list").stdout.replace("┃", "│").split("│")}
 
 
@@ -297,7 +302,10 @@ BAD: dict[str, tuple[list[str], str]] = {
     "examples no list": ([*PUBLISH, "model.joblib", "-x", "scalar.json"], "hold a int: give a list"),
     "examples too wide": ([*PUBLISH, "model.joblib", "-x", "long.csv"], "more cells than the header"),
     "examples too narrow": ([*PUBLISH, "model.joblib", "-x", "narrow.json"], "does not predict the rows of X_example"),
-    "missing values refused by the model": ([*PUBLISH, "model.joblib", "-x", "gaps.csv"], "does not predict the rows"),
+    "missing values refused by the model": (
+        [*PUBLISH, "model.joblib", "-x", "gaps.csv"],
+        "does not take missing values, and the rows have some in 'b c' (row 0): give rows without, or train it behind",
+    ),
     "too few classes": ([*PUBLISH, "model.joblib", "-x", "rows.json", "--classes", "a"], "1 class names for the 2"),
 }
 
@@ -365,7 +373,7 @@ def test_without_rights_every_command_says_so(
 
 def test_every_command_argument_and_option_has_help() -> None:
     group: Any = typer.main.get_command(app)
-    assert set(group.commands) == {arguments[0] for arguments in EVERY} | {"keygen"}, "keygen needs no bucket"
+    assert set(group.commands) == {arguments[0] for arguments in EVERY} | {"keygen", "policies"}, "which ask no bucket"
     assert group.help
     for command in group.commands.values():
         assert command.help, command.name

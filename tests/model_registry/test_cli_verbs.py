@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
 from model_registry.cli import app
+from model_registry.doctor import findings
 from model_runtime.manifest import MODEL_FILE, version_key
 from tests.conftest import new_bucket
 
@@ -67,6 +68,21 @@ def test_rollback_returns_to_what_was_there_before_several_times_in_a_row(three:
     assert [move["action"] for move in data("history", "iris@prod")["history"]] == ["tag"] * 3 + ["rollback"] * 2
 
 
+def test_a_move_keeps_whose_credentials_they_were_beside_who_it_says(
+    three: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody says otherwise it is the same; where STS does not answer, the name stands alone."""
+    root = "arn:aws:iam::000000000000:root"
+    said("tag", "iris/1", "prod", "--by", "ada")
+    said("tag", "iris/2", "prod")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    said("tag", "iris/3", "prod", "--by", "ada")
+    moves = data("history", "iris@prod")["history"][-3:]
+    assert [(move["by"], move.get("caller", "")) for move in moves] == [("ada", root), (root, ""), ("ada", "")]
+    assert f"ada ({root})" in " ".join(run("history", "iris@prod").stdout.split())
+    assert list(findings(three._storage)) == []
+
+
 def test_a_move_after_a_rollback_is_what_the_next_rollback_takes_back(three: Registry) -> None:
     said("rollback", "iris@prod", "--by", "me")
     three.tag("iris/1", "prod")
@@ -77,7 +93,7 @@ def test_untag_keeps_the_history_and_frees_the_version(three: Registry) -> None:
     assert said("untag", "iris@prod", "--by", "me", "-m", "retired") == "iris@prod -> nothing"
     assert "the tag iris@prod is not set" in refused("resolve", "iris@prod")
     assert [move["to_version"] for move in data("history", "iris@prod")["history"]] == [1, 2, 3, None]
-    assert data("list") == [{"name": "iris", "versions": [1, 2, 3], "tags": {}, "deprecated": [], "broken": {}}]
+    assert data("list") == [{"name": "iris", "tags": {}, "broken": {}, "latest": 3}]
     three.tag("iris/2", "prod")
     assert prod(three) == 2
 
@@ -103,7 +119,7 @@ def test_a_deprecated_version_says_so_and_can_be_taken_back(three: Registry) -> 
     assert said("deprecate", "iris/1", "-m", "leaks", "--by", "me") == "iris/1 is deprecated"
     assert data("show", "iris/1")["deprecated"]["reason"] == "leaks"
     assert "leaks" in said("show", "iris/1")
-    assert data("list")[0]["deprecated"] == [1]
+    assert [one["deprecated"] for one in data("list", "iris")["versions"]] == [True, False, False]
     assert "was deprecated already by me" in refused("deprecate", "iris/1", "--by", "me")
     assert said("deprecate", "iris/1", "--undo") == "iris/1 is no longer deprecated"
     assert three.deprecation(three.resolve("iris/1")) is None

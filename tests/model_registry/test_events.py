@@ -141,6 +141,7 @@ def test_an_event_arrives_through_eventbridge_with_the_whole_move(aws: LocalAws,
         "from_version": 1,
         "to_version": 2,
         "by": ACTOR,
+        "caller": "",
         "at": move.at.isoformat(),
         "reason": "better — 98 %",
     }

@@ -29,8 +29,8 @@ VERBS: dict[str, tuple[int, Callable[[Registry, Registry], object]]] = {
     "rollback": (1, lambda registry, _: registry.rollback("iris@dev")),
     "untag": (1, lambda registry, _: registry.untag("iris@prod")),
     "deprecate": (1, lambda registry, _: registry.deprecate("iris/2", reason="old")),
-    "copy": (2, lambda registry, target: registry.copy("iris/1", target)),
-    "copy with further forms": (4, lambda registry, target: registry.copy("iris/2", target)),
+    "copy": (3, lambda registry, target: registry.copy("iris/1", target)),
+    "copy with further forms": (5, lambda registry, target: registry.copy("iris/2", target)),
 }
 """Each with the number of objects that it writes; run on what `case` makes, a copy goes to an empty registry."""
 WRITES = [(verb, write) for verb, (writes, _) in VERBS.items() for write in range(1, writes + 1)]

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from model_runtime.answer_schema import answer_schema
@@ -156,6 +156,22 @@ def look_up(document: Any, pointer: str) -> Any:
     return document
 
 
+def agree(signature: Signature, document: Any) -> None:
+    """The gateway has draft 4 of JSON schema, OpenAPI 3.1 today's: 30.0 is an integer in each, and in the function."""
+    inputs, body = Inputs(signature), json.dumps(document)
+    is_valid = jsonschema.Draft4Validator(request_schema(signature), format_checker=FORMATS).is_valid(document)
+    forms, definitions = body_schemas(signature, "#/$defs/{name}")
+    today = jsonschema.Draft202012Validator({"anyOf": forms, "$defs": definitions}, format_checker=FORMATS)
+    assert today.is_valid(document) == is_valid
+    if is_valid:
+        rows, is_batch = inputs.read_body(body)
+        given_ = document.get("instances", document) if isinstance(document, dict) else document
+        instances = given_ if is_batch else [document]
+        assert rows == [row_of(signature, item) for item in instances]
+    else:
+        assert problems(inputs, body)
+
+
 TIME = Signature(features=(Feature(name="at", type="datetime"),))
 HALVES = Signature(features=(Feature(name="a", type="number", categories=(0.5, 1.5)),))
 
@@ -175,20 +191,14 @@ HALVES = Signature(features=(Feature(name="a", type="number", categories=(0.5, 1
 @example((Signature(features=(Feature(name="a", type="integer"),)), [{"a": 2**63}]))
 @example((Signature(features=(Feature(name="prefixItems", type="integer"),)), [[1], {"prefixItems": 1.5}]))
 def test_function_gateway_and_document_accept_the_same(request_: tuple[Signature, Any]) -> None:
-    """The gateway has draft 4 of JSON schema, OpenAPI 3.1 today's: 30.0 is an integer in each, and in the function."""
-    signature, document = request_
-    inputs, body = Inputs(signature), json.dumps(document)
-    is_valid = jsonschema.Draft4Validator(request_schema(signature), format_checker=FORMATS).is_valid(document)
-    forms, definitions = body_schemas(signature, "#/$defs/{name}")
-    today = jsonschema.Draft202012Validator({"anyOf": forms, "$defs": definitions}, format_checker=FORMATS)
-    assert today.is_valid(document) == is_valid
-    if is_valid:
-        rows, is_batch = inputs.read_body(body)
-        given_ = document.get("instances", document) if isinstance(document, dict) else document
-        instances = given_ if is_batch else [document]
-        assert rows == [row_of(signature, item) for item in instances]
-    else:
-        assert problems(inputs, body)
+    agree(*request_)
+
+
+@pytest.mark.soak
+@settings(max_examples=5_000, suppress_health_check=list(HealthCheck))
+@given(requests())
+def test_they_accept_the_same_in_a_long_run(request_: tuple[Signature, Any]) -> None:
+    agree(*request_)
 
 
 @given(requests())

@@ -115,9 +115,9 @@ class EngineStack(Deployed):
         self._run("refresh", "--yes", "--skip-preview", *arguments)
         return self
 
-    def destroy(self, *arguments: str) -> "EngineStack":
+    def destroy(self, *arguments: str, **environment: str) -> "EngineStack":
         """Destroy everything, without a preview unless asked otherwise."""
-        self._run("destroy", "--yes", *(arguments or ["--skip-preview"]))
+        self._run("destroy", "--yes", *(arguments or ["--skip-preview"]), **environment)
         return self
 
     def export(self) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def user(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> I
     """Somebody whose credentials are the local AWS's, in whose account API Gateway writes no logs yet; a folder."""
     for name, value in project.environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MODEL_REGISTRY_PROOF", "none")  # it takes longest, and other tests publish with it
     gateway = project.aws.client("apigateway")
     before = gateway.get_account().get("cloudwatchRoleArn", "")
     _write_logs_as(gateway, "")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from infra.layer import importing
-from infra.layer.build import build_layer
+from infra.layer.build import Trial, build_layer
 from infra.layer.importing import top_level_modules, why_not_here
-from model_registry.environments import RUNNING
-from model_registry.lambda_packages.errors import LayerImportError
+from model_registry.environments import RUNNING, find_interpreter
+from model_registry.lambda_packages.errors import LayerAnswerError, LayerImportError
 from model_registry.lambda_packages.platform import machine, runtime_for
 from model_registry.lambda_packages.spec import LayerSpec
 from tests.package_index import make_wheel
@@ -20,14 +20,20 @@ HERE = "x86_64" if machine("x86_64") == platform.machine() else "arm64"
 FINE = {"name.py": "import sys\nprint('modules may print')\nassert sys.flags.no_site\n"}
 
 
-def build(folder: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], architecture: str = HERE) -> list[str]:
+def build(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+    architecture: str = HERE,
+    trial: Trial | None = None,
+) -> list[str]:
     """Build the layer of one package; returns what was said."""
     make_wheel(folder, "under-test", "1.0", files)
     monkeypatch.setenv("UV_FIND_LINKS", str(folder))
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(folder / "uv"))
     said: list[str] = []
-    build_layer(LayerSpec(RUNNING, architecture, (("under-test", "1.0"),)), folder / "layers", said.append)
+    build_layer(LayerSpec(RUNNING, architecture, (("under-test", "1.0"),)), folder / "layers", said.append, trial=trial)
     return said
 
 
@@ -53,6 +59,22 @@ def test_a_module_that_does_not_import_stops_the_build_and_nothing_is_kept(
     assert list((tmp_path / "layers").iterdir()) == []
 
 
+def test_a_layer_is_tried_where_it_is_unpacked_and_one_that_fails_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(opt: Path, interpreter: str) -> None:
+        assert (opt / f"python/lib/python{RUNNING}/site-packages/name.pyc").exists()
+        raise LayerAnswerError(interpreter)
+
+    with pytest.raises(LayerAnswerError, match=find_interpreter(RUNNING)):
+        build(tmp_path, monkeypatch, FINE, trial=refuse)
+    assert list((tmp_path / "layers").iterdir()) == []
+    tried: list[Path] = []
+    for _ in range(2):
+        build(tmp_path, monkeypatch, FINE, trial=lambda opt, _interpreter: tried.append(opt))
+    assert len(tried) == 1, "one that is kept has passed"
+
+
 def test_a_package_that_another_can_use_may_be_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which packages a model needs is what its proof shows."""
     build(tmp_path, monkeypatch, {"name.py": "import a_package_for_plots\n"})
@@ -74,7 +96,7 @@ def test_what_this_machine_cannot_run_is_not_imported_and_said_so(
 ) -> None:
     other = "arm64" if HERE == "x86_64" else "x86_64"
     said = build(tmp_path, monkeypatch, {"name.py": "1 / 0\n"}, other)
-    assert f"not importing from the layer here: it is for Linux on {other}" in said
+    assert f"neither importing from the layer nor asking it here: it is for Linux on {other}" in said
 
 
 def test_an_older_glibc_than_the_images_cannot(monkeypatch: pytest.MonkeyPatch) -> None:

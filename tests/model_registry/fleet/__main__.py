@@ -21,7 +21,7 @@ _PROOFS: dict[str, ProofKind] = {"full": "full", "none": "none"}
 def main(arguments: list[str]) -> None:
     """Do what the module says."""
     if arguments[:1] == ["page"]:
-        page.write(environments.everything())
+        page.write(environments.everything(), environments.versions())
         return
     with redirect_stdout(sys.stderr):  # where the function's log and what libraries print go
         found = _done(*arguments)

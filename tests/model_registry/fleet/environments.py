@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -60,5 +61,14 @@ def _variables() -> Mapping[str, str]:
 
 
 def everything() -> dict[str, list[Outcome]]:
-    """What the page tells, by environment: scikit-learn in the project's own, the other packages in theirs."""
-    return {OWN: _run(Path(sys.executable), "scikit-learn"), **{lock: run(lock) for lock in LOCKS}}
+    """What the page tells, by environment: scikit-learn in all, the other packages in theirs."""
+    others = {lock: [*run(lock, "scikit-learn"), *run(lock)] for lock in LOCKS}
+    return {OWN: _run(Path(sys.executable), "scikit-learn"), **others}
+
+
+def versions() -> dict[str, str]:
+    """What an environment has of scikit-learn and pandas."""
+    names = ("scikit-learn", "pandas")
+    found: dict[str, Mapping[str, str]] = {OWN: {name: metadata.version(name) for name in names}}
+    found |= {lock: read_lock(HERE / f"{lock}.lock") for lock in LOCKS}
+    return {place: ", ".join(f"{name} {packages[name]}" for name in names) for place, packages in found.items()}

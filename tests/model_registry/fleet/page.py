@@ -10,7 +10,7 @@ from tests.model_registry.fleet.rows import FORMS
 
 PAGE = Path(__file__).parents[3] / "docs" / "models.md"
 _MARKS = {"served": "yes", "refused": "**no**", "not fitted": "-", "wrong": "**WRONG**"}
-_REASON = 260
+_REASON = 340
 
 _HEAD = """\
 # Models
@@ -25,6 +25,8 @@ that publishing never saw. Nothing in this page is written by hand.
 | **no** | publishing refuses it; the last section says why |
 | - | the estimator itself does not fit such rows |
 
+Where the environments differ, each mark names its own.
+
 | Form | Rows |
 |---|---|
 | array | numpy, four numbers a row; three classes, as integers |
@@ -34,19 +36,19 @@ that publishing never saw. Nothing in this page is written by hand.
 """
 
 
-def write(found: Mapping[str, Sequence[Outcome]]) -> None:
+def write(found: Mapping[str, Sequence[Outcome]], versions: Mapping[str, str]) -> None:
     """Write the page."""
-    PAGE.write_text(rendered(found), encoding="utf-8")
+    PAGE.write_text(rendered(found, versions), encoding="utf-8")
 
 
-def rendered(found: Mapping[str, Sequence[Outcome]]) -> str:
+def rendered(found: Mapping[str, Sequence[Outcome]], versions: Mapping[str, str]) -> str:
     """The page of outcomes by environment; the first has scikit-learn as the project pins it."""
     everything = [(place, outcome) for place, outcomes in found.items() for outcome in outcomes]
     ours = [(place, one) for place, one in everything if _is_sklearn(one)]
     theirs = [(place, one) for place, one in everything if not _is_sklearn(one)]
     parts = [
         _HEAD,
-        _counts(found),
+        _counts(found, versions),
         "## scikit-learn\n",
         "Outputs are those that were served and compared.\n",
         _table(ours),
@@ -64,13 +66,18 @@ def row_of(name: str, outcomes: Iterable[Outcome]) -> dict[str, str]:
 
 
 def marks_on_page(text: str, name: str) -> dict[str, str]:
-    """The marks by form that the page's table of scikit-learn has for an estimator."""
+    """The marks by form that the page's table of scikit-learn has for an estimator in the project's own environment."""
     section = text.partition("## scikit-learn\n")[2].partition("\n## ")[0]
     for line in section.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if cells[0] == f"`{name}`":
-            return dict(zip(FORMS, cells[1:], strict=False))
+            return {form: _first_mark(cell) for form, cell in zip(FORMS, cells[1:], strict=False)}
     return {}
+
+
+def _first_mark(cell: str) -> str:
+    """The mark of the first environment, where they do not agree."""
+    return cell.partition(" (")[0]
 
 
 def _is_sklearn(outcome: Outcome) -> bool:
@@ -79,21 +86,21 @@ def _is_sklearn(outcome: Outcome) -> bool:
     }  # fmt: skip
 
 
-def _counts(found: Mapping[str, Sequence[Outcome]]) -> str:
-    lines = ["| Environment | Combinations tried | served | refused | not fitted by the estimator | wrong |"]
-    lines.append("|---|---|---|---|---|---|")
+def _counts(found: Mapping[str, Sequence[Outcome]], versions: Mapping[str, str]) -> str:
+    lines = ["| Environment | Packages | Combinations tried | served | refused | not fitted by the estimator | wrong |"]
+    lines.append("|---|---|---|---|---|---|---|")
     total: Counter[str] = Counter()
     for place, outcomes in found.items():
         results: Counter[str] = Counter(one.result for one in outcomes)
         total.update(results)
-        lines.append(_count_line(place, results))
-    lines.append(_count_line("all", total))
+        lines.append(_count_line(place, versions[place], results))
+    lines.append(_count_line("all", "", total))
     return "\n".join(lines) + "\n"
 
 
-def _count_line(place: str, results: Counter[str]) -> str:
+def _count_line(place: str, packages: str, results: Counter[str]) -> str:
     counts = (results.total(), *(results[name] for name in ("served", "refused", "not fitted", "wrong")))
-    return f"| {place} | {' | '.join(map(str, counts))} |"
+    return f"| {place} | {packages} | {' | '.join(map(str, counts))} |"
 
 
 def _table(outcomes: Sequence[tuple[str, Outcome]], *, grouped: bool = False) -> str:

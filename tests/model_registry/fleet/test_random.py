@@ -64,6 +64,7 @@ class _Rows(Rows):
 # By name: the values of a column, its type, and whether that has gaps.
 _KINDS: dict[str, tuple[st.SearchStrategy[Any], str, bool]] = {
     "int64": (st.integers(-3, 9), "int64", False),
+    "large int64": (st.integers(2**53, 2**62), "int64", False),
     "int8": (st.integers(-3, 9), "int8", False),
     "float64": (st.floats(-5, 5, allow_nan=False), "float64", True),
     "float32": (st.floats(-5, 5, allow_nan=False, width=32), "float32", True),
@@ -82,7 +83,7 @@ _KINDS: dict[str, tuple[st.SearchStrategy[Any], str, bool]] = {
     "datetime in seconds": (st.sampled_from(_DAYS), "datetime64[s]", True),
     "datetime with zone": (st.sampled_from(_DAYS), "datetime64[ns, Europe/Berlin]", True),
 }
-_NUMBERS = {"int64", "int8", "float64", "float32", "Int64", "Float64", "bool"}
+_NUMBERS = {"int64", "large int64", "int8", "float64", "float32", "Int64", "Float64", "bool"}
 
 
 def _series(draw: st.DrawFn, kind: str) -> pd.Series:

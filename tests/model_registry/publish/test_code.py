@@ -2,12 +2,14 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import textwrap
+import types
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from model_runtime.errors import IntegrityError, NotFoundError, PublishError
 from model_runtime.manifest import CODE_FILE, digest, version_key
 from tests import installed, own
 from tests.handler.environments import python_of
+from tests.package_index import make_wheel
 
 PROJECT = Path(__file__).parents[3]
 
@@ -128,9 +131,9 @@ from tests import installed, own
 from tests.handler.environments import python_of
 
 joblib.dump(LogisticRegression().fit(own.X, own.Y), "model.joblib", compress=("lz4", 3))
-model, data = load_file(Path("model.joblib"))
+model = load_file(Path("model.joblib"))
 registry = Registry(Storage(MemoryStore(), "memory"), actor="me", proof="full")
-manifest = registry.publish(model, name="small", X_example=own.X[:3], model_bytes=data).manifest
+manifest = registry.publish(model, name="small", X_example=own.X[:3], model_file=Path("model.joblib")).manifest
 print(manifest.environment.packages["lz4"], manifest.proof.kind)
 """
 
@@ -226,6 +229,12 @@ def test_a_module_that_only_predicting_imports_is_found(memory: Registry, tmp_pa
         ("own_features/_limits.py", "LARGEST = (\n", "own_features._limits, and _limits.py cannot be read as Python"),
         ("own_features/server.pem", "", "own_features/server.pem, which looks like a credential: move it out"),
         ("own_features/_limits.py", "LARGEST = 3.0\nKEY = 'AKIAABCDEFGHIJKLMNOP'\n", "looks like a credential"),
+        ("own_features/_limits.py", f"LARGEST = 3.0\nKEY = 'ghp_{'a' * 36}'\n", "whose line 2 looks like a credential"),
+        (
+            "own_features/_fast.cpython-311-darwin.so",
+            "",
+            "the compiled file own_features/_fast.cpython-311-darwin.so: ",
+        ),
         ("own_features/table.bin", "x" * 10_000_001, r"10,\d+,\d+ bytes, more than 10,000,000 \(the largest: own_feat"),
     ],
 )
@@ -239,6 +248,93 @@ def test_code_that_cannot_go_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
     with pytest.raises(NotFoundError):
         memory.model("mine")
+
+
+def _deleted(folder: Path) -> dict[str, Any]:
+    (folder / "own_steps.py").unlink()
+    return {}
+
+
+def _deleted_with_its_folder(folder: Path) -> dict[str, Any]:
+    shutil.rmtree(folder / "own_features")
+    return {}
+
+
+def _oversized(folder: Path) -> dict[str, Any]:
+    with (folder / "own_features" / "rows.bin").open("wb") as file:
+        file.truncate(3_000_000_000)
+    return {"code": [folder / "own_features"]}
+
+
+def _not_to_be_taken(_folder: Path) -> dict[str, Any]:
+    return {"code": False}
+
+
+def _path_of_modules(folder: Path) -> dict[str, Any]:
+    return {"code": [folder]}
+
+
+BAD: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
+    "deleted": (
+        _deleted,
+        r"own_steps, and its file .*own_steps\.py cannot be read \(No such file or directory\): put it",
+    ),
+    "a folder deleted": (_deleted_with_its_folder, r"own_features, and its file .*__init__\.py cannot be read"),
+    "larger than a function": (
+        _oversized,
+        r"3,000,000,\d+ bytes, more than 262,144,000 \(the largest: own_features/rows",
+    ),
+    "not to be taken": (_not_to_be_taken, r"needs own_steps, own code that must not be taken: leave out `--no-code`"),
+    "where modules are found": (_path_of_modules, "is where modules are found and no package: name the modules and"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_folder_that_cannot_go_is_refused_in_one_line(memory: Registry, folder: Path, name: str) -> None:
+    spoil, message = BAD[name]
+    model = own.fitted()
+    with pytest.raises(PublishError, match=message) as caught:
+        memory.publish(model, name="mine", X_example=own.X[:5], proof="none", **spoil(folder))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(NotFoundError):
+        memory.model("mine")
+
+
+def test_what_a_module_without_a_file_defines_is_refused(memory: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("own_dynamic")
+    exec("def shifted(X):\n    return X + 1\n", module.__dict__)  # noqa: S102  # as what runs a cell or a template does
+    monkeypatch.setitem(sys.modules, "own_dynamic", module)
+    model = make_pipeline(FunctionTransformer(module.shifted), LogisticRegression()).fit(own.X, own.Y)
+    with pytest.raises(PublishError, match="needs own_dynamic, and there is no file of it here: define what it has in"):
+        memory.publish(model, name="mine", X_example=own.X[:5], proof="none")
+
+
+def test_folders_that_contain_themselves_and_modules_that_import_each_other_end(memory: Registry, folder: Path) -> None:
+    features = folder / "own_features"
+    (features / "_limits.py").write_text("import own_steps\nLARGEST = 3.0\n")
+    (features / "again").symlink_to(features)
+    (features / "loop").symlink_to("loop")
+    model = own.fitted()
+    release = memory.publish(model, name="mine", X_example=own.X[:5], proof="none", code=[features])
+    assert "own_features/_limits.py" in memory.own_code(release)
+
+
+def test_a_file_that_two_distributions_have_installed_is_of_neither(memory: Registry, tmp_path: Path) -> None:
+    wheels = [make_wheel(tmp_path, name, "1.0", {"own_both.py": installed.step(1.0)}) for name in ("one", "two")]
+    site = tmp_path / "site"
+    installed.install(site, *wheels)
+    sys.path.insert(0, str(site))
+    try:
+        model = installed.fitted("own_both")
+        with pytest.raises(PublishError, match="needs own_both, whose file one and two have both installed: uninstall"):
+            memory.publish(model, name="mine", X_example=own.X[:5], proof="none")
+        shutil.rmtree(site)
+        installed.install(site, wheels[0])
+        release = memory.publish(model, name="mine", X_example=own.X[:5], proof="none")
+    finally:
+        sys.path.remove(str(site))
+        sys.modules.pop("own_both", None)
+    assert release.manifest.environment.packages["one"] == "1.0"
 
 
 def test_paths_are_taken_whole_and_without_a_limit(memory: Registry, folder: Path) -> None:

@@ -202,7 +202,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, dict[str, Any], str]] = {
         lambda: OwnClassifier().fit(X, y),
         X,
         {"code": False},
-        "test_estimator, own code that must not be taken: allow it, or install it from an index",
+        "test_estimator, own code that must not be taken: leave out `--no-code` .*, or install it from an",
     ),
     "one row": (lambda: GaussianNB().fit(X, y), X[0], {}, r"X_example has shape \(3,\): give rows and columns"),
     "no rows": (lambda: GaussianNB().fit(X, y), X[:0], {}, "X_example has no rows"),

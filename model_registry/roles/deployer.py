@@ -1,0 +1,249 @@
+"""The policy of `pulumi up` for one stack that serves a model, made from what the program declares.
+
+Names of resources begin with MODEL-STACK and what they are, which bounds the policy wherever AWS has names in ARNs; API
+Gateway has random IDs there. Which actions a type of resource needs is what the provider calls for it.
+Source of the actions: the Service Authorization Reference.
+"""
+
+from dataclasses import dataclass
+
+from model_registry.roles.document import EVERY, Policy, Statement, allow, policy
+
+_LAMBDA = "aws:lambda/"
+_S3 = "aws:s3/bucket"
+_GATEWAY = "aws:apigateway/"
+_API_PATHS = (
+    *("restapis", "restapis/*", "apikeys", "apikeys/*", "usageplans", "usageplans/*", "domainnames", "domainnames/*"),
+    "tags/*",
+)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What resources of these types need; `{name}` is MODEL-STACK."""
+
+    sid: str
+    types: frozenset[str]
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+GRANTS = (
+    Grant(
+        "ArtifactBucket",
+        frozenset(
+            {
+                f"{_S3}:Bucket",
+                f"{_S3}Versioning:BucketVersioning",
+                f"{_S3}PublicAccessBlock:BucketPublicAccessBlock",
+                f"{_S3}ServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+                f"{_S3}OwnershipControls:BucketOwnershipControls",
+                f"{_S3}Policy:BucketPolicy",
+                f"{_S3}Objectv2:BucketObjectv2",
+            }
+        ),
+        (
+            "s3:CreateBucket",
+            "s3:DeleteBucket",
+            "s3:DeleteBucketPolicy",
+            "s3:DeleteObject",
+            "s3:DeleteObjectVersion",
+            "s3:GetAccelerateConfiguration",
+            "s3:GetBucket*",
+            "s3:GetEncryptionConfiguration",
+            "s3:GetLifecycleConfiguration",
+            "s3:GetObject",
+            "s3:GetObjectTagging",
+            "s3:GetObjectVersion",
+            "s3:GetReplicationConfiguration",
+            "s3:ListBucket*",
+            "s3:PutBucketOwnershipControls",
+            "s3:PutBucketPolicy",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:PutBucketTagging",
+            "s3:PutBucketVersioning",
+            "s3:PutEncryptionConfiguration",
+            "s3:PutObject",
+        ),
+        ("arn:{partition}:s3:::{name}-artifacts-bucket-*",),
+    ),
+    Grant(
+        "Role",
+        frozenset({"aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"}),
+        (
+            "iam:DeleteRole",
+            "iam:DeleteRolePolicy",
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListInstanceProfilesForRole",
+            "iam:ListRolePolicies",
+            "iam:TagRole",
+            "iam:UntagRole",
+            "iam:UpdateAssumeRolePolicy",
+        ),
+        ("arn:{partition}:iam::{account}:role/{name}-role-*",),
+    ),
+    Grant(
+        "Function",
+        frozenset(
+            {
+                f"{_LAMBDA}function:Function",
+                f"{_LAMBDA}alias:Alias",
+                f"{_LAMBDA}permission:Permission",
+                f"{_LAMBDA}provisionedConcurrencyConfig:ProvisionedConcurrencyConfig",
+            }
+        ),
+        (
+            "lambda:AddPermission",
+            "lambda:CreateAlias",
+            "lambda:CreateFunction",
+            "lambda:DeleteAlias",
+            "lambda:DeleteFunction",
+            "lambda:DeleteFunctionConcurrency",
+            "lambda:DeleteProvisionedConcurrencyConfig",
+            "lambda:GetAlias",
+            "lambda:GetFunction*",
+            "lambda:GetPolicy",
+            "lambda:GetProvisionedConcurrencyConfig",
+            "lambda:InvokeFunction",
+            "lambda:ListAliases",
+            "lambda:ListTags",
+            "lambda:ListVersionsByFunction",
+            "lambda:PublishVersion",
+            "lambda:PutFunctionConcurrency",
+            "lambda:PutProvisionedConcurrencyConfig",
+            "lambda:RemovePermission",
+            "lambda:TagResource",
+            "lambda:UntagResource",
+            "lambda:UpdateAlias",
+            "lambda:UpdateFunctionCode",
+            "lambda:UpdateFunctionConfiguration",
+        ),
+        ("arn:{partition}:lambda:{region}:{account}:function:{name}-function-*",),
+    ),
+    Grant(
+        "Layer",
+        frozenset({f"{_LAMBDA}layerVersion:LayerVersion"}),
+        ("lambda:DeleteLayerVersion", "lambda:GetLayerVersion", "lambda:PublishLayerVersion"),
+        (
+            "arn:{partition}:lambda:{region}:{account}:layer:{name}-layer",
+            "arn:{partition}:lambda:{region}:{account}:layer:{name}-layer:*",
+        ),
+    ),
+    Grant(
+        "Logs",
+        frozenset({"aws:cloudwatch/logGroup:LogGroup"}),
+        (
+            "logs:AssociateKmsKey",
+            "logs:CreateLogGroup",
+            "logs:DeleteLogGroup",
+            "logs:DisassociateKmsKey",
+            "logs:ListTagsForResource",
+            "logs:ListTagsLogGroup",
+            "logs:PutRetentionPolicy",
+            "logs:TagLogGroup",
+            "logs:TagResource",
+            "logs:UntagResource",
+        ),
+        (
+            "arn:{partition}:logs:{region}:{account}:log-group:{name}-logs-*",
+            "arn:{partition}:logs:{region}:{account}:log-group:{name}-api-access-logs-*",
+        ),
+    ),
+    Grant(
+        "Api",
+        frozenset(
+            {
+                f"{_GATEWAY}restApi:RestApi",
+                f"{_GATEWAY}resource:Resource",
+                f"{_GATEWAY}method:Method",
+                f"{_GATEWAY}integration:Integration",
+                f"{_GATEWAY}response:Response",
+                f"{_GATEWAY}requestValidator:RequestValidator",
+                f"{_GATEWAY}model:Model",
+                f"{_GATEWAY}deployment:Deployment",
+                f"{_GATEWAY}stage:Stage",
+                f"{_GATEWAY}methodSettings:MethodSettings",
+                f"{_GATEWAY}apiKey:ApiKey",
+                f"{_GATEWAY}usagePlan:UsagePlan",
+                f"{_GATEWAY}usagePlanKey:UsagePlanKey",
+                f"{_GATEWAY}domainName:DomainName",
+                f"{_GATEWAY}basePathMapping:BasePathMapping",
+            }
+        ),
+        ("apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"),
+        tuple(f"arn:{{partition}}:apigateway:{{region}}::/{path}" for path in _API_PATHS),
+    ),
+    Grant(
+        "Alarms",
+        frozenset({"aws:cloudwatch/metricAlarm:MetricAlarm", "aws:cloudwatch/dashboard:Dashboard"}),
+        (
+            "cloudwatch:DeleteAlarms",
+            "cloudwatch:DeleteDashboards",
+            "cloudwatch:GetDashboard",
+            "cloudwatch:ListTagsForResource",
+            "cloudwatch:PutDashboard",
+            "cloudwatch:PutMetricAlarm",
+            "cloudwatch:TagResource",
+            "cloudwatch:UntagResource",
+        ),
+        (
+            "arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}-alarms-*",
+            "arn:{partition}:cloudwatch::{account}:dashboard/{name}-dashboard-*",
+        ),
+    ),
+)
+"""Everything that a stack may declare, with what it needs."""
+
+_CREATE_ROLE = ["iam:CreateRole", "iam:PutRolePolicy"]
+_ASK = [
+    "cloudwatch:DescribeAlarms",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+    "lambda:GetAccountSettings",
+    "logs:DescribeLogGroups",
+]
+"""Read-only, and without names in their resources.
+
+Of all alarms: source CloudWatch API Reference, DescribeAlarms, which wants the right on `*` for composite ones.
+"""
+_USE_KEY = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
+
+
+def deployer(
+    bucket: str,
+    *,
+    model: str,
+    stack: str,
+    region: str,
+    account: str,
+    boundary_arn: str | None = None,
+    key_arn: str | None = None,
+    partition: str = "aws",
+) -> Policy:
+    """`pulumi up` and `destroy` of one stack, which read the registry and write nothing there.
+
+    Without a boundary whoever deploys can give the function's role any right, and run code of theirs with it: with
+    `boundary_arn` they can make no role that this policy does not bound (the setting `permissionsBoundaryArn`).
+    """
+    names = {"partition": partition, "region": region, "account": account, "name": f"{model}-{stack}"}
+    roles = f"arn:{partition}:iam::{account}:role/{model}-{stack}-role-*"
+    registry = f"arn:{partition}:s3:::{bucket}"
+    make_roles = [*_CREATE_ROLE, *(["iam:PutRolePermissionsBoundary"] if boundary_arn else [])]
+    bounded = {"ArnEquals": {"iam:PermissionsBoundary": boundary_arn}} if boundary_arn else {}
+    return policy(
+        allow("FindTheModel", "s3:ListBucket", registry),
+        allow("ReadTheModel", "s3:GetObject", f"{registry}/models/{model}/*"),
+        *(_granted(grant, names) for grant in GRANTS),
+        allow("MakeRoles", make_roles, roles, **bounded),
+        allow("GiveRolesToLambda", "iam:PassRole", roles, StringEquals={"iam:PassedToService": "lambda.amazonaws.com"}),
+        allow("ReadLogging", "apigateway:GET", f"arn:{partition}:apigateway:{region}::/account"),
+        allow("Ask", _ASK, EVERY),
+        *([allow("UseTheKey", _USE_KEY, key_arn)] if key_arn else []),
+    )
+
+
+def _granted(grant: Grant, names: dict[str, str]) -> Statement:
+    return allow(grant.sid, list(grant.actions), [resource.format(**names) for resource in grant.resources])

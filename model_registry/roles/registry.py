@@ -1,0 +1,73 @@
+"""Policies for those who work with the registry. What each verb reads and writes is in docs/registry-format.md."""
+
+from model_registry.records import DELETED_FILE, DEPRECATED_FILE
+from model_registry.roles.document import EVERY, Policy, Statement, allow, deny, policy
+
+_GET, _PUT = "s3:GetObject", "s3:PutObject"
+_ABORT = "s3:AbortMultipartUpload"
+
+
+def reader(bucket: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws") -> Policy:
+    """Look: `list`, `show`, `compare`, `resolve`, `which`, `history`, `download`, `verify`."""
+    return policy(*_looking(_arn(partition, bucket), model), *_key(key_arn, "kms:Decrypt"))
+
+
+def publisher(bucket: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws") -> Policy:
+    """Publish versions, and look. Tags are others' matter, and nothing is deleted."""
+    arn = _arn(partition, bucket)
+    return policy(
+        *_looking(arn, model),
+        allow("Publish", [_PUT, _ABORT], [f"{arn}/models/{model}/versions/*", f"{arn}/models/{model}/counter.json"]),
+        deny("MarkNothing", _PUT, [f"{arn}/models/*/versions/*/{file}" for file in (DELETED_FILE, DEPRECATED_FILE)]),
+        *_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
+    )
+
+
+def promoter(
+    bucket: str, tag: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws"
+) -> Policy:
+    """Move this tag (`tag`, `promote`, `rollback`, `untag`), and look. Its promotion rules are others' matter."""
+    arn = _arn(partition, bucket)
+    return policy(
+        *_looking(arn, model),
+        allow("MoveTheTag", _PUT, [f"{arn}/models/{model}/tags/{tag}.json", f"{arn}/models/{model}/history/{tag}/*"]),
+        *_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
+    )
+
+
+def auditor(bucket: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws") -> Policy:
+    """Look, also at what was overwritten or deleted, and at how the bucket is protected; `doctor`. Writes nothing."""
+    arn = _arn(partition, bucket)
+    protection = [
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetBucketOwnershipControls",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketVersioning",
+        "s3:GetEncryptionConfiguration",
+        "s3:ListBucketVersions",
+    ]
+    return policy(
+        *_looking(arn, model),
+        allow("ReadWhatWas", "s3:GetObjectVersion", f"{arn}/models/{model}/*"),
+        allow("SeeTheProtection", protection, arn),
+        *_key(key_arn, "kms:Decrypt"),
+    )
+
+
+def _looking(arn: str, model: str) -> list[Statement]:
+    return [
+        # Of the whole bucket: whoever may not list it is told 403 of an object that is not there, as of a forbidden
+        # one. Source: Amazon S3 API Reference, GetObject, "Permissions". With a condition on the prefix, which a GET
+        # does not have, the same.
+        allow("List", "s3:ListBucket", arn),
+        allow("Read", _GET, f"{arn}/models/{model}/*"),
+    ]
+
+
+def _key(key_arn: str | None, *actions: str) -> list[Statement]:
+    return [allow("UseTheKey", list(actions), key_arn)] if key_arn else []
+
+
+def _arn(partition: str, bucket: str) -> str:
+    return f"arn:{partition}:s3:::{bucket}"
