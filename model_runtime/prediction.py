@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from model_runtime.changes import Changes, sklearn_name
-from model_runtime.containers import Container, container_of
+from model_runtime.changes import Change, Changes, sklearn_name
+from model_runtime.containers import Container, Table, container_of
 from model_runtime.errors import OutputError
 from model_runtime.manifest import Method, Prediction, Signature
 from model_runtime.schema import Row, label_names
@@ -47,11 +47,10 @@ class Predictor:
     """A loaded estimator together with its signature."""
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
-        from model_runtime.columns import Table, direct_columns  # here, as the format onnx does without
-        from model_runtime.outputs import ProvenOutputs
+        from model_runtime.outputs import ProvenOutputs  # here, as the format onnx does without
 
         self._estimator = estimator
-        columns = direct_columns(estimator, signature)
+        columns = _columns(estimator, signature)
         self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities, columns=columns)
         self._container = container_of(signature)
         self._asked: Container = (lambda rows: Table(rows, self._container)) if columns else self._container
@@ -170,6 +169,14 @@ def further_output(estimator: Any, name: Method, inputs: Any, quantiles: Sequenc
         estimator = estimator.steps[-1][1]
     found = getattr(estimator, name)(inputs)
     return found.toarray() if hasattr(found, "toarray") else found
+
+
+def _columns(estimator: Any, signature: Signature) -> list[Change]:
+    if signature.container != "dataframe":
+        return []
+    from model_runtime.columns import direct_columns  # here, as models of arrays do without
+
+    return direct_columns(estimator, signature)
 
 
 def _check_count(answers: Any, count: int, method: str) -> None:

@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from model_runtime.columns import Table, direct_columns
+from model_runtime.columns import direct_columns
+from model_runtime.containers import Table
 from model_runtime.manifest import Feature, FeatureType, Signature
 from model_runtime.prediction import Predictor
 
