@@ -17,7 +17,7 @@ from infra.inputs import (
     stored_wheels,
 )
 from infra.layer_version import DependencyLayer
-from infra.limits import check_environment
+from infra.limits import check_code, check_environment, check_schema
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
 from infra.settings.rules import check_python
@@ -51,7 +51,10 @@ def deploy_model(settings: Settings) -> None:
     announce_change(settings, release, outputs)
     check_account(settings, outputs)
     check_environment(environment(settings, release))
+    if settings.api == "rest":
+        check_schema(manifest)
     code = own_code(settings, release)
+    check_code(code, manifest)
     built = model_layer(
         manifest,
         model_format,

@@ -7,6 +7,8 @@ and `rows.json` with the rows as objects; the program adds `answers.json`.
 
 import json
 import os
+import statistics
+import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,13 +32,15 @@ def main(folders: Sequence[str]) -> None:
 
 
 def _answered(folder: Path) -> dict[str, Any]:
-    """`{"answers": {"POST": [...], "GET": [...], "batch": [...]}}`, or `{"error": ..., "modules": [...]}`."""
+    """`{"answers": {"POST": [...], "batch": [...]}, "seconds": {...}}`, or `{"error": ..., "modules": [...]}`."""
     os.environ.update(json.loads((folder / "variables.json").read_text(encoding="utf-8")))
     rows = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
+    began = time.perf_counter()
     try:
         served = load(Deployment.from_environment(os.environ), Storage(LocalStore(folder / "bucket"), "the version"))
     except Exception as error:  # noqa: BLE001  # unpickling can raise anything
         return _failure(error)
+    started = time.perf_counter()
     app = App(lambda: served)
     answers: dict[str, list[Any]] = {"POST": [], "batch": []}
     batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
@@ -44,13 +48,25 @@ def _answered(folder: Path) -> dict[str, Any]:
         for batch in batches:
             body = _sent(app, _event("POST", {"instances": batch}))
             answers["batch"] += body["predictions"]
-        answers["POST"] = [_sent(app, _event("POST", row)) for row in rows]
+        answers["POST"], answering = _timed(app, rows)
         if has_query_form(served.manifest.signature):
             answers["GET"] = [_sent(app, _event("GET", query=_query(row))) for row in rows]
     except _RefusedError as refused:
         return _explained(served, refused)
     requests = sum(len(given) for way, given in answers.items() if way != "batch") + len(batches)
-    return {"answers": answers, "requests": requests}
+    seconds = {"start": started - began, "answer": answering}
+    return {"answers": answers, "requests": requests, "seconds": seconds}
+
+
+def _timed(app: App, rows: Sequence[Any]) -> tuple[list[Any], float]:
+    """The answers to requests of a row each, and the median of what they took, in seconds."""
+    found, took = [], [0.0] * len(rows)
+    for number, row in enumerate(rows):
+        event = _event("POST", row)
+        began = time.perf_counter()
+        found.append(_sent(app, event))
+        took[number] = time.perf_counter() - began
+    return found, statistics.median(took) if took else 0.0
 
 
 class _RefusedError(Exception):

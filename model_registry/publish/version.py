@@ -16,8 +16,9 @@ from model_registry.publish.code import Code, distribution_of, look_again
 from model_registry.publish.estimator import Description, describe, json_row, own_code_of, rows_of
 from model_registry.publish.formats import Form, further_forms
 from model_registry.publish.lineage import checked_labels, lineage_of
-from model_registry.publish.proof import Case, MissingModules, prove
+from model_registry.publish.proof import Case, MissingModules, prove, speed_of
 from model_registry.publish.sizes import fitting
+from model_registry.publish.speeds import fastest
 from model_registry.publish.wheels import unpublished, wheels_of
 from model_runtime.errors import EnvironmentBuildError, ProofError, PublishError
 from model_runtime.manifest import (
@@ -101,6 +102,7 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     look_again()
     kind = _checked_proof(given.proof)
     _check_formats(given.formats)
+    _check_mappings(given)
     metrics, labels = _checked_metrics(given.metrics or {}), checked_labels(given.labels or {})
     given = replace(given, metrics=metrics, labels=labels)
     progress(f"describing the {type(estimator).__name__}")
@@ -129,6 +131,8 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
         for form in forms:
             _prove_form(form, made, described, progress)
     draft, notes = _sized(made, kind, progress)
+    if forms and kind == "full":
+        notes = (*notes, *_compared(draft, made, described, model, forms, progress=progress))
     further = {form.model_format.artifact.file: form.data for form in forms}
     further |= {path.name: path.read_bytes() for path in made.wheels}
     if made.code.files:
@@ -181,6 +185,13 @@ def _sized(made: _Made, kind: ProofKind, progress: Progress) -> tuple[Manifest, 
         return made.draft, ()
     found = fitting(made.draft, made.code.files, made.wheels, progress=progress)
     return msgspec.structs.replace(made.draft, deployable=found.deployable), found.notes
+
+
+def _check_mappings(given: Given) -> None:
+    for what in ("metrics", "labels", "packages", "types"):
+        value = getattr(given, what)
+        if value is not None and not isinstance(value, Mapping):
+            raise PublishError(f"{what} is {value!r}: give a dict by name")
 
 
 def _check_formats(names: Sequence[str]) -> None:
@@ -262,11 +273,8 @@ def _proven(
     """The version with its proof, and with the packages and own code that no pickle names and predicting took."""
     sources_only: frozenset[str] = frozenset()
     while True:
-        files: dict[str, Content] = {MODEL_FILE: model}
-        if made.code.files:
-            files[CODE_FILE] = made.code.zipped()
         try:
-            found = prove(made.case(files, described, described.own, "joblib"), kind, progress=progress)
+            found = prove(_joblib_case(made, described, model), kind, progress=progress)
         except EnvironmentBuildError:
             more = unpublished(made.draft.environment) - sources_only
             if not more:
@@ -279,6 +287,33 @@ def _proven(
             return replace(made, draft=msgspec.structs.replace(made.draft, proof=found))
         # Ends, as each try has more than the one before.
         made = _made(*_with_missing(made.draft, made.code, found, given, progress), sources_only)
+
+
+def _joblib_case(made: _Made, described: Description, model: Path) -> Case:
+    files: dict[str, Content] = {MODEL_FILE: model}
+    if made.code.files:
+        files[CODE_FILE] = made.code.zipped()
+    return made.case(files, described, described.own, "joblib")
+
+
+def _compared(
+    draft: Manifest,
+    made: _Made,
+    described: Description,
+    model: Path,
+    forms: Sequence[Form],
+    *,
+    progress: Progress,
+) -> tuple[str, ...]:
+    """How fast the formats are that fit into a function, where that is more than one."""
+    progress("comparing how fast the formats are")
+    cases: dict[FormatName, Case] = {"joblib": _joblib_case(made, described, model)}
+    for form in forms:
+        cases[form.name] = made.case({form.model_format.artifact.file: form.data}, described, (), form.name)
+    fit = [name for name in cases if not draft.deployable or name in draft.deployable]
+    if len(fit) == 1:
+        return ()
+    return (fastest({name: speed_of(cases[name], "full") for name in fit}),)
 
 
 def _prove_form(form: Form, made: _Made, described: Description, progress: Progress) -> None:

@@ -157,3 +157,22 @@ def test_outputs_are_read_again_while_the_engine_writes_its_state(monkeypatch: p
     pulumi.runtime.set_mocks(HalfWritten(3))
     with event_loop(), pytest.raises(RuntimeError, match="EOF"):
         own_outputs()
+
+
+@pytest.mark.parametrize(
+    ("given", "memory", "told"),
+    [({"all": 10, "free": 10}, 3_009, True), ({"all": 10, "free": 10}, 3_008, False), ({}, 10_240, False)],
+)
+def test_memory_that_a_new_account_may_not_have_is_told_before_anything_is_created(
+    account: Callable[..., None],
+    given: dict[str, Any],
+    memory: int,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    told: bool,
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    account(**given)
+    check_all({"memory": memory}, {})
+    assert ["`pulumi config set memory 3008`" in warning for warning in warnings] == [True] * told

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -28,6 +29,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from handler.app import App
 from model_registry import Registry, Release, Storage
 from model_registry.publish.estimator import describe
+from model_registry.publish.proof import Speed
+from model_registry.publish.speeds import fastest
 from model_runtime.errors import NotFoundError, ProofError, PublishError
 from model_runtime.feature_values import feature_schema
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, version_key
@@ -168,6 +171,20 @@ def test_a_package_that_no_pickle_names_is_found_by_the_proof(memory: Registry) 
     assert "pandas" in release.manifest.environment.packages
     assert "pandas" in release.manifest.formats["skops"].environment.packages, "which rebuilds the same estimator"
     assert any(line.startswith("it needs pandas") for line in said)
+    (told,) = (line for line in said if line.startswith("note: on this machine "))
+    assert re.search(r"joblib starts in [\d.]+ s and answers a row in [\d.]+ ms", told)
+    assert re.search(r"skops starts in [\d.]+ s and answers a row in [\d.]+ ms", told)
+
+
+def test_the_format_that_starts_first_is_told_first_with_how_to_deploy_it() -> None:
+    told = fastest({"joblib": Speed(start=0.61, answer=0.00035), "onnx": Speed(start=0.1, answer=0.000021)})
+    assert told == (
+        "on this machine onnx starts in 0.10 s and answers a row in 0.02 ms; joblib starts in 0.61 s and answers a row "
+        "in 0.35 ms: `pulumi config set format onnx` deploys onnx"
+    )
+    assert fastest({"joblib": Speed(start=0.1, answer=1), "skops": Speed(start=1.0, answer=1)}).endswith(
+        "in 1000.00 ms"
+    )
 
 
 def test_numpy_s_own_texts_and_numbers_are_taken(memory: Registry) -> None:
