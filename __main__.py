@@ -5,7 +5,7 @@ import pulumi
 from infra.api_logging import ApiGatewayLogging
 from infra.api_outputs import deploy_api
 from infra.artifact_bucket import ArtifactBucket
-from infra.aws_account import check_account, check_region, interfaces_remain, logging_is_theirs, own_outputs
+from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
 from infra.function import FunctionArgs, ModelFunction, environment
 from infra.inputs import (
     announce_change,
@@ -17,13 +17,13 @@ from infra.inputs import (
     stored_wheels,
 )
 from infra.layer_version import DependencyLayer
-from infra.limits import check_code, check_environment, check_schema
+from infra.limits import check_environment, check_sizes
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
 from infra.settings.rules import check_python
 from infra.transitions import capacity_output, check_transition
 from infra.version_check import is_checked
-from infra.versions import prune, published
+from infra.versions import holds_interfaces, prune, published
 from infra.watching import watch
 
 
@@ -51,10 +51,8 @@ def deploy_model(settings: Settings) -> None:
     announce_change(settings, release, outputs)
     check_account(settings, outputs)
     check_environment(environment(settings, release))
-    if settings.api == "rest":
-        check_schema(manifest)
     code = own_code(settings, release)
-    check_code(code, manifest)
+    check_sizes(settings, manifest, code)
     built = model_layer(
         manifest,
         model_format,
@@ -66,10 +64,7 @@ def deploy_model(settings: Settings) -> None:
     )
     versions = published(outputs.get("functionName"))
     prune(versions, settings.keep_versions)
-    # Lambda removes interfaces later than the versions that had them, with the same rights.
-    hold_interfaces = versions.hold_interfaces or (
-        bool(outputs.get("interfaceRights")) and interfaces_remain(versions.function)
-    )
+    hold_interfaces = holds_interfaces(versions, outputs)
     name = settings.service
 
     artifacts = ArtifactBucket(f"{name}-artifacts", account=settings)
