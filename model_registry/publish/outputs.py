@@ -160,6 +160,8 @@ def _labels(estimator: Any, class_names: Sequence[Label] | None, *, is_several: 
         raise PublishError(
             f"class_names is a {type(class_names).__name__}: give a list in the order of the classes {classes.tolist()}"
         )
+    if class_names is None and classes.dtype.kind == "M":
+        raise PublishError(f"the classes {classes.astype(str).tolist()} are times: give class names that are texts")
     given = classes if class_names is None else class_names
     labels = tuple(value.item() if isinstance(value, np.generic) else value for value in given)
     for label in labels:

@@ -231,6 +231,12 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, dict[str, Any], str]] = {
         "cannot be the name of a request's",
     ),
     "few class names": (lambda: GaussianNB().fit(X, y), X, {"class_names": ["a"]}, "1 class names for the 2 classes"),
+    "classes that are times": (
+        lambda: GaussianNB().fit(X, pd.to_datetime(np.where(y == 1, "2026", "2025"))),
+        X,
+        {},
+        r"the classes \['2025.*'\] are times: give class names that are texts",
+    ),
     "same class names": (lambda: GaussianNB().fit(X, y), X, {"class_names": ["a", "a"]}, "not distinct"),
     "same as text": (lambda: GaussianNB().fit(X, y), X, {"class_names": [1, "1"]}, "not distinct"),
     "class names of several outputs": (
