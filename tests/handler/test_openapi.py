@@ -1,15 +1,20 @@
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import jsonschema
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from handler.app import App
 from handler.openapi import document
-from model_runtime.manifest import Feature, Signature
+from model_runtime.manifest import Feature, Prediction, Signature
+from model_runtime.schema import Row, request_schema
 from model_runtime.start import ServedModel
 from tests.handler.conftest import gateway, model, strict
+from tests.model_runtime.test_schema import FORMATS, requests
 
 
 def references(node: Any) -> list[str]:
@@ -37,6 +42,30 @@ def test_every_reference_is_resolved(iris: dict[str, Any]) -> None:
     assert all(name in iris["components"][kind] for kind, name in parts)
     for schema in iris["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
+
+
+class Ones:
+    """Answers 1 to every row."""
+
+    def predict(self, rows: Sequence[Row]) -> list[Prediction]:
+        return [Prediction(value=1.0)] * len(rows)
+
+
+@settings(max_examples=60)
+@given(requests())
+def test_the_function_answers_what_the_served_document_and_the_gateway_s_schema_take_and_refuses_the_rest(
+    request_: tuple[Signature, Any],
+) -> None:
+    signature, body = request_
+    made = model(lambda _: None, msgspec.structs.replace(signature, output="value"))
+    app = App(lambda: ServedModel(made.manifest, made.inputs, Ones(), {}))
+    whole = strict(app(gateway("GET", "/openapi.json"), None)["body"])
+    content = whole["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    today = jsonschema.Draft202012Validator({**content, "components": whole["components"]}, format_checker=FORMATS)
+    older = jsonschema.Draft4Validator(request_schema(signature), format_checker=FORMATS)
+    answer = app(gateway("POST", "/predict", json.dumps(body)), None)
+    assert answer["statusCode"] == (200 if today.is_valid(body) else 400)
+    assert older.is_valid(body) == today.is_valid(body)
 
 
 @pytest.mark.parametrize("event", ["get", "post", "batch"])

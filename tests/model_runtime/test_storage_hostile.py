@@ -1,6 +1,7 @@
 """Services that do not answer, lie, refuse or fail: within seconds, in one line, with the cause and the remedy."""
 
 import ipaddress
+import json
 import multiprocessing
 import os
 import re
@@ -390,6 +391,9 @@ def test_a_private_authority_is_trusted_by_one_setting(
     stored = Storage.open("models").read("a")
     assert stored is not None
     assert stored.data == b"private"
+    service.objects["/models/models/.probe/conditional-writes"] = b""
+    Storage.open("models").create("large", bytes(3_000_000))
+    assert len(service.objects["/models/large"]) == 3_000_000, "boto3, which uploads, trusts it too"
 
 
 def test_a_credential_process_that_prints_no_json_is_one_line(
@@ -403,3 +407,46 @@ def test_a_credential_process_that_prints_no_json_is_one_line(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     with pytest.raises(CredentialsError, match="the AWS credentials cannot be used"):
         Storage.open("models").read("a")
+
+
+@pytest.mark.parametrize("style", ["virtual", "path"])
+def test_the_bucket_is_in_the_host_or_in_the_path_as_the_profile_says(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, style: str
+) -> None:
+    """The service is the proxy for a host that does not exist: what is asked for is the whole URL."""
+    config = tmp_path / "config"
+    config.write_text(f"[default]\ns3 =\n  addressing_style = {style}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://s3.test:9000")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, service.url)
+    base = "http://models.s3.test:9000/" if style == "virtual" else "http://s3.test:9000/models/"
+    service.objects |= {f"{base}models/.probe/conditional-writes": b""}
+    storage = Storage.open("models")
+    storage.create("small", b"1")
+    storage.create("large", bytes(3_000_000))
+    assert set(service.requests) >= {f"PUT {base}small", f"PUT {base}large"}
+
+
+def test_what_a_credential_process_gives_is_used_with_its_session_token(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given = {"Version": 1, "AccessKeyId": "id", "SecretAccessKey": "secret", "SessionToken": "the-token"}
+    (tmp_path / "given.json").write_text(json.dumps(given))
+    (tmp_path / "config").write_text(f"[profile base]\ncredential_process = cat {tmp_path / 'given.json'}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    service.objects |= {"/models/models/.probe/conditional-writes": b""}
+    heard: list[tuple[str, str]] = []
+
+    def answer(method: str, path: str, headers: Any) -> None:
+        heard.append((method + path.partition("?")[0], headers.get("x-amz-security-token", "")))
+
+    service.answer = answer
+    storage = Storage.open("models", profile="base")
+    storage.create("small", b"1")
+    storage.create("large", bytes(3_000_000))
+    assert {("PUT/models/small", "the-token"), ("PUT/models/large", "the-token")} <= set(heard)
