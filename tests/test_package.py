@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import uv
 
+from model_registry.folder import FolderStorage
+from tests.model_registry.processes import add
 from tests.structure import ROOT
 
 CALLER = """
@@ -101,3 +103,38 @@ def test_an_installed_package_proves_what_it_publishes(environment: Path, tmp_pa
     (tmp_path / "publisher.py").write_text(PUBLISHER)
     printed = run(str(environment / "bin" / "python"), "publisher.py", cwd=tmp_path)
     assert printed == "made/1 process 4\n"
+
+
+MOVED = """
+import sys
+from typer.testing import CliRunner
+from model_registry.cli import app
+
+commands = ("list", "tag iris/1 prod", "promote iris --version 2 --to prod", "rollback iris@prod", "resolve iris@prod",
+            "history iris@prod", "show iris/1", "doctor", "verify iris/1 --quick", "download iris/1 --to there")
+for command in commands:
+    done = CliRunner().invoke(app, [*command.split(), "--bucket", "./models"])
+    assert done.exit_code == 0, (command, done.stderr)
+refused = CliRunner().invoke(app, "publish m.joblib -n iris -x rows.json --bucket ./models".split())
+print(refused.stderr.strip())
+assert not {"numpy", "sklearn", "scipy", "joblib"} & sys.modules.keys()
+"""
+MOST_MEGABYTES = 90
+
+
+def test_moving_a_tag_needs_neither_scikit_learn_nor_scipy(environment: Path, tmp_path: Path) -> None:
+    """As in a pipeline: what `pip install` without an extra brings, and how much that is."""
+    (wheel,) = (environment.parent / "wheels").glob("*.whl")
+    venv.create(tmp_path / "bare")
+    python = str(tmp_path / "bare" / "bin" / "python")
+    run(uv.find_uv_bin(), "pip", "install", "--python", python, str(wheel), cwd=tmp_path)
+    (site,) = (tmp_path / "bare").glob("lib/python*/site-packages")
+    assert not [one for one in ("numpy", "scipy", "sklearn", "joblib", "uv") if (site / one).exists()]
+    megabytes = sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) / 1e6
+    assert megabytes < MOST_MEGABYTES
+    storage = FolderStorage(tmp_path / "models")
+    for data in (b"1", b"2"):
+        add(storage, "iris", data)
+    (tmp_path / "mover.py").write_text(MOVED)
+    said = run(python, "mover.py", cwd=tmp_path)
+    assert said == "error: this needs numpy: `pip install 'sklearn-on-lambda[publish]'`\n"

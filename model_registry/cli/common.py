@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import msgspec
 import typer
@@ -96,8 +96,20 @@ def known_errors() -> Iterator[None]:
         line = plain(
             " ".join(str(error).split())
         )  # scikit-learn's own messages, which some of ours end with, have several
-        talk.print(Text("error: ") + line, style="red", soft_wrap=True)
-        raise typer.Exit(1) from error
+        _fail(line, error)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OF_PUBLISH:
+            raise
+        _fail(plain(f"this needs {error.name}: `pip install 'sklearn-on-lambda[publish]'`"), error)
+
+
+_OF_PUBLISH = {"cloudpickle", "elftools", "joblib", "numpy", "scipy", "sklearn", "uv"}
+"""What the extra `publish` installs."""
+
+
+def _fail(line: Text, error: Exception) -> NoReturn:
+    talk.print(Text("error: ") + line, style="red", soft_wrap=True)
+    raise typer.Exit(1) from error
 
 
 @contextmanager
@@ -138,7 +150,7 @@ def open_registry(
     return Registry(
         storage,
         actor=by or identity,
-        caller=identity,
+        caller=identity if by else None,
         signer=_signer(signing_key) if signing_key else None,
         trusted_keys=[keys] if keys else [],
         notifier=notify,

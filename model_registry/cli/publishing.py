@@ -110,9 +110,9 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish a model file, or a model of MLflow, as the next version of a model."""
-    from model_registry.publish.files import read_rows
-
     with known_errors():
+        from model_registry.publish.files import read_rows
+
         metrics, notes = dict(_metric(text) for text in metric or ()), list[str]()
         labels, packages = _labels(label or ()), _packages(package or ())
         with working(f"loading {model or from_mlflow}") as work:

@@ -5,6 +5,7 @@ What the estimator is asked stays beside them: the very object that was given, o
 
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -61,6 +62,10 @@ def read_table(estimator: Any, X: Any, feature_names: Sequence[str] | None = Non
     Columns are matched with the names that the estimator was fitted on, and put in its order; `feature_names` name
     those of an array. Raises PublishError, which says `what` was given, for anything else and for names that differ.
     """
+    if isinstance(X, str | Mapping | AbstractSet) or not hasattr(X, "__len__"):
+        raise PublishError(
+            f"{what} is a {type(X).__name__}: give a DataFrame, an array of shape (n, features), or a list of rows"
+        )
     fitted = fitted_names(estimator)
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         return _of_frame(X, fitted, what)
