@@ -148,6 +148,20 @@ def _check_concurrency(settings: Settings, limits: Mapping[str, Any], reserved_n
         )
 
 
+def interfaces_remain(function: str) -> bool:
+    """Whether there are network interfaces that Lambda has made for a function, or nobody may know.
+
+    Lambda removes them some minutes after the last version that used them, with the rights of the function's role.
+    Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC".
+    """
+    names = [f"AWS Lambda VPC ENI-{function}-*"]
+    found = _known(
+        "ec2:DescribeNetworkInterfaces",
+        lambda: client("ec2").describe_network_interfaces(Filters=[{"Name": "description", "Values": names}]),
+    )
+    return found is None or bool(found["NetworkInterfaces"])
+
+
 def _known(right: str, ask: Callable[[], _Answer]) -> _Answer | None:
     """The answer, or None with a warning where AWS cannot be asked."""
     try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra.api_routes import body_schema
-from infra.settings import SettingsError
+from infra.settings import Settings, SettingsError
 from model_runtime.manifest import Manifest
 
 # AWS Lambda Developer Guide, "Lambda quotas": 4 KB for all environment variables of a function together.
@@ -41,6 +41,13 @@ def check_environment(variables: Mapping[str, str]) -> None:
         f"{_SETTINGS[largest]} takes {sizes.get(largest, 0):,} of {total:,} bytes in the function's environment, which "
         f"holds {ENVIRONMENT_MAX:,}: name fewer"
     )
+
+
+def check_sizes(settings: Settings, manifest: Manifest, code: Mapping[str, Path]) -> None:
+    """Refuse own code and, where there is an API, a schema that are too large; SettingsError says which."""
+    check_code(code, manifest)
+    if settings.api == "rest":
+        check_schema(manifest)
 
 
 def check_code(files: Mapping[str, Path], manifest: Manifest, *, most: int = CODE_MAX) -> None:
