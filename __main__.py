@@ -17,13 +17,13 @@ from infra.inputs import (
     stored_wheels,
 )
 from infra.layer_version import DependencyLayer
-from infra.limits import check_environment
+from infra.limits import check_environment, check_sizes
 from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
 from infra.settings.rules import check_python
 from infra.transitions import capacity_output, check_transition
 from infra.version_check import is_checked
-from infra.versions import prune, published
+from infra.versions import holds_interfaces, prune, published
 from infra.watching import watch
 
 
@@ -52,6 +52,7 @@ def deploy_model(settings: Settings) -> None:
     check_account(settings, outputs)
     check_environment(environment(settings, release))
     code = own_code(settings, release)
+    check_sizes(settings, manifest, code)
     built = model_layer(
         manifest,
         model_format,
@@ -63,6 +64,7 @@ def deploy_model(settings: Settings) -> None:
     )
     versions = published(outputs.get("functionName"))
     prune(versions, settings.keep_versions)
+    hold_interfaces = holds_interfaces(versions, outputs)
     name = settings.service
 
     artifacts = ArtifactBucket(f"{name}-artifacts", account=settings)
@@ -80,7 +82,7 @@ def deploy_model(settings: Settings) -> None:
             layer_arn=layer.arn,
             settings=settings,
             own_code=code,
-            hold_interfaces=versions.hold_interfaces,
+            hold_interfaces=hold_interfaces,
             is_checked=is_checked(settings, outputs),
         ),
     )
@@ -92,6 +94,7 @@ def deploy_model(settings: Settings) -> None:
     pulumi.export("modelFormat", settings.model_format)
     pulumi.export("functionName", function.function_name)
     pulumi.export("functionAlias", function.alias_arn)
+    pulumi.export("interfaceRights", settings.in_vpc or hold_interfaces)
     pulumi.export("capacity", capacity_output(settings))
     pulumi.export("layerArn", layer.arn)
     pulumi.export("registryBucket", settings.registry_bucket)

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import deployment, layer, page, plots, registry, scale, servers, starts, warm
+from benchmarks import deployment, layer, models, page, plots, registry, scale, servers, starts, warm
 from benchmarks.bench import Bench
 from benchmarks.environments import ROOT
 from benchmarks.page import Section
@@ -23,6 +23,7 @@ from local.ministack import local_aws
 PARTS: Mapping[str, Callable[[Bench], Section]] = {
     "cold": starts.measure,
     "warm": warm.measure,
+    "models": models.measure,
     "servers": servers.measure,
     "layer": layer.measure,
     "deployment": deployment.measure,

@@ -17,7 +17,7 @@ from model_registry import Registry, Release, Storage
 from model_registry.environments import find_interpreter
 from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.errors import InterpreterNotFoundError
-from model_runtime.manifest import FormatName
+from model_runtime.manifest import FormatName, ProofKind
 from model_runtime.start import Deployment, load
 from training.train_iris import publish, train
 
@@ -56,7 +56,8 @@ class Bench:
 
     def publish(self, name: str, estimator: Any, X_example: Any, *, formats: Sequence[FormatName] = FORMATS) -> Release:
         """Publish another model beside the guide's."""
-        return _registry().publish(estimator, name=name, X_example=X_example, formats=formats)
+        proof: ProofKind = "none" if self.quick else "full"
+        return _registry().publish(estimator, name=name, X_example=X_example, formats=formats, proof=proof)
 
     def app(self, model_format: FormatName, release: Release | None = None) -> App:
         """The handler in this process, its model loaded: the guide's, or another that was published."""

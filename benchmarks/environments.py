@@ -28,6 +28,18 @@ def environment(requirement: str) -> Path:
     return python
 
 
+def packages(*requirements: str) -> Path:
+    """Return a folder with these packages, without what they require; it can be added to `sys.path`."""
+    name = hashlib.sha256(f"{requirements} {platform.python_version()}".encode()).hexdigest()[:12]
+    folder = ROOT / ".local" / "benchmarks" / f"packages-{name}"
+    ready = folder / ".ready"
+    if not ready.exists():
+        python = Path(sys.executable)
+        run_uv("pip", "install", "--no-deps", "--python", python, "--target", folder, *requirements)
+        ready.touch()
+    return folder
+
+
 def run_uv(*arguments: str | Path) -> None:
     """Run uv; RuntimeError with the end of what it said if it fails."""
     done = uv.run(arguments)

@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import joblib
 import numpy as np
 from sklearn.datasets import load_iris, make_classification
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
 
 from benchmarks.bench import BUCKET, Bench
 from benchmarks.measured import Measured, interleaved
-from benchmarks.page import Section
+from benchmarks.page import Goal, Section, at_most
 from benchmarks.plots import Panel, draw
-from benchmarks.starts import peak, times
+from benchmarks.starts import interleaved_starts, peak, times
 from benchmarks.warm import PREDICT, checked, post_event, uniform_rows
 from infra.function_code import variables
+from model_runtime.manifest import MODEL_FILE
 from training.train_iris import FEATURES
 
 IMAGE = "scale.svg"
@@ -26,6 +28,18 @@ MB = 1_000_000
 _BYTES_OF_NODE = 72
 """A node of a scikit-learn tree, and its value of one output."""
 _TREES = 100
+LARGE = 200
+"""Megabytes of the model that the goals are about."""
+MOST_MEMORY, MOST_OF_DISK = 2.1, 1.3
+_DISK = "from disk, joblib alone"
+_FROM_DISK = """
+import json, os, joblib, numpy
+estimator = joblib.load(os.environ["MODEL_FILE"])
+def handler(event, context):
+    value = estimator.predict(numpy.array([list(json.loads(event["body"]).values())]))
+    return {"statusCode": 200, "body": value.tolist()}
+"""
+"""A function that reads and unpickles its model from disk, and checks nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +65,12 @@ def measure(bench: Bench) -> Section:
     """Measure and draw each of them."""
     amounts = QUICK if bench.quick else FULL
     panels = []
+    goals: list[Goal] = []
     parts: dict[str, Callable[[Bench, Amounts], list[Panel]]] = {
         "trees": _trees,
         "features": _features,
         "rows": _rows,
-        "model sizes": _sizes,
+        "model sizes": partial(_sizes, goals=goals),
         "concurrent starts": _functions,
     }
     for name, part in parts.items():
@@ -71,7 +86,7 @@ def measure(bench: Bench) -> Section:
         IMAGE,
         "Cost over trees, features, rows, model size and concurrent starts; the same numbers are in the tables above",
     )
-    return Section("scale", [panel.table() for panel in panels], note, images=[image])
+    return Section("scale", [panel.table() for panel in panels], note, goals, images=[image])
 
 
 def _trees(bench: Bench, amounts: Amounts) -> list[Panel]:
@@ -118,11 +133,14 @@ def _rows(bench: Bench, amounts: Amounts) -> list[Panel]:
     return [Panel("Batches, by rows", "rows", "ms", amounts.rows, _joined(curves))]
 
 
-def _sizes(bench: Bench, amounts: Amounts) -> list[Panel]:
+def _sizes(bench: Bench, amounts: Amounts, *, goals: list[Goal]) -> list[Panel]:
     """Starts of forests that are as large as wanted. ONNX is left out: its conversion of the largest takes minutes."""
     random = np.random.default_rng(SEED)
     start = bench.cold_start("joblib")
-    megabytes, seconds, memory = [], [], []
+    (start.folder / "task" / "from_disk.py").write_text(_FROM_DISK)
+    megabytes: list[float] = []
+    seconds: dict[str, list[float]] = {"joblib format": [], _DISK: []}
+    memory: dict[str, list[float]] = {"joblib format": [], _DISK: []}
     for wanted in amounts.megabytes:
         # A tree whose leaves hold one sample each has two nodes per sample, but one.
         samples = max(2, wanted * MB // (2 * _BYTES_OF_NODE * _TREES))
@@ -134,14 +152,30 @@ def _sizes(bench: Bench, amounts: Amounts) -> list[Panel]:
         sized = replace(
             start.with_variables(**variables(BUCKET, release)), command=(*start.command[:-1], json.dumps(event))
         )
-        firsts = [sized.run() for _ in range(amounts.starts)]
+        model = bench.folder / MODEL_FILE
+        joblib.dump(estimator, model)
+        from_disk = replace(sized, command=(*sized.command[:-2], "from_disk.handler", sized.command[-1]))
+        sides = {"joblib format": sized, _DISK: from_disk.with_variables(MODEL_FILE=str(model))}
         megabytes.append(round(release.manifest.artifact.size / MB, 1))
-        seconds.append(1000 * times(firsts).median)
-        memory.append(peak(firsts) / MB)
-    label = "joblib format"
+        for name, firsts in interleaved_starts(sides, amounts.starts).items():
+            seconds[name].append(1000 * times(firsts).median)
+            memory[name].append(peak(firsts) / MB)
+        if wanted == LARGE:
+            goals += _goals_of_large(megabytes[-1], {name: each[-1] for name, each in seconds.items()}, memory)
     return [
-        Panel("Cold start, by size of the model", "MB", "ms", megabytes, {label: seconds}),
-        Panel("Peak memory, by size of the model", "MB", "MB", megabytes, {label: memory}),
+        Panel("Cold start, by size of the model", "MB", "ms", megabytes, seconds),
+        Panel("Peak memory, by size of the model", "MB", "MB", megabytes, memory),
+    ]
+
+
+def _goals_of_large(
+    megabytes: float, seconds: Mapping[str, float], memory: Mapping[str, Sequence[float]]
+) -> list[Goal]:
+    return [
+        at_most(f"peak memory, model of {LARGE} MB, of its size", memory["joblib format"][-1] / megabytes, MOST_MEMORY),
+        at_most(
+            f"start, model of {LARGE} MB, of joblib from disk", seconds["joblib format"] / seconds[_DISK], MOST_OF_DISK
+        ),
     ]
 
 

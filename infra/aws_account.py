@@ -18,6 +18,9 @@ _Answer = TypeVar("_Answer")
 
 # AWS Lambda Developer Guide, "Understanding Lambda function scaling": what must stay for all other functions.
 UNRESERVED_MIN = 100
+# AWS Lambda Developer Guide, "Lambda quotas": concurrent executions of most accounts; "new AWS accounts have reduced
+# concurrency and memory quotas", the latter of which CreateFunction's refusals give as 3008.
+DEFAULT_CONCURRENCY, NEW_ACCOUNT_MEMORY = 1_000, 3_008
 _ROLE_OF_OURS = "api-logging-role-"
 _HALF_WRITTEN = "failed to load checkpoint: EOF"
 _PAUSES = (0.02, 0.1, 0.5, 1.0)  # seconds
@@ -64,8 +67,11 @@ def check_account(settings: Settings, outputs: Mapping[str, Any]) -> None:
     """
     if settings.api == "rest" and settings.access_log != "off":
         _check_logging()
-    if settings.reserved_concurrency > 0:
-        _check_concurrency(settings, int(outputs.get("capacity", {}).get("reservedConcurrency", 0)))
+    if settings.reserved_concurrency > 0 or settings.memory > NEW_ACCOUNT_MEMORY:
+        limits = _known("lambda:GetAccountSettings", lambda: client("lambda").get_account_settings()["AccountLimit"])
+        if limits is not None:
+            _warn_of_memory(settings, limits)
+            _check_concurrency(settings, limits, int(outputs.get("capacity", {}).get("reservedConcurrency", 0)))
 
 
 def logging_is_theirs(outputs: Mapping[str, Any]) -> str | None:
@@ -120,18 +126,40 @@ def check_region(settings: Settings) -> None:
         )
 
 
-def _check_concurrency(settings: Settings, reserved_now: int) -> None:
-    limits = _known("lambda:GetAccountSettings", lambda: client("lambda").get_account_settings()["AccountLimit"])
-    if limits is None:
-        return
+def _warn_of_memory(settings: Settings, limits: Mapping[str, Any]) -> None:
+    """Tell that the account may have less memory for a function, which no API says: its concurrency gives it away."""
+    if settings.memory > NEW_ACCOUNT_MEMORY and limits["ConcurrentExecutions"] < DEFAULT_CONCURRENCY:
+        pulumi.log.warn(
+            f"memory is {settings.memory} MB and the account runs {limits['ConcurrentExecutions']} functions at once, "
+            f"where most run {DEFAULT_CONCURRENCY:,} or more: new accounts have {NEW_ACCOUNT_MEMORY} MB at most, and "
+            f"the function would be refused then; `pulumi config set memory {NEW_ACCOUNT_MEMORY}`, or ask AWS Support "
+            "to raise the account's memory"
+        )
+
+
+def _check_concurrency(settings: Settings, limits: Mapping[str, Any], reserved_now: int) -> None:
     free = int(limits["UnreservedConcurrentExecutions"]) + max(reserved_now, 0) - UNRESERVED_MIN
-    if settings.reserved_concurrency > free:
+    if settings.reserved_concurrency > max(free, 0):
         raise SettingsError(
             f"reservedConcurrency is {settings.reserved_concurrency} and the account has {max(free, 0)} to reserve, as "
             f"{UNRESERVED_MIN} of its {limits['ConcurrentExecutions']} must stay for other functions: reserve less, or "
             "ask for more with `aws service-quotas request-service-quota-increase --service-code lambda --quota-code "
             "L-B99A9384 --desired-value NUMBER`"
         )
+
+
+def interfaces_remain(function: str) -> bool:
+    """Whether there are network interfaces that Lambda has made for a function, or nobody may know.
+
+    Lambda removes them some minutes after the last version that used them, with the rights of the function's role.
+    Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC".
+    """
+    names = [f"AWS Lambda VPC ENI-{function}-*"]
+    found = _known(
+        "ec2:DescribeNetworkInterfaces",
+        lambda: client("ec2").describe_network_interfaces(Filters=[{"Name": "description", "Values": names}]),
+    )
+    return found is None or bool(found["NetworkInterfaces"])
 
 
 def _known(right: str, ask: Callable[[], _Answer]) -> _Answer | None:

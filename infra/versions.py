@@ -4,8 +4,9 @@ Lambda keeps each version that is published, with its network interfaces, its sn
 account's storage for code. Source: AWS Lambda Developer Guide, "Manage Lambda function versions" and "Lambda quotas".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from botocore.exceptions import ClientError
@@ -62,6 +63,15 @@ def published(function: str | None) -> Published:
     used = {number for alias in aliases for number in _numbers(alias)}
     versions = (Version(int(one["Version"]), bool(one.get("VpcConfig", {}).get("SubnetIds"))) for one in found)
     return Published(function, tuple(versions), frozenset(used))
+
+
+def holds_interfaces(found: Published, outputs: Mapping[str, Any]) -> bool:
+    """Whether the role must keep its rights on network interfaces, without a VPC in the settings.
+
+    Lambda removes interfaces later than the versions that had them, with the same rights; `outputs` are the stack's.
+    """
+    remain = bool(outputs.get("interfaceRights")) and aws_account.interfaces_remain(found.function)
+    return found.hold_interfaces or remain
 
 
 def prune(found: Published, keep: int) -> None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from model_runtime.changes import Change, objects_in
+from model_runtime.changes import Change, objects_in, sklearn_name
 
 _PARAMETERS = {
     "accept_sparse",
@@ -27,6 +27,11 @@ _PARAMETERS = {
 """Parameters of `validate_data` of which `_known` knows what they ask of an array."""
 
 _PARAMETERS_OF_LIGHTGBM = "_process_params"
+
+_GRADIENT_BOOSTING = {"GradientBoostingClassifier", "GradientBoostingRegressor"}
+_BEGINNING = "_raw_predict_init"
+_STEADY = {"constant", "mean", "median", "most_frequent", "prior", "quantile"}
+"""Strategies of scikit-learn's Dummy estimators that are not random."""
 
 
 def quick_checks(estimator: Any) -> list[Change]:
@@ -54,6 +59,8 @@ def quick_checks(estimator: Any) -> list[Change]:
         if type(each).__module__ == "lightgbm.sklearn" and hasattr(each, _PARAMETERS_OF_LIGHTGBM):
             own = getattr(each, _PARAMETERS_OF_LIGHTGBM)
             changes.append((vars(each), _PARAMETERS_OF_LIGHTGBM, _asked_once(own)))
+        if sklearn_name(each) in _GRADIENT_BOOSTING and _begins_steadily(each):
+            changes.append((vars(each), _BEGINNING, _begun_once(getattr(each, _BEGINNING))))
     return changes
 
 
@@ -89,6 +96,25 @@ def _check_is_fitted(own: Callable[..., None], found: list[Any]) -> Callable[...
             own(estimator, attributes, **more)
 
     return check_is_fitted
+
+
+def _begins_steadily(boosting: Any) -> bool:
+    init = vars(boosting).get("init_")
+    return sklearn_name(init).startswith("Dummy") and init.strategy in _STEADY and hasattr(boosting, _BEGINNING)
+
+
+def _begun_once(own: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Gradient boosting computes, for each row, what it begins with: the same for every row."""
+    found: list[Any] = []
+
+    def raw_predict_init(X: Any) -> Any:
+        if len(X) != 1:
+            return own(X)
+        if not found:
+            found.append(own(X))
+        return found[0].copy("K")  # the caller adds to it
+
+    return raw_predict_init
 
 
 def _asked_once(own: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Any]]:

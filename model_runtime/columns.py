@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from model_runtime.changes import Change, objects_in, sklearn_name
-from model_runtime.containers import Container
+from model_runtime.containers import Table
 from model_runtime.manifest import Feature, Signature
 from model_runtime.schema import Row
 
@@ -22,18 +22,6 @@ _OBJECTS = {"object", "str"}
 
 Part = tuple[Callable[[Any], Any], Sequence[int], str, bool]
 """A transformer's `transform`, its columns, the type of their array, and whether it takes one column of shape (n,)."""
-
-
-class Table:
-    """The rows of a request, which become a frame for whoever needs one."""
-
-    def __init__(self, rows: Sequence[Row], frame: Container) -> None:
-        self.rows = rows
-        self._frame = frame
-
-    def frame(self) -> Any:
-        """The frame of n rows that the estimator was made for."""
-        return self._frame(self.rows)
 
 
 class DirectColumns:

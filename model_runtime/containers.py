@@ -15,6 +15,18 @@ Container = Callable[[Sequence[Row]], Any]
 """Makes of n rows what the estimator takes."""
 
 
+class Table:
+    """The rows of a request, which become a frame for whoever needs one."""
+
+    def __init__(self, rows: Sequence[Row], frame: Container) -> None:
+        self.rows = rows
+        self._frame = frame
+
+    def frame(self) -> Any:
+        """The frame of n rows that the estimator was made for."""
+        return self._frame(self.rows)
+
+
 def container_of(signature: Signature) -> Container:
     """How rows become what the estimator takes; all that does not depend on a request is decided here.
 

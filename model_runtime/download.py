@@ -1,12 +1,14 @@
 """Fetching one file of a version while a function starts: tried until it is there, or until the time is up."""
 
+import hashlib
 import time
+from collections.abc import Iterable
 from threading import Event, Thread
 
 from model_runtime.errors import AccessDeniedError, BucketNotFoundError, CredentialsError, StorageError
 from model_runtime.manifest import version_key
 from model_runtime.pin import Pin
-from model_runtime.storage import Storage, Stored
+from model_runtime.storage import Storage
 
 REFUSED_SECONDS = 5.0
 """How long refused credentials and refused access are tried again: a new role and its policy take seconds to arrive."""
@@ -32,7 +34,7 @@ class Download:
         self._key = version_key(pin.name, pin.version, file)
         self._deadline = deadline
         self._refused_seconds = refused_seconds
-        self._stored: Stored | None = None
+        self._pieces: tuple[list[bytes], str] | None = None
         self._error: Exception | None = None
         self._tries = 0
         self._began = time.perf_counter()
@@ -42,18 +44,26 @@ class Download:
 
     def result(self) -> bytes:
         """The file's bytes; LoadError where there is none, or where it is not there by the deadline."""
+        return b"".join(self._fetched()[0])
+
+    def pieces(self) -> tuple[list[bytes], str]:
+        """The same in pieces, with their SHA-256 in hex. Nothing of them is kept: whoever reads can let go of each."""
+        found, self._pieces = self._fetched(), None
+        return found
+
+    def _fetched(self) -> tuple[list[bytes], str]:
         self._thread.join(max(0.0, self._deadline - time.perf_counter()))
         self._given_up.set()
         if self._thread.is_alive() and self._error is None:
             raise LoadError(f"{self._place} was not fetched within {self._seconds} s: S3 was too slow")
         if self._error is not None:
             raise self._explained(self._error) from self._error
-        if self._stored is None:
+        if self._pieces is None:
             raise LoadError(
                 f"{self._place} does not exist: the version was deleted, or lacks this format; restore the object from "
                 "the bucket's versions, or deploy a version that has it with `pulumi up`"
             )
-        return self._stored.data
+        return self._pieces
 
     @property
     def _place(self) -> str:
@@ -68,7 +78,8 @@ class Download:
         while True:
             self._tries += 1
             try:
-                self._stored = self._store.read(self._key)
+                chunks = self._store.chunks(self._key)
+                self._pieces = None if chunks is None else _read(chunks)
             except Exception as error:  # noqa: BLE001  # it is raised where the result is wanted
                 self._error = error
             else:
@@ -110,3 +121,12 @@ class Download:
         if isinstance(error, StorageError):
             return LoadError(f"{self._place} was not fetched {tries}: {error}")
         return error
+
+
+def _read(chunks: Iterable[bytes]) -> tuple[list[bytes], str]:
+    """All pieces and their digest, made while others arrive."""
+    found, pieces = hashlib.sha256(), []
+    for chunk in chunks:
+        found.update(chunk)
+        pieces.append(chunk)
+    return pieces, found.hexdigest()

@@ -14,7 +14,7 @@ from typing import Any
 
 from model_runtime.changes import Change, Changes, one_thread, sklearn_name
 from model_runtime.checks import quick_checks
-from model_runtime.columns import Table
+from model_runtime.containers import Table
 from model_runtime.forests import direct_forests
 
 Outputs = tuple[Any, Any]

@@ -10,11 +10,12 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
-from model_runtime.containers import Container, container_of
+from model_runtime.changes import Change, Changes, sklearn_name
+from model_runtime.containers import Container, Table, container_of
 from model_runtime.errors import OutputError
 from model_runtime.manifest import Method, Prediction, Signature
 from model_runtime.schema import Row, label_names
@@ -36,6 +37,9 @@ _HARMLESS = "|".join(  # noqa: FLY002  # with a reason for each
 )
 
 
+_READ = 1 << 20
+"""Bytes that are read of a model at once."""
+
 _IGNORED = ("ignore", re.compile(_HARMLESS, re.IGNORECASE), Warning, None, 0)
 
 
@@ -43,11 +47,10 @@ class Predictor:
     """A loaded estimator together with its signature."""
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
-        from model_runtime.columns import Table, direct_columns  # here, as the format onnx does without
-        from model_runtime.outputs import ProvenOutputs
+        from model_runtime.outputs import ProvenOutputs  # here, as the format onnx does without
 
         self._estimator = estimator
-        columns = direct_columns(estimator, signature)
+        columns = _columns(estimator, signature)
         self._outputs = ProvenOutputs(estimator, probabilities=signature.probabilities, columns=columns)
         self._container = container_of(signature)
         self._asked: Container = (lambda rows: Table(rows, self._container)) if columns else self._container
@@ -168,6 +171,14 @@ def further_output(estimator: Any, name: Method, inputs: Any, quantiles: Sequenc
     return found.toarray() if hasattr(found, "toarray") else found
 
 
+def _columns(estimator: Any, signature: Signature) -> list[Change]:
+    if signature.container != "dataframe":
+        return []
+    from model_runtime.columns import direct_columns  # here, as models of arrays do without
+
+    return direct_columns(estimator, signature)
+
+
 def _check_count(answers: Any, count: int, method: str) -> None:
     if len(answers) != count:
         raise OutputError(f"{method} gave {len(answers)} answers to {count} rows")
@@ -184,12 +195,40 @@ def check_finite(outputs: Any, method: str) -> None:
 
 
 def _mappings(keys: Sequence[str], table: Any) -> list[dict[str, float]]:
-    return [dict(zip(keys, row, strict=True)) for row in table.tolist()]
+    if table.shape[1:] != (len(keys),):
+        raise OutputError(f"predict_proba gave an array of shape {table.shape} for {len(keys)} labels")
+    return [dict(zip(keys, row)) for row in table.tolist()]  # noqa: B905  # not again for each of many rows
 
 
-def unpickle(data: bytes | Path) -> Any:
+class _Consumed(io.RawIOBase):
+    """A file of pieces, each of which is let go of as soon as it was read: a model need not be in memory twice."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        pieces.reverse()
+        self._pieces = pieces
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = 0
+        while self._pieces and not count:
+            piece = self._pieces[-1]
+            part = memoryview(piece)[self._position : self._position + len(buffer)]
+            count = len(part)
+            buffer[:count] = part
+            self._position += count
+            if self._position == len(piece):
+                self._pieces.pop()
+                self._position = 0
+        return count
+
+
+def unpickle(data: bytes | list[bytes] | Path) -> Any:
     """Load a model's bytes, or its file, whose digest the caller has checked or vouches for: this runs code.
 
+    A list of pieces is empty afterwards: each is let go of as soon as it was read.
     InconsistentVersionWarning is raised where another scikit-learn wrote them: it must not quietly answer otherwise.
     """
     import joblib
@@ -197,7 +236,32 @@ def unpickle(data: bytes | Path) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
+        if isinstance(data, list):
+            with _forgetful():
+                return joblib.load(io.BufferedReader(_Consumed(data), _READ))
         return joblib.load(io.BytesIO(data) if isinstance(data, bytes) else data)
+
+
+def _forgetful() -> Changes:
+    """Let joblib not keep, until all is loaded, what a tree was made of: it has copied that."""
+    import pickle
+
+    from joblib import numpy_pickle
+
+    own: Any = numpy_pickle.NumpyUnpickler
+
+    class Unpickler(own):  # type: ignore[misc]  # joblib has no types
+        dispatch: ClassVar = dict(own.dispatch)
+
+        def load_build(self) -> None:
+            state = self.stack[-1]
+            super().load_build()
+            if sklearn_name(self.stack[-1]) == "Tree" and isinstance(state, dict):
+                state.clear()
+
+        dispatch[pickle.BUILD[0]] = load_build
+
+    return Changes([(vars(numpy_pickle), "NumpyUnpickler", Unpickler)])
 
 
 def same_prediction(

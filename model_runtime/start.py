@@ -139,12 +139,12 @@ def _load(deployment: Deployment, download: Callable[[str], Download], clock: "_
     if signature is not None:
         _check_signed(manifest_bytes.result(), signature.result(), deployment)
     manifest = _verified_manifest(manifest_bytes.result(), pin)
-    data = model_bytes.result()
+    pieces, sha256 = model_bytes.pieces()
     clock.lap("fetch")
     artifact = manifest.model_format(model_format).artifact
-    _check(data, artifact.sha256, f"{artifact.file} of {manifest.reference}")
+    _check(sha256, artifact.sha256, f"{artifact.file} of {manifest.reference}")
     clock.lap("verify")
-    predictor = formats.load(manifest, model_format, data, trusted_types=deployment.trusted_types)
+    predictor = formats.load(manifest, model_format, pieces, trusted_types=deployment.trusted_types)
     clock.lap("load")
     inputs = Inputs(manifest.signature)
     for example in manifest.examples[:1]:
@@ -203,15 +203,14 @@ def _check_signed(manifest_bytes: bytes, signature: bytes, deployment: Deploymen
 
 
 def _verified_manifest(data: bytes, pin: Pin) -> Manifest:
-    _check(data, pin.manifest_sha256, f"{MANIFEST_FILE} of {pin}")
+    _check(digest(data), pin.manifest_sha256, f"{MANIFEST_FILE} of {pin}")
     manifest = decode_manifest(data)
     if manifest.reference != str(pin):
         raise LoadError(f"the manifest of {pin} says that it is {manifest.reference}: it is not served")
     return manifest
 
 
-def _check(data: bytes, expected: str, what: str) -> None:
-    found = digest(data)
+def _check(found: str, expected: str, what: str) -> None:
     if found != expected:
         raise LoadError(f"{what} has SHA-256 {found}, {expected} is pinned: it is not loaded")
 

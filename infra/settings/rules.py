@@ -21,6 +21,7 @@ _SERVICE_NAME_MAX = 38
 _MEMORY_FOR_SCIKIT_LEARN = 256
 _GATEWAY_TIMEOUT_MAX = 300
 _SNAP_START_PYTHON = (3, 12)
+_WITHOUT_SNAP_START = frozenset({"ap-east-2", "ap-southeast-6"})
 
 
 def check_combinations(settings: Settings) -> None:
@@ -131,6 +132,20 @@ def snap_start_storage(settings: Settings) -> str | None:
     return (
         f"snapStart is true and ephemeralStorage is {settings.ephemeral_storage} MB, SnapStart takes "
         f"{NO_EXTRA_STORAGE}: `pulumi config set ephemeralStorage {NO_EXTRA_STORAGE}`"
+    )
+
+
+def snap_start_region(settings: Settings) -> str | None:
+    """`snapStart` in Asia Pacific (New Zealand) or Asia Pacific (Taipei).
+
+    Source: AWS Lambda Developer Guide, "Improving startup performance with Lambda SnapStart", Supported Regions, as of
+    November 2026; both architectures are supported elsewhere.
+    """
+    if not settings.snap_start or settings.region not in _WITHOUT_SNAP_START:
+        return None
+    return (
+        f"snapStart is true and aws:region is {settings.region}, which has no SnapStart: `pulumi config set snapStart "
+        "false`, or another region"
     )
 
 
@@ -300,6 +315,7 @@ RULES: tuple[Rule, ...] = (
     memory_for_format,
     snap_start_provisioned,
     snap_start_storage,
+    snap_start_region,
     provisioned_within_reserved,
     whole_network,
     usage_needs_key,

@@ -152,7 +152,7 @@ def open_registry(
     return Registry(
         storage,
         actor=by or identity,
-        caller=identity,
+        caller=identity if by else None,
         signer=_signer(signing_key) if signing_key else None,
         trusted_keys=[keys] if keys else [],
         notifier=notify,

@@ -83,7 +83,9 @@ def publish(
     ] = None,
     type_: Annotated[
         list[str] | None,
-        typer.Option("--type", help="A feature's type as NAME=integer, number, string, ...; may be given again."),
+        typer.Option(
+            "--type", help="A feature's type as NAME=integer, number, string, boolean or datetime; may be given again."
+        ),
     ] = None,
     code: Annotated[
         list[Path] | None,
@@ -124,12 +126,13 @@ def publish(
         with working(f"loading {model or from_mlflow}") as work, _spooled(model) as file:
             found = _loaded(file, from_mlflow)
             estimator = found.estimator
+            types = {**found.types, **dict(map(_type, type_ or ()))}
             registry = open_registry(bucket, profile, by, signing_key=signing_key, work=work)
             work(f"publishing to {bucket}")
             release = registry.publish(
                 estimator,
                 name=name,
-                X_example=read_rows(example, estimator) if example else _logged_example(found, from_mlflow),
+                X_example=read_rows(example, estimator, types) if example else _logged_example(found, from_mlflow),
                 class_names=classes.split(",") if classes else None,
                 metrics={**found.metrics, **metrics},
                 labels=labels,
@@ -137,10 +140,10 @@ def publish(
                 model_file=file,
                 lock=lock,
                 formats=["joblib", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
-                X_train=read_rows(train, estimator) if train else None,
+                X_train=read_rows(train, estimator, types) if train else None,
                 outputs=output,
                 nullable=True if "*" in (nullable or ()) else [*found.nullable, *(nullable or ())],
-                types={**found.types, **dict(map(_type, type_ or ()))},
+                types=types,
                 proof=proof_kind(proof),
                 code=code or not no_code,
                 packages=packages,

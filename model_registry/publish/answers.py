@@ -199,6 +199,10 @@ def _unpredictable(estimator: Any, table: Table, error: Exception) -> PublishErr
             "it behind a SimpleImputer"
         )
     return PublishError(
-        f"the {kind} does not predict the rows of X_example ({type(error).__name__}: {error}): give rows as it was "
-        "fitted on"
+        f"the {kind} does not predict the rows of X_example ({one_line(error)}): give rows as it was fitted on"
     )
+
+
+def one_line(error: Exception) -> str:
+    """The type and the message of what an estimator raised: scikit-learn's go over several lines."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

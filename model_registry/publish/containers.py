@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from model_registry.publish.answers import RELATIVE, OwnAnswers, Tolerance, compare, telling_column
+from model_registry.publish.answers import RELATIVE, OwnAnswers, Tolerance, compare, one_line, telling_column
 from model_registry.publish.tables import Table
 from model_runtime.errors import OutputError, PublishError
 from model_runtime.manifest import Container, Feature, Prediction, Signature
@@ -44,7 +44,7 @@ def choose(
         try:
             different = _first_difference(estimator, tables, own, form)
         except Exception as error:  # noqa: BLE001  # an estimator that does not take this form may raise anything
-            tried.append(f"as {_container_name(form)} it raises {type(error).__name__}: {error}")
+            tried.append(f"as {_container_name(form)} it raises {one_line(error)}")
             continue
         if different is not None:
             tried.append(different)

@@ -98,7 +98,7 @@ def describe(
     own_code = own_code_of(stored.modules, code)
     _check_found(stored, own_code)
     served = outputs_of(estimator, tables[0], class_names=class_names, outputs=outputs)
-    found = signature_of(estimator, tables, served, Declared(nullable, types or {}))
+    found = signature_of(estimator, tables, served, Declared(nullable or (), types or {}))
     signature = found.signature
     return Description(
         estimator=f"{type(estimator).__module__}.{type(estimator).__qualname__}",
@@ -183,6 +183,8 @@ def _same_columns(one: Table, other: Table) -> Table:
 
 def _sample(X: Any) -> Any:
     """Up to 1,000 rows of any form, spread over all; the same each time."""
+    if not hasattr(X, "__len__"):
+        return X  # which is refused when it is read
     count = X.shape[0] if hasattr(X, "shape") else len(X)
     if count <= TRAINING_ROWS:
         return X

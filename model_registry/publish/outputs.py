@@ -1,6 +1,6 @@
 """What a model gives: which of its methods are served, its labels, how many outputs it has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -103,7 +103,9 @@ def _wanted(estimator: Any, outputs: Sequence[str] | None) -> set[str]:
         return {next(name for name in _WITHOUT_PREDICT if hasattr(_last(estimator), name))}
     names = [_ALIASES.get(name, name) for name in outputs]
     for name in names:
-        known = name in {"predict", "predict_proba", *METHODS} or name.startswith(_QUANTILES)
+        known = isinstance(name, str) and (
+            name in {"predict", "predict_proba", *METHODS} or name.startswith(_QUANTILES)
+        )
         if not known or isinstance(outputs, str):
             raise PublishError(
                 f"outputs are {outputs!r}: give a list of predict, predict_proba, {', '.join(METHODS[:-1])}, "
@@ -154,6 +156,12 @@ def _labels(estimator: Any, class_names: Sequence[Label] | None, *, is_several: 
                 "leave them out"
             )
         return None
+    if isinstance(class_names, str | Mapping):
+        raise PublishError(
+            f"class_names is a {type(class_names).__name__}: give a list in the order of the classes {classes.tolist()}"
+        )
+    if class_names is None and classes.dtype.kind == "M":
+        raise PublishError(f"the classes {classes.astype(str).tolist()} are times: give class names that are texts")
     given = classes if class_names is None else class_names
     labels = tuple(value.item() if isinstance(value, np.generic) else value for value in given)
     for label in labels:

@@ -82,6 +82,8 @@ def check_types(table: Table) -> None:
 
 def _check_declared(columns: Sequence[Column], declared: Declared) -> None:
     names = [column.name for column in columns]
+    if isinstance(declared.nullable, str):
+        raise PublishError(f"nullable is {declared.nullable!r}: give a list of features, or True for all")
     nullable = () if isinstance(declared.nullable, bool) else declared.nullable
     for name in (*nullable, *declared.types):
         if name not in names:

@@ -5,7 +5,9 @@ What the estimator is asked stays beside them: the very object that was given, o
 
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -61,6 +63,10 @@ def read_table(estimator: Any, X: Any, feature_names: Sequence[str] | None = Non
     Columns are matched with the names that the estimator was fitted on, and put in its order; `feature_names` name
     those of an array. Raises PublishError, which says `what` was given, for anything else and for names that differ.
     """
+    if isinstance(X, str | Mapping | AbstractSet) or not hasattr(X, "__len__"):
+        raise PublishError(
+            f"{what} is a {type(X).__name__}: give a DataFrame, an array of shape (n, features), or a list of rows"
+        )
     fitted = fitted_names(estimator)
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         return _of_frame(X, fitted, what)
@@ -153,13 +159,24 @@ def _of_objects(estimator: Any, objects: Sequence[Mapping[str, Any]], fitted: li
         raise PublishError(f"{what} has no rows or no columns: give at least one of each, better three rows")
     if fitted is not None:
         firsts = first_steps(estimator, order)
-        made = {column.name: _with_marks(column.values, firsts[column.name]) for column in columns}
+        given = {column.name: [item[column.name] for item in objects] for column in columns}
+        made = {
+            column.name: _with_marks(_without_zone(column.values, given[column.name]), firsts[column.name])
+            for column in columns
+        }
         return _of_frame(_frame(made), fitted, what)
     notes = (f"the model was fitted without names: its features are taken in the order {', '.join(order)}",)
     if _answers(estimator, list(objects)):
         return Table(tuple(columns), list(objects), "objects", natively=True)
     rows = [list(row) for row in zip(*(column.values for column in columns), strict=True)]
     return Table(tuple(columns), np.asarray(rows, dtype=None if _are_numbers(columns) else object), "objects", notes)
+
+
+def _without_zone(values: Sequence[Any], given: Sequence[Any]) -> Sequence[Any]:
+    """Values, which have times in UTC, as they were given: without a zone where those had none."""
+    if not any(isinstance(value, datetime) and value.tzinfo is None for value in given):
+        return values
+    return [value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in values]
 
 
 def _with_marks(values: Sequence[Any], firsts: Sequence[First]) -> list[Any]:

@@ -102,6 +102,7 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     look_again()
     kind = _checked_proof(given.proof)
     _check_formats(given.formats)
+    _check_mappings(given)
     metrics, labels = _checked_metrics(given.metrics or {}), checked_labels(given.labels or {})
     given = replace(given, metrics=metrics, labels=labels)
     progress(f"describing the {type(estimator).__name__}")
@@ -184,6 +185,13 @@ def _sized(made: _Made, kind: ProofKind, progress: Progress) -> tuple[Manifest, 
         return made.draft, ()
     found = fitting(made.draft, made.code.files, made.wheels, progress=progress)
     return msgspec.structs.replace(made.draft, deployable=found.deployable), found.notes
+
+
+def _check_mappings(given: Given) -> None:
+    for what in ("metrics", "labels", "packages", "types"):
+        value = getattr(given, what)
+        if value is not None and not isinstance(value, Mapping):
+            raise PublishError(f"{what} is {value!r}: give a dict by name")
 
 
 def _check_formats(names: Sequence[str]) -> None:

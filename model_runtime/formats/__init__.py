@@ -33,18 +33,27 @@ def import_libraries(model_format: str) -> None:
         import skops.io  # noqa: F401  # as above
 
 
-def load(manifest: Manifest, model_format: str, data: bytes, *, trusted_types: Sequence[str] = ()) -> Predicts:
-    """Load the bytes of a format's file; ModelFormatError where they hold types that are not trusted."""
+def load(
+    manifest: Manifest, model_format: str, data: bytes | list[bytes], *, trusted_types: Sequence[str] = ()
+) -> Predicts:
+    """Load the bytes of a format's file; ModelFormatError where they hold types that are not trusted.
+
+    Where they come in a list of pieces, that may be empty afterwards: memory holds the model once.
+    """
     if model_format == "onnx":
         from model_runtime.formats.onnx import OnnxPredictor
 
-        return OnnxPredictor(data, manifest.signature)
+        return OnnxPredictor(_whole(data), manifest.signature)
     if model_format == "skops":
         from model_runtime.formats import skops as skops_format
 
         what = f"{manifest.model_format(model_format).artifact.file} of {manifest.reference}"
-        return Predictor(skops_format.load(data, trusted_types, what=what), manifest.signature)
+        return Predictor(skops_format.load(_whole(data), trusted_types, what=what), manifest.signature)
     return Predictor(unpickle(data), manifest.signature)
+
+
+def _whole(data: bytes | list[bytes]) -> bytes:
+    return b"".join(data) if isinstance(data, list) else data
 
 
 def same_answer(model_format: ModelFormat, answer: Prediction, recorded: Prediction) -> bool:

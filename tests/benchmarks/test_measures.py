@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import deployment, layer, scale, servers, starts, warm
+from benchmarks import deployment, layer, models, scale, servers, starts, warm
 from benchmarks.bench import Bench
 from benchmarks.page import Goal, Section, at_most
 from benchmarks.plots import Panel, draw, draw_goals
@@ -55,6 +55,12 @@ def test_warm_requests(bench: Bench) -> None:
     section = _checked(warm.measure(bench))
     assert _column(section, 0)[:2] == [warm.PREDICT, f"{warm.GUIDE}, GET"]
     assert len(section.goals) == 1 + 2 * len(bench.formats), "the recipe; one row and a batch of each format"
+
+
+def test_models_that_people_have(bench: Bench) -> None:
+    section = _checked(models.measure(bench))
+    assert len(section.goals) == len(section.tables[0]) - 1
+    assert {line[1] for line in section.tables[0][1:]} == {"1", "1,000", "10,000"}
 
 
 def test_our_handler_behind_a_server(bench: Bench) -> None:

@@ -60,12 +60,23 @@ def serving(handler: Handler, *, root: str = "") -> Iterator[str]:
 
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"):
         setattr(Requests, f"do_{method}", Requests.answer)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
-    server.daemon_threads = True
+    with listening(Requests) as url:
+        yield f"{url}{root}"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256  # as many may connect at once
+
+
+@contextmanager
+def listening(requests: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on loopback; gives the URL."""
+    server = _Server(("127.0.0.1", 0), requests)
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}{root}"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from pulumi.runtime import mocks
 
 from infra import aws_account
-from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
+from infra.aws_account import check_account, check_region, interfaces_remain, logging_is_theirs, own_outputs
 from infra.settings import SettingsError
 from local.event_loop import event_loop
 from local.ministack import REGION
@@ -157,3 +157,42 @@ def test_outputs_are_read_again_while_the_engine_writes_its_state(monkeypatch: p
     pulumi.runtime.set_mocks(HalfWritten(3))
     with event_loop(), pytest.raises(RuntimeError, match="EOF"):
         own_outputs()
+
+
+@pytest.mark.parametrize(
+    ("given", "memory", "told"),
+    [({"all": 10, "free": 10}, 3_009, True), ({"all": 10, "free": 10}, 3_008, False), ({}, 10_240, False)],
+)
+def test_memory_that_a_new_account_may_not_have_is_told_before_anything_is_created(
+    account: Callable[..., None],
+    given: dict[str, Any],
+    memory: int,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    told: bool,
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    account(**given)
+    check_all({"memory": memory}, {})
+    assert ["`pulumi config set memory 3008`" in warning for warning in warnings] == [True] * told
+
+
+@pytest.mark.parametrize(("found", "remain"), [([], False), ([{"NetworkInterfaceId": "eni-1"}], True)])
+def test_interfaces_that_lambda_has_still_to_remove_are_those_of_the_functions_name(
+    monkeypatch: pytest.MonkeyPatch, found: list[dict[str, str]], *, remain: bool
+) -> None:
+    aws = AnsweringAws()
+    own = {("ec2", "DescribeNetworkInterfaces"): lambda _p: {"NetworkInterfaces": found}}
+    monkeypatch.setattr(answering, "_OWN", {**answering._OWN, **own})
+    monkeypatch.setattr(aws_account, "client", aws.client)
+    assert interfaces_remain("iris-dev-function-1a2b3c4") is remain
+    assert "AWS Lambda VPC ENI-iris-dev-function-1a2b3c4-*" in str(aws.requests[-1].parameters)
+
+
+def test_interfaces_of_which_nobody_may_know_are_taken_to_remain(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_service: str) -> None:
+        raise ClientError({"Error": {"Code": "UnauthorizedOperation"}}, "DescribeNetworkInterfaces")
+
+    monkeypatch.setattr(aws_account, "client", refuse)
+    assert interfaces_remain("iris-dev-function-1a2b3c4")

@@ -21,7 +21,7 @@ from local.ministack import REGION
 from model_registry.roles.deployer import GRANTS
 from model_runtime.manifest import Feature, Signature
 from tests.infra import recording
-from tests.infra.answering import ACCOUNT, AnsweringAws
+from tests.infra.answering import ACCOUNT, AnsweringAws, Request
 from tests.infra.examples import IRIS, layer
 from tests.infra.pairs import Row, covering_array, pairs, pairs_of
 from tests.infra.recording import Recording, record
@@ -130,6 +130,12 @@ def recorded(made: Variant) -> Recording:
         return record(lambda: runpy.run_path(str(PROJECT / "__main__.py")), stack=made.stack, config=config)
 
 
+def test_a_deployment_has_what_it_is_thought_to_have() -> None:
+    kinds = [kind for kind, *_ in plain()]
+    assert {"Resource", "Method", "Integration", "Response", "RequestValidator", "Model"} == set(kinds)
+    assert kinds.count("Method") == kinds.count("Integration") > 15
+
+
 def test_the_array_has_every_pair_that_the_rules_take(capsys: pytest.CaptureFixture[str]) -> None:
     found = {pair for row in ROWS for pair in pairs_of(row)}
     every = set(pairs(FACTORS))
@@ -148,17 +154,86 @@ def test_every_setting_has_its_values_in_the_array() -> None:
 def test_what_is_sent_fits_the_api_models_of_aws(index: int) -> None:
     """A request that does not fails its deployment."""
     made = variant(ROWS[index])
-    operations = {f"{request.service}.{request.operation}" for request in deployed(made)}
+    requests = deployed(made)
+    operations = {f"{request.service}.{request.operation}" for request in requests}
     assert {"lambda.CreateFunction", "lambda.PublishLayerVersion", "iam.CreateRole", "s3.CreateBucket"} <= operations
     assert ("apigateway.CreateStage" in operations) == (made.config.get("api") != "none")
+    assert [finding for request in requests if (finding := too_much(request))] == []
+
+
+POLICIES = {
+    ("iam", "PutRolePolicy", "PolicyDocument"): 10_240,
+    ("iam", "CreateRole", "AssumeRolePolicyDocument"): 2_048,
+    ("s3", "PutBucketPolicy", "Policy"): 20 * 1024,
+}
+"""IAM User Guide, "IAM and AWS STS quotas"; Amazon S3 User Guide, "Policies and permissions in Amazon S3"."""
+
+
+def too_much(request: Request) -> str | None:
+    """A limit that the API models do not know and the request exceeds: policies, layers, tags of objects."""
+    key = (request.service, request.operation)
+    for (*operation, member), most in POLICIES.items():
+        size = len(request.parameters[member]) if key == tuple(operation) else 0
+        if size > most:
+            return f"{member} has {size} characters, {most} are taken"
+    if key == ("lambda", "CreateFunction") and len(request.parameters["Layers"]) > 5:
+        return "a function has five layers at most"
+    if key == ("s3", "PutObject") and request.parameters.get("Tagging", "").count("=") > 10:
+        return "an object has ten tags at most"
+    return None
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters"),
+    [
+        ("iam", "PutRolePolicy", {"PolicyDocument": "x" * 10_241}),
+        ("lambda", "CreateFunction", {"Layers": ["arn"] * 6}),
+        ("s3", "PutObject", {"Tagging": "&".join(["a=b"] * 11)}),
+    ],
+)
+def test_more_than_a_limit_would_be_seen(service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+    assert too_much(Request(service, operation, parameters))
+
+
+IDENTITY = {
+    "Resource": ("restApi", "parentId", "pathPart"),
+    "Method": ("restApi", "resourceId", "httpMethod"),
+    "Integration": ("restApi", "resourceId", "httpMethod", "type", "integrationHttpMethod"),
+    "Response": ("restApiId", "responseType"),
+    "RequestValidator": ("restApi",),
+    "Model": ("restApi", "name", "contentType"),
+}
+"""What a deployment of the API is a snapshot of, each with the inputs of which a change replaces it (the provider's
+ForceNew; `pathPart` and `parentId` are changed in place, but then another path is what is served)."""
+
+
+def snapshot(recording: Recording, made: Variant) -> set[tuple[str, ...]]:
+    """All that a deployment of the API publishes, by identity: the stack's own name in it is left out."""
+    service = f"{made.config.get('model', 'iris')}-{made.stack}"
+    return {
+        tuple(part.replace(service, "") for part in (kind, one.name, *(str(one.inputs.get(key)) for key in identity)))
+        for one in recording.resources
+        for kind, identity in IDENTITY.items()
+        if one.type.startswith("aws:apigateway/") and one.type.endswith(f":{kind}")
+    }
+
+
+@functools.cache
+def plain() -> frozenset[tuple[str, ...]]:
+    made = Variant({}, "dev", IRIS, "3.12")
+    return frozenset(snapshot(recorded(made), made))
 
 
 @pytest.mark.parametrize("index", range(len(ROWS)))
 def test_what_is_declared_fits_the_types_of_pulumi_aws(index: int) -> None:
-    found = recorded(variant(ROWS[index])).resources
+    made = variant(ROWS[index])
+    recording = recorded(made)
+    found = recording.resources
     custom = [resource for resource in found if not resource.is_component and resource.type.startswith("aws:")]
     assert len(custom) > 12, "a function without an API has 13"
     assert [finding for resource in custom for finding in findings(resource.type, resource.inputs)] == []
+    if made.config.get("api") != "none":
+        assert snapshot(recording, made) == plain(), "no update from or to any setting removes or replaces any of it"
     granted = {token for grant in GRANTS for token in grant.types}
     assert {resource.type for resource in custom} <= granted, "the policy of a deployer (model_registry/roles) lacks it"
 

@@ -3,15 +3,12 @@
 import http.client
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import BoundedSemaphore, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlsplit
 
-
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 256
-    daemon_threads = True
+from tests.handler.serving import listening
 
 
 @contextmanager
@@ -40,12 +37,5 @@ def within(concurrency: int, url: str) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # http.server's own name
             """Nothing: the test counts answers."""
 
-    server = _Server(("127.0.0.1", 0), Forwarding)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}{target.path}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Forwarding) as here:
+        yield f"{here}{target.path}"

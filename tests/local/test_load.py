@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,11 +55,12 @@ def is_right(answer: Mapping[str, Any], probabilities: Mapping[str, float]) -> b
     return close and given[answer["label"]] == max(given.values())
 
 
-def client(url: str, until: float, models: Mapping[int, list[dict[str, float]]], seed: int) -> list[Seen]:
+def client(url: str, ended: Event, models: Mapping[int, list[dict[str, float]]], seed: int) -> list[Seen]:
     """Ask for one row after the other on one connection; each twentieth request is wrong, and has to be refused."""
     target, chosen, seen = urlsplit(url), random.Random(seed), []  # noqa: S311  # no secret
     connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=90)
-    while (began := time.monotonic()) < until:
+    while not ended.is_set():
+        began = time.monotonic()
         index, is_wrong = chosen.randrange(len(ROWS)), chosen.random() < 0.05
         values = dict(zip(FEATURES, ROWS[index].tolist(), strict=True))
         body = json.dumps({**values, "more": 1} if is_wrong else values)
@@ -86,16 +88,20 @@ def test_every_answer_is_right_while_a_version_is_promoted_and_rolled_back(  # n
     answers = {1: expected(first), 2: expected(second)}
     stack = Deployed(aws, "dev", tmp_path, {"registryBucket": bucket}).up()
     with within(functions, stack.outputs["invokeUrl"]) as url, ThreadPoolExecutor(CLIENTS) as pool:
-        began = time.monotonic()
-        clients = [pool.submit(client, url, began + SECONDS, answers, seed) for seed in range(CLIENTS)]
-        time.sleep(SECONDS / 4)
-        models.promote("iris", version=2, to_tag="dev")
-        stack.up()
-        promoted = time.monotonic()
-        time.sleep(SECONDS / 4)
-        models.rollback("iris@dev", reason="a drill")
-        stack.up()
-        rolled_back = time.monotonic()
+        began, ended = time.monotonic(), Event()
+        clients = [pool.submit(client, url, ended, answers, seed) for seed in range(CLIENTS)]
+        try:
+            time.sleep(SECONDS / 4)
+            models.promote("iris", version=2, to_tag="dev")
+            stack.up()
+            promoted = time.monotonic()
+            time.sleep(SECONDS / 4)
+            models.rollback("iris@dev", reason="a drill")
+            stack.up()
+            rolled_back = time.monotonic()
+            time.sleep(max(SECONDS / 4, began + SECONDS - rolled_back))
+        finally:
+            ended.set()  # else the clients would go on
         seen = [each for one in clients for each in one.result()]
     times = sorted(each.seconds for each in seen)
     with capsys.disabled():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -179,6 +180,22 @@ def test_checks_in_functions_of_other_modules_are_the_own_ones() -> None:
     with Changes(changes):
         assert [attributes[name] for attributes, name, _ in changes] == [value for _, _, value in changes]
     assert [attributes[name] for attributes, name, _ in changes] == before
+
+
+@pytest.mark.parametrize("init", [None, "zero", DummyClassifier(), DummyClassifier(strategy="stratified")], ids=str)
+def test_gradient_boosting_begins_with_what_it_began_with(init: Any) -> None:
+    """Only where that is the same for every row; what it adds to it does not stay."""
+    estimator = GradientBoostingClassifier(n_estimators=3, init=init).fit(X, y)
+    answers = ProvenOutputs(estimator, probabilities=True)
+    is_random = init is not None and init != "zero" and init.strategy == "stratified"
+    assert ("_raw_predict_init" in [name for _, name, _ in quick_checks(estimator)]) == (
+        init != "zero" and not is_random
+    )
+    if not is_random:
+        for rows in (X[:1], X[1:2], X[2:3], X):
+            labels, table = answers(rows)
+            assert (labels == estimator.predict(rows)).all()
+            assert (table == estimator.predict_proba(rows)).all()
 
 
 def lightgbm_like(**parameters: Any) -> Any:

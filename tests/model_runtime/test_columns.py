@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from model_runtime.columns import Table, direct_columns
+from model_runtime.columns import direct_columns
+from model_runtime.containers import Table
 from model_runtime.manifest import Feature, FeatureType, Signature
 from model_runtime.prediction import Predictor
 
@@ -27,7 +28,7 @@ FRAME = pd.DataFrame(
         "height": np.where(np.arange(ROWS) % 7 == 0, np.nan, _random.normal(size=ROWS)),
         "count": _random.integers(0, 9, ROWS),
         "colour": _random.choice(np.array(["red", "green", "blue"], dtype=object), ROWS),
-        "size": [None if i % 5 == 0 else "SL"[i % 2] for i in range(ROWS)],
+        "size": pd.Series([None if i % 5 == 0 else "SL"[i % 2] for i in range(ROWS)], dtype=object),
         "note": _random.choice(np.array(["a good one", "bad", "good and bad"], dtype=object), ROWS),
         "is_new": _random.integers(0, 2, ROWS).astype(bool),
     }
@@ -38,6 +39,7 @@ TYPES: dict[str, FeatureType] = {
     "float64": "number",
     "int64": "integer",
     "object": "string",
+    "str": "string",  # pandas 3
     "bool": "boolean",
     "category": "string",
 }

@@ -1,16 +1,20 @@
+import io
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from model_runtime.containers import container_of
 from model_runtime.manifest import Feature, FeatureType, Prediction, Signature
-from model_runtime.prediction import Predictor
+from model_runtime.prediction import Predictor, unpickle
 
 X = np.arange(12.0).reshape(6, 2)
 y = np.array([0, 0, 0, 1, 1, 1])
@@ -106,3 +110,31 @@ def test_answers_hold_plain_python_values() -> None:
     assert type(found.label) is int
     assert isinstance(found.probabilities, dict)
     assert {type(each) for each in found.probabilities.values()} == {float}
+
+
+def test_a_model_in_pieces_is_in_memory_once_while_it_is_loaded() -> None:
+    """Neither its bytes nor the arrays that its trees were copied from stay until all is loaded."""
+    inputs = np.random.default_rng(0).random((4000, 4))
+    forest = ExtraTreesRegressor(20, random_state=0).fit(inputs, inputs[:, 0])
+    file = io.BytesIO()
+    joblib.dump(forest, file)
+    data = file.getvalue()
+
+    def peak(load: Callable[[], Any]) -> float:
+        tracemalloc.start()
+        try:
+            assert load().predict(inputs[:9]).tolist() == forest.predict(inputs[:9]).tolist()
+            return tracemalloc.get_traced_memory()[1] / len(data)  # of arrays; trees have memory of their own
+        finally:
+            tracemalloc.stop()
+
+    pieces = [data[start : start + 100_000] for start in range(0, len(data), 100_000)]
+    assert peak(lambda: unpickle(pieces)) < 0.6 < peak(lambda: unpickle(data))
+    assert pieces == []
+
+
+def test_a_compressed_model_is_loaded_from_pieces_too() -> None:
+    file = io.BytesIO()
+    joblib.dump(LinearRegression().fit(X, y), file, compress=3)
+    data = file.getvalue()
+    assert unpickle([data[:10], b"", data[10:50], data[50:]]).predict(X).shape == (6,)

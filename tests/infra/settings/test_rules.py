@@ -15,6 +15,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "memory_for_format": ({"memory": "255"}, "config set memory 256"),
     "snap_start_provisioned": ({"snapStart": "true", "provisionedConcurrency": "2"}, "Lambda has one or the other"),
     "snap_start_storage": ({"snapStart": "true", "ephemeralStorage": "1024"}, "config set ephemeralStorage 512"),
+    "snap_start_region": ({"snapStart": "true", "aws:region": "ap-southeast-6"}, "config set snapStart false"),
     "provisioned_within_reserved": (
         {"provisionedConcurrency": "5", "reservedConcurrency": "4"},
         "config set reservedConcurrency 5",

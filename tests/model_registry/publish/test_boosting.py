@@ -1,11 +1,15 @@
 """LightGBM, XGBoost and CatBoost convert to ONNX with the answers that they give themselves, or say why not."""
 
+import sys
 from pathlib import Path
 
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from model_registry import Registry, open_storage
 from model_registry.environments import RUNNING
+from model_registry.publish.boosting import register_converters
+from model_runtime.errors import PublishError
 from tests.model_registry.fleet import environments
 from tests.model_registry.fleet.outcomes import Conversion
 
@@ -16,6 +20,19 @@ REFUSED = {
     "LightGBM of one against all": "answers 10443 of 10443 rows differently once converted to ONNX: {'x0': 5.1, ",
     "XGBoost without trees": "there is no converter for booster='gblinear': train with booster='gbtree', or leave out",
 }
+
+
+class _Boosted(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no types
+    """An estimator that is known for LightGBM's by where it comes from."""
+
+
+_Boosted.__module__ = "lightgbm.sklearn"
+
+
+def test_without_onnxmltools_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxmltools", None)
+    with pytest.raises(PublishError, match=r"a model of lightgbm to ONNX needs onnxmltools: `pip install onnxmltools`"):
+        register_converters([LogisticRegression(), _Boosted()])
 
 
 def check(found: list[Conversion]) -> None:

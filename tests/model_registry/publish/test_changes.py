@@ -1,6 +1,7 @@
 """The owner's word about packages counts, and the proof holds it against the model."""
 
 from importlib import metadata
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -53,6 +54,12 @@ def test_what_is_left_out_does_not_come_back_with_what_requires_it(found: Enviro
 
 def test_without_a_word_nothing_changes(found: Environment) -> None:
     assert checked_changes(None, ()).applied(found) is found
+
+
+def test_a_list_is_not_a_dict_of_versions(memory: Registry) -> None:
+    packages: Any = ["pandas==2.3.2"]
+    with pytest.raises(PublishError, match=r"packages is \['pandas==2.3.2'\]: give a dict by name"):
+        memory.publish(MODEL, name="made", X_example=X, packages=packages)
 
 
 def test_a_string_is_no_list_of_packages() -> None:

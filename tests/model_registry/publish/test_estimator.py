@@ -231,6 +231,12 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, dict[str, Any], str]] = {
         "cannot be the name of a request's",
     ),
     "few class names": (lambda: GaussianNB().fit(X, y), X, {"class_names": ["a"]}, "1 class names for the 2 classes"),
+    "classes that are times": (
+        lambda: GaussianNB().fit(X, pd.to_datetime(np.where(y == 1, "2026", "2025"))),
+        X,
+        {},
+        r"the classes \['2025.*'\] are times: give class names that are texts",
+    ),
     "same class names": (lambda: GaussianNB().fit(X, y), X, {"class_names": ["a", "a"]}, "not distinct"),
     "same as text": (lambda: GaussianNB().fit(X, y), X, {"class_names": [1, "1"]}, "not distinct"),
     "class names of several outputs": (
@@ -267,6 +273,29 @@ class _Counted(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no
     def predict_proba(self, X: Any) -> Any:
         self.asked.append(("predict_proba", X))
         return super().predict_proba(X)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"X_example": None}, "X_example is a NoneType: give a DataFrame"),
+        ({"X_example": {"x0": [1.0], "x1": [2.0]}}, "X_example is a dict: give a DataFrame"),
+        ({"X_example": iter([[1.0, 2.0, 3.0]])}, "X_example is a list_iterator: give a DataFrame"),
+        ({"X_train": (row for row in X)}, "X_train is a generator: give a DataFrame"),
+        (
+            {"class_names": {0: "no", 1: "yes"}},
+            r"class_names is a dict: give a list in the order of the classes \[0, 1\]",
+        ),
+        ({"outputs": [1]}, r"outputs are \[1\]: give a list of predict"),
+        ({"nullable": "x0"}, "nullable is 'x0': give a list of features, or True for all"),
+        ({"X_example": X[:3, :2]}, r"does not predict the rows of X_example \(ValueError: X has 2 features.*\): give"),
+    ],
+)
+def test_what_is_given_in_another_form_is_refused_in_one_line(given: dict[str, Any], message: str) -> None:
+    model = LogisticRegression().fit(X, y)
+    with pytest.raises(PublishError, match=message) as raised:
+        describe(model, **{"X_example": X[:3], **given})
+    assert "\n" not in str(raised.value)
 
 
 def test_the_estimator_is_asked_once_for_the_rows_of_its_owner() -> None:
