@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from obstore.store import MemoryStore
 
 from local.ministack import LocalAws
 from model_registry import Registry, Storage, moves
@@ -173,3 +174,12 @@ def test_the_checker_sees_what_is_wrong() -> None:
     assert len(faults([*moved, Event("read", 1.6, 1.7, 3, "c", 3)], history)) == 1, "a read of what comes later"
     assert faults(moved, history[:2]), "a lost move"
     assert faults([moved[0], Event("tag", 0.1, 0.2, 2, "b", 2), moved[2]], history), "an order that time forbids"
+
+
+def test_a_version_that_is_deleted_while_it_is_read_is_told_so() -> None:
+    storage = Storage(MemoryStore(), "memory")
+    registry = Registry(storage, actor="me")
+    release = add(storage, "iris", b"1")
+    registry.delete(VersionRef("iris", 1), reason="seen by the random load")
+    with pytest.raises(NotFoundError, match="iris/1 was deleted meanwhile: choose another version"):
+        registry.read_model(release)
