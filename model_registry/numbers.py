@@ -31,6 +31,17 @@ class Numbers:
         """Let no number up to this be given, as it is taken without the counter."""
         self._move(name, "copy", version, is_new=False)
 
+    def recount(self, name: str) -> None:
+        """Count anew where the counter cannot be read; one that can is left as it is."""
+        stored = self._storage.read(counter_key(name))
+        if stored is None:
+            return
+        try:
+            decode_counter(stored.data)
+        except RecordError:
+            counter = encode(Counter(last=self.highest(name), writer="recounted"))
+            self._storage.replace(counter_key(name), counter, stored.etag)
+
     def highest(self, name: str) -> int:
         """The highest number that anything is stored under, by listing."""
         return max((int(f) for f in self._storage.folders(versions_prefix(name)) if is_version(f)), default=0)

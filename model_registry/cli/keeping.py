@@ -27,6 +27,7 @@ from model_registry.cli.common import (
 )
 from model_registry.doctor import findings
 from model_registry.folder import folder_of, open_storage
+from model_registry.mending import mend
 from model_registry.reference import VersionRef
 from model_registry.verification import verify_version
 from model_runtime.errors import IntegrityError, InvalidNameError, VerificationError
@@ -141,13 +142,21 @@ def verify(
 def doctor(
     bucket: Bucket,
     quick: Annotated[bool, typer.Option("--quick", help="Do not download the models to check their digests.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Finish what was cut off, then look again; nothing else is touched.")
+    ] = False,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look through the whole registry for what is wrong; exit code 3 where something is. Changes nothing."""
+    """Look through the whole registry for what is wrong; exit code 3 where something is. Only looks, without --fix."""
     with known_errors():
+        storage = open_storage(bucket, profile=profile)
         with working("reading the registry"):
-            found = list(findings(open_storage(bucket, profile=profile), check_bytes=not quick))
+            found = list(findings(storage, check_bytes=not quick))
+            done = list(mend(storage, found, actor="doctor")) if fix else []
+            found = list(findings(storage, check_bytes=not quick)) if done else found
+        for line in done:
+            talk.print(line, soft_wrap=True)
         if as_json:
             print_json(found)
         else:
