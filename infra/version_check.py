@@ -99,7 +99,9 @@ class VersionCheck:
         self._manifest = release.manifest
         self._place = {"FunctionName": function, "Qualifier": version}
         self._payload = question(feature.name for feature in release.manifest.signature.features)
-        config = Config(read_timeout=settings.timeout + _START_SECONDS, retries={"total_max_attempts": 1})
+        config = Config(
+            read_timeout=settings.timeout + _START_SECONDS, retries={"total_max_attempts": 1}, tcp_keepalive=True
+        )
         self._lambda = aws_account.client("lambda", config)
 
     def run(self, *, is_first: bool) -> None:

@@ -2,36 +2,65 @@
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from model_registry.publish.steps import first_steps, kind_of
 from model_registry.publish.tables import fitted_names
 from model_runtime.errors import PublishError
+from model_runtime.manifest import FeatureType
 
 _BOOLEANS = {"true": True, "false": False}
 
 
-def read_rows(path: Path, estimator: Any) -> Any:
+def read_rows(path: Path, estimator: Any, types: Mapping[str, FeatureType] | None = None) -> Any:
     """Read rows for this estimator, in a form that publishing takes.
 
     A JSON file holds a list of objects, rows or texts. A CSV has a header; each column has one type, the one that the
     model was fitted on where its steps tell, else the narrowest that holds all cells (007 is a text). An empty cell is
-    a missing value. A Parquet file is read by pandas.
+    a missing value. A Parquet file is read by pandas. `-` is JSON from standard input.
+
+    Args:
+        path: The file; its suffix says which kind it is.
+        estimator: What the rows are for.
+        types: Types that are declared; texts of a `datetime` become times, without a zone where they have no offset.
 
     Raises:
         PublishError: the file cannot be read.
 
     """
+    rows = _read(path, estimator)
+    for name, kind in (types or {}).items():
+        if kind == "datetime" and isinstance(rows, list):
+            rows = [{**row, name: _time(path, name, row[name])} if _has(row, name) else row for row in rows]
+    return rows
+
+
+def _has(row: Any, name: str) -> bool:
+    return isinstance(row, Mapping) and isinstance(row.get(name), str)
+
+
+def _time(path: Path, name: str, text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise PublishError(
+            f"column {name!r} of {path} has {text!r}, which is not a time: write it like 2026-01-31T12:00:00Z"
+        ) from error
+
+
+def _read(path: Path, estimator: Any) -> Any:
     suffix = path.suffix.lower()
     try:
         if suffix == ".csv":
             return _read_csv(path, estimator)
         if suffix in {".parquet", ".pq"}:
             return _read_parquet(path)
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PublishError(f"cannot read the examples {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -158,13 +159,24 @@ def _of_objects(estimator: Any, objects: Sequence[Mapping[str, Any]], fitted: li
         raise PublishError(f"{what} has no rows or no columns: give at least one of each, better three rows")
     if fitted is not None:
         firsts = first_steps(estimator, order)
-        made = {column.name: _with_marks(column.values, firsts[column.name]) for column in columns}
+        given = {column.name: [item[column.name] for item in objects] for column in columns}
+        made = {
+            column.name: _with_marks(_without_zone(column.values, given[column.name]), firsts[column.name])
+            for column in columns
+        }
         return _of_frame(_frame(made), fitted, what)
     notes = (f"the model was fitted without names: its features are taken in the order {', '.join(order)}",)
     if _answers(estimator, list(objects)):
         return Table(tuple(columns), list(objects), "objects", natively=True)
     rows = [list(row) for row in zip(*(column.values for column in columns), strict=True)]
     return Table(tuple(columns), np.asarray(rows, dtype=None if _are_numbers(columns) else object), "objects", notes)
+
+
+def _without_zone(values: Sequence[Any], given: Sequence[Any]) -> Sequence[Any]:
+    """Values, which have times in UTC, as they were given: without a zone where those had none."""
+    if not any(isinstance(value, datetime) and value.tzinfo is None for value in given):
+        return values
+    return [value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in values]
 
 
 def _with_marks(values: Sequence[Any], firsts: Sequence[First]) -> list[Any]:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from model_registry.environments import RUNNING, environment_for
 from model_registry.publish.estimator import describe
@@ -97,6 +98,31 @@ def test_names_of_a_file_are_matched_and_the_order_of_a_nameless_model_is_told(t
     assert "the model was fitted without names: its features are taken in the order b, a" in described.notes
     with pytest.raises(PublishError, match="lacks code, seats: give the columns zip, code, seats"):
         describe(MODEL, read_rows(written(tmp_path, "zip\n007\n"), MODEL))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("rows.csv", "n,at\n1,2026-01-01T10:00:00\n2,2026-01-02T11:00:00\n3,\n"),
+        (
+            "rows.json",
+            '[{"n": 1, "at": "2026-01-01T10:00:00"}, {"n": 2, "at": "2026-01-02T11:00:00"}, {"n": 3, "at": null}]',
+        ),
+    ],
+)
+def test_texts_of_a_column_that_is_declared_to_hold_times_are_read_as_such(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    frame = pd.DataFrame({"at": pd.date_range("2026-01-01", periods=8, freq="7h"), "n": range(8)})
+    hours = FunctionTransformer(lambda X: X["at"].dt.hour.to_numpy()[:, None])
+    times = make_pipeline(hours, SimpleImputer())
+    model = make_pipeline(ColumnTransformer([("t", times, ["at"]), ("n", "passthrough", ["n"])]), LogisticRegression())
+    model.fit(frame, [0, 1] * 4)
+    rows = read_rows(written(tmp_path, text, name), model, {"at": "datetime"})
+    at, _ = describe(model, rows, types={"at": "datetime"}).signature.features
+    assert (at.type, at.dtype, at.nullable) == ("datetime", str(frame["at"].dtype), True)
+    with pytest.raises(PublishError, match=r"'at' of .* has 'noon', which is not a time: write it like 2026-01-31T12"):
+        read_rows(written(tmp_path, "n,at\n1,noon\n"), model, {"at": "datetime"})
 
 
 PARQUET = """\
