@@ -90,7 +90,7 @@ def test_the_first_update_that_lets_callers_in_again_changes_the_alias_so_that_i
     """With `reservedConcurrency` 0 no version can be called before; what is reserved is no part of a version."""
     open_again, refused = declare(), declare(reserved_concurrency=0)
     texts = [one.one("Alias").inputs["description"] for one in (open_again, refused)]
-    assert texts == ["What the API calls", "What the API calls, all are refused"]
+    assert texts == ["What the API calls", "What the API calls, while calls are refused"]
     assert declare(reserved_concurrency=5).one("Alias").inputs["description"] == texts[0]
 
 
