@@ -409,7 +409,10 @@ class Registry:
         elif version is not None and from_tag is None:
             target = self.resolve(VersionRef(name, version))
         else:
-            raise InvalidNameError(f"{name} is promoted from one version: give a tag or a version number, and not both")
+            raise InvalidNameError(
+                f"{name} is promoted from one version: give a tag or a version number, and not both "
+                "(--from-tag TAG or --version NUMBER)"
+            )
         judge = self._judge(ref, target, gates, progress)
         return self._moves.move(ref, target, action="promote", reason=reason, judge=judge)
 

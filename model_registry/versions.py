@@ -171,7 +171,7 @@ class Versions:
         manifest = release.manifest
         stored = self._storage.read(version_key(manifest.name, manifest.version, artifact.file))
         if stored is None:
-            raise _lost(release, artifact)
+            raise self._lost(release, artifact)
         found = digest(stored.data)
         if found != artifact.sha256:
             raise _changed(release, artifact, found)
@@ -182,7 +182,7 @@ class Versions:
         manifest = release.manifest
         chunks = self._storage.chunks(version_key(manifest.name, manifest.version, artifact.file))
         if chunks is None:
-            raise _lost(release, artifact)
+            raise self._lost(release, artifact)
         found = hashlib.sha256()
         for chunk in chunks:
             found.update(chunk)
@@ -317,6 +317,12 @@ class Versions:
             return files <= there and standing_mark(self._storage, ref) is None
         return False
 
+    def _lost(self, release: Release, artifact: Artifact) -> IntegrityError | NotFoundError:
+        ref = VersionRef(release.manifest.name, release.manifest.version)
+        if standing_mark(self._storage, ref) is not None:  # between its manifest and this file
+            return NotFoundError(f"{ref} was deleted meanwhile: choose another version")
+        return IntegrityError(f"{ref} has lost its {artifact.file}: publish it again")
+
     def _remove_files(self, ref: VersionRef) -> None:
         # The model last: by it a removal that was cut off is found again.
         folder = version_key(ref.name, ref.version, "")
@@ -346,10 +352,6 @@ class Versions:
             version, _, file = key.removeprefix(versions_prefix(name)).partition("/")
             if is_version(version):
                 yield int(version), file
-
-
-def _lost(release: Release, artifact: Artifact) -> IntegrityError:
-    return IntegrityError(f"{release.manifest.reference} has lost its {artifact.file}: publish it again")
 
 
 def _changed(release: Release, artifact: Artifact, found: str) -> IntegrityError:

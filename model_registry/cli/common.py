@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from model_registry.signing import Signer
 
 _UNFOLDED = 100_000
+_NARROW, _ROOM = 60, 3
+"""On a terminal with fewer columns than this, tables of more columns than these are printed row by row."""
 FOUND_SOMETHING = 3
 """Exit code of `verify` and `doctor` when they found something wrong."""
 
@@ -184,14 +186,28 @@ def print_table(rows: list[Mapping[str, str]], *, title: str | None = None) -> N
     """Print rows for a person; columns that are empty everywhere are left out, and a table without rows is, too."""
     if not rows:
         return
-    table = Table(title=plain(title) if title else None)
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
+    # Whatever reads a pipe looks for whole keys and digests: nothing is folded there.
+    console = Console(width=None if sys.stdout.isatty() else _UNFOLDED, soft_wrap=False)
+    if console.width < _NARROW and len(columns) > _ROOM:
+        _print_each(console, rows, columns, title)
+        return
+    table = Table(title=plain(title) if title else None)
     for name in columns:
         table.add_column(plain(name), overflow="fold")  # a digest that is cut short is of no use
     for row in rows:
         table.add_row(*(plain(row[name]) for name in columns))
-    # Whatever reads a pipe looks for whole keys and digests: nothing is folded there.
-    Console(width=None if sys.stdout.isatty() else _UNFOLDED, soft_wrap=False).print(table)
+    console.print(table)
+
+
+def _print_each(console: Console, rows: list[Mapping[str, str]], columns: list[str], title: str | None) -> None:
+    """Print rows one below the other, a field a line, where their columns have no room beside each other."""
+    if title:
+        console.print(plain(title), style="bold", soft_wrap=True)
+    for row in rows:
+        lines = (plain(f"{name or 'kind'}: {row[name]}") for name in columns if row[name])
+        console.print(Text("\n").join(lines), soft_wrap=True)
+        console.print()
 
 
 def proof_kind(text: str | None) -> ProofKind | None:

@@ -1,8 +1,12 @@
 """`publish`, `keygen`."""
 
 import os
-from collections.abc import Sequence
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -36,7 +40,8 @@ def publish(
     bucket: Bucket,
     name: Annotated[str, typer.Option("--name", "-n", help="The model's name.")],
     model: Annotated[
-        Path | None, typer.Argument(help="A fitted estimator, written by joblib.dump. It is loaded: trust it.")
+        Path | None,
+        typer.Argument(help="A fitted estimator, written by joblib.dump; - is standard input. It is loaded: trust it."),
     ] = None,
     from_mlflow: Annotated[
         str | None,
@@ -47,7 +52,8 @@ def publish(
         typer.Option(
             "--example",
             "-x",
-            help="Example inputs: a JSON list of objects, lists or texts, a CSV, or Parquet; MLflow may have some.",
+            help="Example inputs: a JSON list of objects, lists or texts, a CSV, or Parquet; - is JSON "
+            "from standard input. MLflow may have some.",
         ),
     ] = None,
     classes: Annotated[str | None, typer.Option(help="Names of the classes, by commas, in order of classes_.")] = None,
@@ -117,8 +123,8 @@ def publish(
 
         metrics, notes = dict(_metric(text) for text in metric or ()), list[str]()
         labels, packages = _labels(label or ()), _packages(package or ())
-        with working(f"loading {model or from_mlflow}") as work:
-            found = _loaded(model, from_mlflow)
+        with working(f"loading {model or from_mlflow}") as work, _spooled(model) as file:
+            found = _loaded(file, from_mlflow)
             estimator = found.estimator
             types = {**found.types, **dict(map(_type, type_ or ()))}
             registry = open_registry(bucket, profile, by, signing_key=signing_key, work=work)
@@ -131,7 +137,7 @@ def publish(
                 metrics={**found.metrics, **metrics},
                 labels=labels,
                 description=description,
-                model_file=model,
+                model_file=file,
                 lock=lock,
                 formats=["joblib", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
                 X_train=read_rows(train, estimator, types) if train else None,
@@ -170,6 +176,19 @@ def keygen(
             print_json({"private_key": str(path), "public_key": public_key})
         else:
             print(public_key)
+
+
+@contextmanager
+def _spooled(path: Path | None) -> Iterator[Path | None]:
+    """The path, or that of a copy of standard input for `-`."""
+    if str(path) != "-":
+        yield path
+        return
+    with TemporaryDirectory(prefix="sklearn-on-lambda-input-") as folder:
+        copy = Path(folder) / "standard-input.joblib"
+        with copy.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield copy
 
 
 def _loaded(model: Path | None, from_mlflow: str | None) -> "MlflowModel":

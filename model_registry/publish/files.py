@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -21,7 +22,7 @@ def read_rows(path: Path, estimator: Any, types: Mapping[str, FeatureType] | Non
 
     A JSON file holds a list of objects, rows or texts. A CSV has a header; each column has one type, the one that the
     model was fitted on where its steps tell, else the narrowest that holds all cells (007 is a text). An empty cell is
-    a missing value. A Parquet file is read by pandas.
+    a missing value. A Parquet file is read by pandas. `-` is JSON from standard input.
 
     Args:
         path: The file; its suffix says which kind it is.
@@ -59,7 +60,7 @@ def _read(path: Path, estimator: Any) -> Any:
             return _read_csv(path, estimator)
         if suffix in {".parquet", ".pq"}:
             return _read_parquet(path)
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PublishError(f"cannot read the examples {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
