@@ -49,8 +49,12 @@ class Request:
 
     @property
     def query(self) -> Mapping[str, list[str]]:
-        """Every parameter of the query string with its values."""
-        return _mapping(self._event.get("multiValueQueryStringParameters"))
+        """Every parameter of the query string with its values; Problem where an event has something else there."""
+        found = _mapping(self._event.get("multiValueQueryStringParameters"))
+        for values in found.values():
+            if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+                raise Problem(HTTPStatus.BAD_REQUEST, "The event's query string parameters are not lists of strings.")
+        return found
 
     def header(self, name: str) -> str:
         """A header's value whatever the case of its name; "" where it is not there."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from handler import routes
@@ -38,6 +38,8 @@ proxy_events = st.sampled_from(ROUTES).flatmap(
 
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(gateway("GET", "/predict", query={"a": None}))  # type: ignore[dict-item]  # as no gateway sends it
+@example(gateway("GET", "/predict", query={"a": [1], "b": ["1"]}))  # type: ignore[list-item]  # as above
 @given(json_values | proxy_events | st.fixed_dictionaries({"a": values, "b": values}))
 def test_any_event_gets_an_answer(app: App, event: Any) -> None:
     answer = app(event, None)
