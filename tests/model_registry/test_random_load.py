@@ -6,6 +6,7 @@ the history once. A move that ended before another began comes before it. A read
 the last one that had ended before the read began, nor newer than those that had begun before it ended.
 """
 
+import faulthandler
 import random
 import time
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ class Ahead(datetime):
 
 
 def work(buckets: tuple[str, str], number: int, seconds: float, barrier: Any, answers: Any) -> None:
+    faulthandler.enable()  # a process that crashes says where
     Ahead.by = timedelta(days=number % 3 - 1)
     for module in (moves, registry_module):
         module.datetime = Ahead  # type: ignore[attr-defined]  # the only way to a wrong clock
@@ -122,6 +124,18 @@ def faults(events: list[Event], history: list[tuple[str, int]]) -> list[str]:
     return found
 
 
+def repeated(events: list[Event]) -> list[Event]:
+    """Deletions that succeeded though another of the same version had ended before they began."""
+    ended: dict[int | None, float] = {}
+    found = []
+    for event in sorted((one for one in events if one.verb == "delete"), key=lambda one: one.began):
+        first = ended.setdefault(event.version, event.ended)
+        if first < event.began:
+            found.append(event)
+        ended[event.version] = min(first, event.ended)
+    return found
+
+
 def loaded(aws: LocalAws, bucket: str, processes: int, seconds: float) -> list[Event]:
     barrier, answers = CONTEXT.Barrier(processes), CONTEXT.Queue()
     buckets = (bucket, new_bucket(aws))
@@ -157,7 +171,7 @@ def test_whatever_processes_do_at_once_fits_together(
     published = [event.version for event in events if event.verb == "add"]
     assert len(published) == len(set(published)), "no number was given twice"
     deleted = [event.version for event in events if event.verb == "delete"]
-    assert len(deleted) == len(set(deleted))
+    assert repeated(events) == [], "of deletions of one version several succeed only if they are at it together"
     there = set(registry.model("iris").versions)
     assert there == ({1, 2, 3} | set(published)) - set(deleted)
     assert [one for one in findings(storage) if one.severity == "error"] == []
@@ -173,6 +187,8 @@ def test_the_checker_sees_what_is_wrong() -> None:
     assert len(faults([*moved, Event("read", 4, 5, 2, "b", 2)], history)) == 1, "a stale read"
     assert len(faults([*moved, Event("read", 1.6, 1.7, 3, "c", 3)], history)) == 1, "a read of what comes later"
     assert faults(moved, history[:2]), "a lost move"
+    twice = [Event("delete", 1, 2, 7), Event("delete", 1.5, 3, 7), Event("delete", 2.5, 4, 7)]
+    assert repeated(twice) == twice[2:]
     assert faults([moved[0], Event("tag", 0.1, 0.2, 2, "b", 2), moved[2]], history), "an order that time forbids"
 
 
