@@ -2,7 +2,7 @@
 
 They hold what the model was trained with, whatever has become of the folder, file or repository that it was installed
 from; nothing is built for it, so no code of a package runs, and the same installation gives the same bytes
-(docs/decisions/0012-wheels-from-what-is-installed.md).
+(docs/decisions/0013-wheels-from-what-is-installed.md).
 """
 
 import base64

@@ -199,6 +199,7 @@ GRANTS = (
 _CREATE_ROLE = ["iam:CreateRole", "iam:PutRolePolicy"]
 _ASK = [
     "cloudwatch:DescribeAlarms",
+    "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcs",
