@@ -8,6 +8,7 @@ Pure and light: the function imports this module, so it may import nothing but t
 
 import hashlib
 import re
+import threading
 from datetime import datetime
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
@@ -267,6 +268,7 @@ class _Record(Protocol):
 
 
 _Kind = TypeVar("_Kind", bound=_Record)
+_Decoded = TypeVar("_Decoded")
 
 
 def encode(record: msgspec.Struct) -> bytes:
@@ -283,7 +285,7 @@ def decode_manifest(data: bytes) -> Manifest:
     """Read a manifest of format 1 or 2; RecordError where it is damaged or of another format."""
     manifest = decode_record(data, Manifest, range(1, MANIFEST_FORMAT + 1))
     if manifest.format == 1:
-        formats = msgspec.json.decode(data, type=_Format1).engines
+        formats = _decoder(_Format1).decode(data).engines
         return msgspec.structs.replace(manifest, formats=formats)
     return manifest
 
@@ -294,12 +296,25 @@ class _Format1(msgspec.Struct):
     engines: dict[str, ModelFormat] = {}
 
 
+_decoders: dict[type, Any] = {}
+_building = threading.Lock()
+
+
+def _decoder(kind: type[_Decoded]) -> "msgspec.json.Decoder[_Decoded]":
+    """The decoder of a type, made by one thread: msgspec 0.22 crashes the process where several make one at once."""
+    with _building:
+        if kind not in _decoders:
+            _decoders[kind] = msgspec.json.Decoder(kind)
+        decoder: msgspec.json.Decoder[_Decoded] = _decoders[kind]
+        return decoder
+
+
 def decode_record(data: bytes, kind: type[_Kind], formats: range, *, what: str | None = None) -> _Kind:
     """Read a record; RecordError where it is damaged, or of a format that this release does not read."""
     what = what or kind.__name__.lower()
     read = f"this release reads {' and '.join(map(str, formats))}: use the release that wrote it"
     try:
-        record = msgspec.json.decode(data, type=kind)
+        record = _decoder(kind).decode(data)
     except UNREADABLE as error:
         found = _format_of(data)
         if found is not None and found not in formats:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -149,3 +151,28 @@ def test_a_bad_slug_is_refused_with_its_kind_its_value_and_an_example(name: str)
         check_slug(name, "model name")
     assert str(caught.value).startswith(f"model name {name!r} is not usable")
     assert "for example 'iris-v2'" in str(caught.value)
+
+
+DECODED_AT_ONCE = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from model_runtime.manifest import decode_manifest
+
+data, meet = sys.stdin.buffer.read(), threading.Barrier(16)
+sys.setswitchinterval(1e-6)
+
+def decoded(_):
+    meet.wait()
+    return decode_manifest(data).version
+
+with ThreadPoolExecutor(16) as pool:
+    print(set(pool.map(decoded, range(16))))
+"""
+
+
+def test_the_first_manifests_of_a_process_may_be_read_by_several_threads() -> None:
+    """As `list NAME` and `doctor` do. msgspec alone crashed 44 of 60 such processes."""
+    for _ in range(5):
+        command = [sys.executable, "-c", DECODED_AT_ONCE]
+        done = subprocess.run(command, input=encode(MANIFEST), capture_output=True, check=False)
+        assert (done.returncode, done.stdout) == (0, b"{%d}\n" % MANIFEST.version), done.stderr
