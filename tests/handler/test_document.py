@@ -30,7 +30,7 @@ from tests.handler.environments import HERE, python_of
 from tests.handler.sent import values_of
 from tests.handler.serving import STAGE, serving
 
-EXAMPLES = [15, pytest.param(200, marks=pytest.mark.soak)]
+EXAMPLES = [8, pytest.param(200, marks=pytest.mark.soak)]
 """For each operation."""
 X = np.arange(24.0).reshape(12, 2)
 Y = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]

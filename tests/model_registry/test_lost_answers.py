@@ -1,7 +1,9 @@
 """A write that happened, but whose answer never arrived, happens once."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from sklearn.naive_bayes import GaussianNB
 from benchmarks.proxy import Proxy, running
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
+from model_runtime import storage
+from model_runtime.aws import store_options
 from model_runtime.errors import ConflictError, StorageError
 from tests.conftest import ACTOR, new_bucket
 from tests.model_registry.processes import add
@@ -107,8 +111,14 @@ class Case:
 
 
 @pytest.fixture
-def case(aws: LocalAws, bucket: str, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch) -> Case:
+def case(
+    aws: LocalAws, bucket: str, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Case:
+    """As given by `indirect`, storages that give up after so many seconds without an answer instead of eight."""
     del bucket  # its environment is wanted
+    if patience := getattr(request, "param", None):
+        options = functools.partial(store_options, retries=timedelta(seconds=patience))
+        monkeypatch.setattr(storage, "store_options", lambda *given: options(*given[:-1]))
     return Case(aws, proxy, monkeypatch)
 
 
@@ -138,7 +148,11 @@ def test_a_write_whose_answer_is_lost_succeeds_once(case: Case, verb: str, write
         assert facts(case) == before, "run again, there is nothing to do"
 
 
-@pytest.mark.parametrize(("verb", "write"), WRITES)
+@pytest.mark.parametrize(
+    ("verb", "write", "case"),
+    [(verb, write, None if verb == "deprecate" else 0.5) for verb, write in WRITES],
+    indirect=["case"],
+)
 def test_a_write_after_which_the_service_is_gone_is_an_error_and_not_done_twice_by_trying_again(
     case: Case, verb: str, write: int
 ) -> None:
