@@ -3,6 +3,7 @@
 Nothing here talks to the bucket. Only publishing needs this module, so it may import scikit-learn.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ EXAMPLES = 3
 TRAINING_ROWS = 1000
 """How many rows of the training data types are learnt from, and the proof is made with."""
 
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 _REPR_MAX = 200
 
 
@@ -240,10 +242,13 @@ def _parameters(estimator: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A parameter as JSON: numbers, strings and such as they are, anything else as its shortened repr."""
+    """A parameter as JSON: numbers, strings and such as they are, anything else as its shortened repr.
+
+    Without addresses in memory: two versions with the same parameters have the same text.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and np.isfinite(value)):
         return value
-    text = repr(value)
+    text = _ADDRESS.sub("", repr(value))
     return text if len(text) <= _REPR_MAX else text[: _REPR_MAX - 3] + "..."

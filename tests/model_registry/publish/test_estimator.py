@@ -21,7 +21,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from model_registry.publish import values
@@ -338,6 +338,17 @@ def test_parameters_are_json_and_a_long_one_is_cut() -> None:
     assert described.parameters["max_depth"] is None
     assert len(described.parameters["class_weight"]) == 200
     assert described.estimator == "sklearn.ensemble._forest.RandomForestClassifier"
+
+
+def test_parameters_have_no_address_in_memory() -> None:
+    """`compare` would show a difference between any two versions."""
+    scaled = make_pipeline(FunctionTransformer(np.abs), FunctionTransformer(halved), GaussianNB()).fit(X, y)
+    steps = describe(scaled, X).parameters["steps"]
+    assert "<function halved>" in steps
+
+
+def halved(rows: Any) -> Any:
+    return rows / 2
 
 
 def test_a_file_is_loaded(tmp_path: Path) -> None:
