@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _LONG = 6
@@ -17,6 +18,12 @@ def values_of(event: Mapping[str, Any]) -> Iterator[str]:
         if len(text) >= _LONG and not isinstance(value, bool):
             yield text
             yield json.dumps(text)[1:-1]
+
+
+def found_in(log: str, values: Iterable[str]) -> list[str]:
+    """Those that a log has; digits as a whole number only, as times and ids of its own have any six in them."""
+    numbers = set(re.findall(r"[\w.+-]+", log))
+    return [value for value in values if (value in numbers if value.isdigit() else value in log)]
 
 
 def _leaves(event: Mapping[str, Any]) -> Iterator[Any]:
