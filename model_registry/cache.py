@@ -4,6 +4,7 @@ What is kept is named by a digest of all that decides its content, so nothing in
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
@@ -26,6 +27,12 @@ def cache_folder(kind: str) -> Path:
         return Path(own).absolute() / kind
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "sklearn-on-lambda" / kind
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file in hex, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from model_registry import uv
-from model_registry.cache import cache_folder, workspace
+from model_registry.cache import cache_folder, file_digest, workspace
 from model_runtime.errors import EnvironmentBuildError, InterpreterNotFoundError
 
 # Increase when environments of the same pins must be rebuilt.
@@ -69,7 +69,7 @@ def environment_for(
         "python": python,
         "platform": sysconfig.get_platform(),
         "packages": [f"{name}=={version}" for name, version in pins],
-        "wheels": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for _, path in sorted(own.items())},
+        "wheels": {path.name: file_digest(path) for _, path in sorted(own.items())},
     }
     key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 

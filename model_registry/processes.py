@@ -1,4 +1,4 @@
-"""How a Python of another environment is run: fed nothing, and what it says kept as text."""
+"""How other programs are run, a Python of another environment or git: fed nothing, and what they say kept as text."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ def run(
     command: Sequence[str | Path], *, cwd: Path | None, env: Mapping[str, str], seconds: float
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, whatever its exit code; subprocess.TimeoutExpired where it takes longer."""
-    return subprocess.run(  # noqa: S603  # an interpreter that we chose, and our own program
+    return subprocess.run(  # noqa: S603  # no shell, and a program that we chose
         [str(part) for part in command],
         cwd=cwd,
         env=env,

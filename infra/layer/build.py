@@ -9,7 +9,6 @@ is CPython of the layer's minor version; two patch releases could in principle c
 The errors are in `model_registry.lambda_packages.errors`, and those of uv in `model_runtime.errors`.
 """
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from typing import Any
 from infra.layer.bytecode import compile_tree
 from infra.layer.importing import import_all, top_level_modules, why_not_here
 from infra.layer.zip import write_zip
-from model_registry.cache import cache_folder, workspace
+from model_registry.cache import cache_folder, file_digest, workspace
 from model_registry.environments import find_interpreter
 from model_registry.lambda_packages import wheels as layer_wheels
 from model_registry.lambda_packages.docstrings import undocumented
@@ -106,7 +105,7 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int, trial
         else:
             progress(f"neither importing from the layer nor asking it here: {reason}")
         record = {
-            "sha256": _sha256(archive),
+            "sha256": file_digest(archive),
             "zip_bytes": archive.stat().st_size,
             "unzipped_bytes": total,
             "packages": [asdict(size) for size in found],
@@ -176,7 +175,7 @@ def _load(cache: Path, key: str) -> Layer | None:
     try:
         record = json.loads((cache / f"{key}.json").read_text(encoding="utf-8"))
         layer = _layer(path, key, record, cached=True)
-        whole = path.stat().st_size == layer.zip_bytes and _sha256(path) == layer.sha256
+        whole = path.stat().st_size == layer.zip_bytes and file_digest(path) == layer.sha256
     except (OSError, ValueError, KeyError, TypeError):  # absent, cut short or not ours: build it again
         return None
     return layer if whole else None
@@ -185,8 +184,3 @@ def _load(cache: Path, key: str) -> Layer | None:
 def _layer(path: Path, key: str, record: dict[str, Any], *, cached: bool) -> Layer:
     packages = tuple(PackageSize(**size) for size in record["packages"])
     return Layer(path, key, **{**record, "packages": packages}, cached=cached)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ from typing import Any
 from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from model_registry.cache import file_digest
 from model_registry.lambda_packages.errors import SpecError
 from model_registry.lambda_packages.platform import Runtime, check_architecture, runtime_for
 
@@ -79,7 +80,7 @@ class LayerSpec:
             "packages": self.packages,
         }
         if self.wheels:
-            inputs["wheels"] = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in self.wheels)
+            inputs["wheels"] = sorted(map(file_digest, self.wheels))
         return hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Code:
     modules: tuple[str, ...] = ()
     distributions: frozenset[str] = frozenset()
 
+    @cached_property
     def zipped(self) -> bytes:
         """The bytes of `code.zip`: they depend on nothing but the files' names and contents."""
         return zipped({name: path.read_bytes() for name, path in self.files.items()})

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from model_registry import processes
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Lineage
 
@@ -136,16 +137,11 @@ def _git(folder: Path, *arguments: str) -> str | None:
     # A hook's variables would name another repository; a monitor is a program of the repository's choice.
     variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(  # noqa: S603  # no shell, and nothing of the caller's among the arguments
-            ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments],  # noqa: S607  # wherever it is
+        done = processes.run(
+            ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments],
             cwd=folder,
             env=variables | {"GIT_TERMINAL_PROMPT": "0"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
+            seconds=_SECONDS,
         )
     except (OSError, subprocess.SubprocessError):
         return None

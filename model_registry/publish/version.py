@@ -1,6 +1,5 @@
 """Everything of a version before it has a number: described, made into its files, proven."""
 
-import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
+from model_registry.cache import file_digest
 from model_registry.publish.answers import RELATIVE_CONVERTED, OwnAnswers, Tolerance
 from model_registry.publish.changes import Changes, checked_changes
 from model_registry.publish.code import Code, distribution_of, look_again
@@ -136,7 +136,7 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     further = {form.model_format.artifact.file: form.data for form in forms}
     further |= {path.name: path.read_bytes() for path in made.wheels}
     if made.code.files:
-        further[CODE_FILE] = made.code.zipped()
+        further[CODE_FILE] = made.code.zipped
     return Prepared(draft, model, further, (*described.notes, *_notes_of_wheels(draft), *notes))
 
 
@@ -238,7 +238,7 @@ def _draft(given: Given, described: Description, model: Path, forms: Sequence[Fo
         description=given.description,
         estimator=described.estimator,
         parameters=described.parameters,
-        artifact=Artifact(file=MODEL_FILE, sha256=_digest_of(model), size=model.stat().st_size),
+        artifact=Artifact(file=MODEL_FILE, sha256=file_digest(model), size=model.stat().st_size),
         environment=described.environment,
         signature=described.signature,
         metrics=dict(given.metrics or {}),
@@ -251,11 +251,6 @@ def _draft(given: Given, described: Description, model: Path, forms: Sequence[Fo
     )
 
 
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _artifact(file: str, data: bytes) -> Artifact:
     return Artifact(file=file, sha256=digest(data), size=len(data))
 
@@ -263,7 +258,7 @@ def _artifact(file: str, data: bytes) -> Artifact:
 def _own_code(code: Code, *, by_value: bool) -> OwnCode | None:
     if not (code.files or by_value):
         return None
-    artifact = _artifact(CODE_FILE, code.zipped()) if code.files else None
+    artifact = _artifact(CODE_FILE, code.zipped) if code.files else None
     return OwnCode(artifact=artifact, modules=code.modules, by_value=by_value)
 
 
@@ -292,7 +287,7 @@ def _proven(
 def _joblib_case(made: _Made, described: Description, model: Path) -> Case:
     files: dict[str, Content] = {MODEL_FILE: model}
     if made.code.files:
-        files[CODE_FILE] = made.code.zipped()
+        files[CODE_FILE] = made.code.zipped
     return made.case(files, described, described.own, "joblib")
 
 

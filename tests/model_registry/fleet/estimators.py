@@ -92,6 +92,11 @@ def fitted(name: str, form: Form) -> Fitted:
     y = _target(name, estimator, rows)
     if form == "pipeline":
         estimator = make_pipeline(usual_columns(), estimator)
+    return fitted_to(estimator, rows, y)
+
+
+def fitted_to(estimator: Any, rows: Rows, y: Any) -> Fitted:
+    """Fit without warnings; NotFittedHereError, with the reason, where it cannot be."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -3,7 +3,6 @@
 Imported in environments of those packages only (`environments`), and not in the project's own.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -16,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from tests.model_registry.fleet.estimators import usual_columns
-from tests.model_registry.fleet.outcomes import Attempt, Fitted, NotFittedHereError
+from tests.model_registry.fleet.estimators import fitted_to, usual_columns
+from tests.model_registry.fleet.outcomes import Attempt, Fitted
 from tests.model_registry.fleet.rows import FORMS, Rows, rows_of
 
 _CATEGORIES = "native categories"
@@ -40,12 +39,7 @@ def _fitted(make: Callable[[], Any], form: str) -> Fitted:
         y = np.unique(y, return_inverse=True)[1]
     if form == "pipeline" and not hasattr(estimator, "steps"):
         estimator = make_pipeline(usual_columns(), estimator)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return Fitted(estimator.fit(rows.X, y), rows)
-        except Exception as error:
-            raise NotFittedHereError(f"{type(error).__name__}: {error}") from error
+    return fitted_to(estimator, rows, y)
 
 
 def categories(*, whole: bool) -> Rows:

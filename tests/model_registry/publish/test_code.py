@@ -63,7 +63,7 @@ def test_what_the_model_needs_is_taken_and_nothing_else(memory: Registry) -> Non
 @pytest.mark.usefixtures("folder")
 def test_the_same_code_gives_the_same_bytes() -> None:
     step = own.fitted().steps[0][1].func.__module__
-    one, other = (code.collect([step]).zipped() for _ in range(2))
+    one, other = (code.collect([step]).zipped for _ in range(2))
     assert digest(one) == digest(other)
 
 
