@@ -1,4 +1,4 @@
-"""The documentation as a site: `make docs` builds it into .local/site; `make check` fails on a link that leads nowhere."""
+"""The documentation as a site: `make docs` builds it into .local/site; `make check` fails on a dead link."""
 
 import re
 import subprocess
@@ -28,7 +28,7 @@ def setup(app: Sphinx) -> None:
 
 
 def _write_command_line() -> None:
-    """Write the reference of both command lines from their help, anew each time, so that it is never stale; git ignores it."""
+    """Write the reference of both command lines from their help; git ignores it, so that it is never stale."""
     pages = [_commands("model_registry"), _commands("local")]
     text = "\n".join(["# Command line\n", *(re.sub(r"^#", "##", page, flags=re.MULTILINE) for page in pages)])
     page = ROOT / "docs" / "command-line.md"
