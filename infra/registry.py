@@ -16,10 +16,7 @@ _BEFORE = "sklearn-on-lambda:infra:RegistryBucket"
 
 
 class ModelRegistryBucket(pulumi.ComponentResource):
-    """The bucket of models and tags, and API Gateway's right to write logs: once per account and region.
-
-    The bucket is protected from `pulumi destroy`; who may delete in it for good, and from where, the arguments say.
-    """
+    """The bucket of models and tags, protected, and API Gateway's right to write logs: once per account and region."""
 
     registry_bucket: pulumi.Output[str]
     """Name of the bucket."""
