@@ -1,6 +1,6 @@
 """`deprecate`, `delete`, `gc`, `verify`, `doctor`, `copy`."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -29,6 +29,7 @@ from model_registry.doctor import findings
 from model_registry.folder import folder_of, open_storage
 from model_registry.mending import mend
 from model_registry.reference import VersionRef
+from model_registry.trail import Trail
 from model_registry.verification import verify_version
 from model_runtime.errors import IntegrityError, InvalidNameError, VerificationError
 
@@ -109,6 +110,15 @@ def verify(
     bucket: Bucket,
     address: Address,
     quick: Annotated[bool, typer.Option("--quick", help="Do not rebuild the environment; unpickle nothing.")] = False,
+    trail: Annotated[
+        str | None,
+        typer.Option(
+            "--trail", help="s3://BUCKET or s3://BUCKET/PREFIX of a CloudTrail trail: finds moves that were deleted."
+        ),
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="The trail's log files of this day and later.")
+    ] = None,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -121,7 +131,7 @@ def verify(
         with working(f"verifying {address}") as progress:
             registry = open_registry(bucket, profile, work=progress)
             release = registry.resolve(address)
-            faults = audit(bucket, address, profile=profile) if "@" in address and not folder_of(bucket) else []
+            faults = _audited(bucket, address, profile, trail, since)
             try:
                 if quick:
                     registry.check_model(release)
@@ -136,6 +146,16 @@ def verify(
             print(*(faults or [sound]), sep="\n")
         if faults:
             raise typer.Exit(FOUND_SOMETHING)
+
+
+def _audited(bucket: str, address: str, profile: str | None, trail: str | None, since: datetime | None) -> list[str]:
+    """What is wrong with the history of a tag in a bucket; a version has none, and a folder keeps no versions."""
+    if "@" not in address or folder_of(bucket):
+        if trail:
+            raise InvalidNameError(f"{address} of {bucket} has no history that a trail could have seen: leave out --trail")
+        return []
+    logs, day = Trail.parse(trail) if trail else None, since.date() if since else None
+    return audit(bucket, address, profile=profile, trail=logs, since=day)
 
 
 @app.command(rich_help_panel=KEEP)

@@ -86,6 +86,13 @@ def _suspend_versioning(aws: LocalAws, bucket: str, _inputs: Properties) -> None
     aws.client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
 
+def _unlock(aws: LocalAws, bucket: str, _inputs: Properties) -> None:
+    # A lock that was on stays on; what is written from now on has no retention.
+    aws.client("s3").put_object_lock_configuration(
+        Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+    )
+
+
 # -- IAM, Lambda, CloudWatch ---------------------------------------------------------------------------------------
 
 
@@ -194,6 +201,10 @@ _TYPES: Mapping[str, tuple[Call, Call]] = {
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": (
         _call("s3", "delete_bucket_lifecycle", bucket="Bucket"),
         _call("s3", "get_bucket_lifecycle_configuration", bucket="Bucket"),
+    ),
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": (
+        _unlock,
+        _call("s3", "get_object_lock_configuration", bucket="Bucket"),
     ),
     "aws:s3/bucketObjectv2:BucketObjectv2": (_delete_object, _call("s3", "head_object", bucket="Bucket", key="Key")),
     "aws:iam/role:Role": _pair("iam", "role", id="RoleName"),

@@ -75,6 +75,25 @@ def test_a_role_that_another_team_gave_to_api_gateway_is_left_alone(registry_sta
         _write_logs_as(gateway, before)
 
 
+def test_a_registry_in_use_is_locked_by_an_update_that_replaces_nothing(registry_stack: EngineStack) -> None:
+    stack, place = registry_stack.up(), {"Bucket": BUCKET, "Key": "models/iris/tags/prod.json"}
+    s3 = stack.aws.client("s3")
+    stack.set(objectLockDays=1)
+    assert stack.up().changed() == {"BucketObjectLockConfiguration"}
+    assert stack.counts() == {"create": 1, "same": 10}
+    place["VersionId"] = s3.put_object(**place, Body=b"1")["VersionId"]
+    assert s3.head_object(**place)["ObjectLockMode"] == "GOVERNANCE"
+    stack.set(objectLockDays=2)
+    assert stack.up().counts() == {"update": 1, "same": 10}
+    stack.unset("objectLockDays")
+    with pytest.raises(EngineError, match="protect"):
+        stack.up()
+    stack.project.pulumi("state", "unprotect", "--all", "--yes", "--stack", "registry")
+    assert stack.up().changed() == {"BucketObjectLockConfiguration"}
+    s3.delete_object(**place, BypassGovernanceRetention=True)
+    s3.delete_bucket(Bucket=BUCKET)
+
+
 def _write_logs_as(gateway: Any, role: str) -> None:
     patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
     gateway.update_account(patchOperations=patch)
