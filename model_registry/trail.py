@@ -107,7 +107,9 @@ class Trail:
                 fault = f"it has more than {_LARGEST:,} bytes"
             except (OSError, EOFError, zlib.error, msgspec.MsgspecError) as error:
                 fault = str(error)
-        return RecordError(f"s3://{self.bucket}/{file} is not a log file of CloudTrail ({fault}): restore its first version")
+        return RecordError(
+            f"s3://{self.bucket}/{file} is not a log file of CloudTrail ({fault}): restore its first version"
+        )
 
 
 def _parts(day: date) -> tuple[str, ...]:

@@ -117,7 +117,8 @@ def verify(
         ),
     ] = None,
     since: Annotated[
-        datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="The trail's log files of this day and later.")
+        datetime | None,
+        typer.Option("--since", formats=["%Y-%m-%d"], help="The trail's log files of this day and later."),
     ] = None,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -152,7 +153,9 @@ def _audited(bucket: str, address: str, profile: str | None, trail: str | None, 
     """What is wrong with the history of a tag in a bucket; a version has none, and a folder keeps no versions."""
     if "@" not in address or folder_of(bucket):
         if trail:
-            raise InvalidNameError(f"{address} of {bucket} has no history that a trail could have seen: leave out --trail")
+            raise InvalidNameError(
+                f"{address} of {bucket} has no history that a trail could have seen: leave out --trail"
+            )
         return []
     logs, day = Trail.parse(trail) if trail else None, since.date() if since else None
     return audit(bucket, address, profile=profile, trail=logs, since=day)

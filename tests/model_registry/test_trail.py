@@ -155,7 +155,9 @@ def test_who_wrote_is_told_also_where_that_is_a_service_or_nobody(cloud_trail: C
     assert "what replication.amazonaws.com wrote" in two
 
 
-@pytest.mark.parametrize("data", [b"", b"no gzip", gzip.compress(b"{"), gzip.compress(b"[1]"), gzip.compress(b"{}")[:-9]])
+@pytest.mark.parametrize(
+    "data", [b"", b"no gzip", gzip.compress(b"{"), gzip.compress(b"[1]"), gzip.compress(b"{}")[:-9]]
+)
 def test_a_damaged_log_file_is_told_and_hides_no_other(cloud_trail: CloudTrail, data: bytes) -> None:
     cloud_trail.delete_newest()
     cloud_trail.write(data)

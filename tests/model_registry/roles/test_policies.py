@@ -18,7 +18,7 @@ POLICIES = {
     "reader": roles.reader(BUCKET, key_arn=KEY),
     "publisher": roles.publisher(BUCKET, key_arn=KEY),
     "promoter": roles.promoter(BUCKET, "prod", key_arn=KEY),
-    "auditor": roles.auditor(BUCKET, key_arn=KEY),
+    "auditor": roles.auditor(BUCKET, trail="the-logs", key_arn=KEY),
     "deployer": roles.deployer(BUCKET, **STACK, boundary_arn=BOUNDARY, key_arn=KEY),
 }
 
@@ -103,6 +103,7 @@ def run(*arguments: str) -> tuple[int, str]:
         (["publisher", "--model", "iris"], roles.publisher(BUCKET, model="iris")),
         (["promoter", "--tag", "prod"], roles.promoter(BUCKET, "prod")),
         (["auditor", "--kms-key", KEY], roles.auditor(BUCKET, key_arn=KEY)),
+        (["auditor", "--trail", "s3://the-logs"], roles.auditor(BUCKET, trail="the-logs")),
         (
             ["deployer", *(f"--{name}={value}" for name, value in STACK.items()), "--boundary", BOUNDARY],
             roles.deployer(BUCKET, **STACK, boundary_arn=BOUNDARY),
