@@ -153,9 +153,7 @@ class Uploads:
         return False
 
     def _part(self, key: str, upload: str, number: int, body: Any) -> dict[str, Any]:
-        answer = self._ask(
-            "upload_part", Key=key, UploadId=upload, PartNumber=number, Body=body, ContentMD5=_md5(body)
-        )
+        answer = self._ask("upload_part", Key=key, UploadId=upload, PartNumber=number, Body=body, ContentMD5=_md5(body))
         return {"PartNumber": number, "ETag": answer["ETag"]}
 
     def _complete(self, key: str, upload: str, parts: list[dict[str, Any]]) -> None:

@@ -126,16 +126,16 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             unit="days (0 for no lock)",
             source='Amazon S3 User Guide, "Object Lock considerations": 100 years',
             outside="a bucket that is there already is locked by an update too, for what is written from then on. S3 "
-            "lets nobody turn Object Lock off again: with 0 later, new objects are kept for no time, once `pulumi state "
-            "unprotect` was told of the bucket's lock. What is deleted or replaced is paid for until its time is over.",
+            "lets nobody turn Object Lock off again: with 0 later, new objects are kept for no time, once `pulumi "
+            "state unprotect` was told of the bucket's lock. What is deleted or replaced is paid for until its time is over.",
         ),
     ] = 0
     object_lock_mode: Annotated[
         Literal["governance", "compliance"],
         Setting(
             "In the stack `registry`: who may end the lock of a version before `objectLockDays` are over. "
-            "`governance`: those in `registryAdmins` who have `s3:BypassGovernanceRetention`; `compliance`: nobody, not "
-            "even the account's root user.",
+            "`governance`: those in `registryAdmins` who have `s3:BypassGovernanceRetention`; `compliance`: nobody, "
+            "not even the account's root user.",
             source='Amazon S3 User Guide, "Locking objects with Object Lock", Retention modes',
         ),
     ] = "governance"
