@@ -1,7 +1,7 @@
 """What CloudTrail has seen of an object: its data events, read from the log files in the bucket of a trail.
 
-Whoever may delete a version of an object for good leaves no trace in the bucket. The trail has each write with the ID of
-the version that it made, and the log files are in another bucket, which other people look after.
+Whoever may delete a version of an object for good leaves no trace in the bucket. The trail has each write with the ID
+of the version that it made, and the log files are in another bucket, which other people look after.
 
 Source: AWS CloudTrail User Guide, "CloudTrail log file name format" and "CloudTrail record contents"; Amazon S3 User
 Guide, "Amazon S3 CloudTrail events".
@@ -81,7 +81,7 @@ class Trail:
     def seen(self, s3: Any, bucket: str, key: str, *, since: date | None = None) -> Iterator[Seen | RecordError]:
         """Each write of an object, and each deletion of a version of it, in no order; an error for each damaged file.
 
-        Takes one request for each log file, of which there is one in five minutes or less, and those `since` a day only.
+        Takes one request for each log file `since` a day; while the registry is used there is one in five minutes.
         """
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for events in pool.map(lambda file: self._events(s3, file, key), list(self._files(s3, since))):

@@ -127,7 +127,8 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             source='Amazon S3 User Guide, "Object Lock considerations": 100 years',
             outside="a bucket that is there already is locked by an update too, for what is written from then on. S3 "
             "lets nobody turn Object Lock off again: with 0 later, new objects are kept for no time, once `pulumi "
-            "state unprotect` was told of the bucket's lock. What is deleted or replaced is paid for until its time is over.",
+            "state unprotect` was told of the bucket's lock. What is deleted or replaced is paid for until its time is "
+            "over.",
         ),
     ] = 0
     object_lock_mode: Annotated[
