@@ -5,6 +5,7 @@ import pulumi
 from infra.api_logging import ApiGatewayLogging
 from infra.api_outputs import deploy_api
 from infra.artifact_bucket import ArtifactBucket
+from infra.audit_trail import AuditTrail
 from infra.aws_account import check_account, check_region, logging_is_theirs, own_outputs
 from infra.function import FunctionArgs, ModelFunction, environment
 from infra.inputs import (
@@ -28,13 +29,15 @@ from infra.watching import watch
 
 
 def deploy_registry(settings: RegistrySettings) -> None:
-    """Once per account and region: the registry's bucket, and API Gateway's right to write logs."""
+    """Once per account and region: the registry's bucket, what watches it, and API Gateway's right to write logs."""
     registry = RegistryBucket("registry", bucket_name=settings.registry_bucket, account=settings)
     theirs = logging_is_theirs(own_outputs())
     if theirs is None:
         ApiGatewayLogging("api-logging", account=settings)
     else:
         pulumi.log.info(f"API Gateway writes its logs as {theirs}, which is left as it is")
+    if settings.audit_trail:
+        pulumi.export("auditBucket", AuditTrail("registry-audit", registry=registry, account=settings).logs)
     pulumi.export("apiLogging", theirs or "created")
     pulumi.export("registryBucket", registry.name)
 

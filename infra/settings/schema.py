@@ -140,6 +140,16 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             source='Amazon S3 User Guide, "Locking objects with Object Lock", Retention modes',
         ),
     ] = "governance"
+    audit_trail: Annotated[
+        bool,
+        Setting(
+            "In the stack `registry`: whether CloudTrail logs each write and deletion of an object of the registry, "
+            "into a bucket of its own, for `verify --trail` (output `auditBucket`). Data events are charged.",
+            outside="with `kmsKeyArn` the key's policy must let CloudTrail use it (principal "
+            "`cloudtrail.amazonaws.com`, `kms:GenerateDataKey*` and `kms:DescribeKey`). To end it, `pulumi state "
+            "unprotect` the trail and its bucket before.",
+        ),
+    ] = False
 
 
 class Settings(RegistrySettings, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ _GONE = frozenset(
     {
         *("ProvisionedConcurrencyConfigNotFoundException", "ResourceNotFound"),
         *("404", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "NotFoundException", "ResourceNotFoundException"),
+        "TrailNotFoundException",
         *("NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration", "NoSuchLifecycleConfiguration"),
         *("OwnershipControlsNotFoundError", "ServerSideEncryptionConfigurationNotFoundError"),
     }
@@ -235,6 +236,7 @@ _TYPES: Mapping[str, tuple[Call, Call]] = {
         _delete_dashboard,
         _call("cloudwatch", "get_dashboard", id="DashboardName"),
     ),
+    "aws:cloudtrail/trail:Trail": _pair("cloudtrail", "trail", id="Name"),
     "aws:apigateway/restApi:RestApi": _pair("apigateway", "rest_api", id="restApiId"),
     "aws:apigateway/resource:Resource": _pair("apigateway", "resource", restApi="restApiId", id="resourceId"),
     "aws:apigateway/method:Method": _pair("apigateway", "method", **_PLACE),
