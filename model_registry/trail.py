@@ -28,18 +28,18 @@ _AT_ONCE = 8
 _MADE_BY = "x-amz-version-id"
 
 
-class _Identity(msgspec.Struct):
+class _Identity(msgspec.Struct, rename="camel"):
     arn: str = ""
-    invokedBy: str = ""  # noqa: N815  # CloudTrail's own name, as below
+    invoked_by: str = ""
 
 
-class _Event(msgspec.Struct):
-    eventName: str  # noqa: N815
-    eventTime: datetime  # noqa: N815
-    userIdentity: _Identity | None = None  # noqa: N815
-    requestParameters: dict[str, Any] | None = None  # noqa: N815
-    responseElements: dict[str, Any] | None = None  # noqa: N815
-    errorCode: str = ""  # noqa: N815
+class _Event(msgspec.Struct, rename="camel"):
+    event_name: str
+    event_time: datetime
+    user_identity: _Identity | None = None
+    request_parameters: dict[str, Any] | None = None
+    response_elements: dict[str, Any] | None = None
+    error_code: str = ""
 
 
 class _File(msgspec.Struct):
@@ -118,13 +118,13 @@ def _parts(day: date) -> tuple[str, ...]:
 
 def _of_object(events: Sequence[_Event], bucket: str, key: str) -> Iterator[Seen]:
     for event in events:
-        request, answer = event.requestParameters or {}, event.responseElements or {}
-        if event.errorCode or (request.get("bucketName"), request.get("key")) != (bucket, key):
+        request, answer = event.request_parameters or {}, event.response_elements or {}
+        if event.error_code or (request.get("bucketName"), request.get("key")) != (bucket, key):
             continue
-        who = event.userIdentity or _Identity()
-        by = who.arn or who.invokedBy or "nobody that is known"
-        if event.eventName == "DeleteObject":
+        who = event.user_identity or _Identity()
+        by = who.arn or who.invoked_by or "nobody that is known"
+        if event.event_name == "DeleteObject":
             if version := request.get("versionId"):
-                yield Seen(str(version), is_deletion=True, at=event.eventTime, by=by)
+                yield Seen(str(version), is_deletion=True, at=event.event_time, by=by)
         elif version := answer.get(_MADE_BY):  # PutObject, CopyObject, CompleteMultipartUpload
-            yield Seen(str(version), is_deletion=False, at=event.eventTime, by=by)
+            yield Seen(str(version), is_deletion=False, at=event.event_time, by=by)
