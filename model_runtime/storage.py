@@ -302,7 +302,7 @@ class Storage:
 
         False also where that cannot be found out: the failure is what is to be reported then.
         """
-        with suppress(StorageError):
+        with suppress(StorageError, RecordError):
             stored = self.read(key)
             return stored is not None and stored.data == data
         return False

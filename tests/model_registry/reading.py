@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from obstore.store import MemoryStore
 
 from model_registry import Registry, Storage
@@ -12,7 +13,7 @@ from model_registry.records import Gates, counter_key, rules_key, segment_key, t
 from model_registry.reference import VersionRef
 from model_runtime.errors import RegistryError
 from model_runtime.manifest import MANIFEST_FILE, version_key
-from model_runtime.signing import SIGNING_FILE
+from model_runtime.signing import SIGNING_FILE, public_key_text
 from tests.model_registry.processes import add
 
 KEYS = {
@@ -26,6 +27,7 @@ KEYS = {
     "rules": rules_key("iris", "prod"),
 }
 """An object of each kind. The registry of `filled` has all of them but the signing."""
+_KEY = public_key_text(Ed25519PrivateKey.generate().public_key().public_bytes_raw())
 _NOW = datetime(2999, 1, 1, tzinfo=UTC)
 
 READ: Mapping[str, Callable[[Registry], object]] = {
@@ -53,6 +55,10 @@ WRITE: Mapping[str, Callable[[Registry], object]] = {
     "delete": lambda registry: registry.delete(VersionRef("iris", 2), reason="old"),
 }
 """What reads before it writes."""
+
+
+def _trusting(registry: Registry) -> Registry:
+    return Registry(registry._storage, actor="x", trusted_keys=[_KEY])
 
 
 def filled() -> Registry:

@@ -410,18 +410,21 @@ def registry_with(objects: dict[str, bytes], **changed: bytes) -> Registry:
     return Registry(storage, actor="somebody", proof="none")
 
 
+def told(registry: Registry) -> list[str]:
+    """The objects that doctor names, of the kinds of `reading`; a segment's in what it says of its tag."""
+    return [
+        next(key for key in sorted(reading.KEYS.values()) if key in one.fact + one.key)
+        for one in errors(registry._storage)
+    ]
+
+
 @pytest.mark.parametrize("kind", reading.KEYS)
 def test_every_kind_of_record_is_read_by_some_verb(whole: dict[str, bytes], kind: str) -> None:
     """Else the tests below would show nothing."""
-    registry, refused = registry_with(whole, **{kind: b"{"}), []
-    for name, verb in {**reading.READ, **reading.WRITE}.items():
-        try:
-            verb(registry)
-        except RegistryError as error:
-            refused.append(name)
-            assert "\n" not in str(error)
-    assert refused or kind == "counter", "a counter is counted anew"
-    assert kind in {"signing", "counter", "segment"} or len(refused) < len(reading.READ), "it hides nothing else"
+    assert told(registry_with(whole, **{kind: b"{"})) == ([] if kind == "signing" else [reading.KEYS[kind]])
+    if kind in {"signing", "rules"}:
+        with pytest.raises(RegistryError):
+            reading.READ["a signed version" if kind == "signing" else "rules"](registry_with(whole, **{kind: b"{"}))
 
 
 @settings(max_examples=60)
@@ -476,6 +479,7 @@ def test_a_record_of_50_megabytes_is_refused_by_its_size(whole: dict[str, bytes]
     """Before it is read: whoever reads a record holds all of it in memory."""
     large = b'{"format": 1, "name": "' + b"x" * (50 << 20) + b'"}'
     registry = registry_with(whole, **{kind: large})
+    assert told(registry) == ([] if kind == "signing" else [reading.KEYS[kind]])
     tracemalloc.start()
     try:
         reading.use(registry)
@@ -483,7 +487,6 @@ def test_a_record_of_50_megabytes_is_refused_by_its_size(whole: dict[str, bytes]
     finally:
         tracemalloc.stop()
     assert peak < 20 << 20
-    assert [one.key for one in errors(registry._storage) if "has 52,428,8" in one.fact] == [reading.KEYS[kind]]
 
 
 def test_what_a_record_has_too_much_is_not_made_objects_of() -> None:
@@ -505,7 +508,7 @@ def test_a_manifest_that_could_not_be_read_is_not_published(monkeypatch: pytest.
     storage = Storage(MemoryStore(), "memory")
     with pytest.raises(PublishError, match="bytes, 100 are read: publish it with fewer examples"):
         add(storage, "iris", b"1")
-    assert Registry(storage, actor="x").models() == ()
+    assert list(Registry(storage, actor="x").models()) == []
 
 
 # -- histories of any length ---------------------------------------------------------------------------------
