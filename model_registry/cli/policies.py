@@ -71,14 +71,12 @@ def policies(
                     "stack": _given("--stack", role, stack),
                     "region": _given("--region", role, region),
                     "account": _given("--account", role, account),
-                    "key_arn": key,
-                    "partition": partition,
                 }
-                found = (
-                    roles.deployer(name, boundary_arn=boundary, **of_a_stack)
-                    if role == Role.DEPLOYER
-                    else roles.previewer(name, **of_a_stack)
-                )
+                if role == Role.PREVIEWER:
+                    found = roles.previewer(name, **of_a_stack, key_arn=key, partition=partition)
+                else:
+                    bounds = {"boundary_arn": boundary, "key_arn": key}
+                    found = roles.deployer(name, **of_a_stack, **bounds, partition=partition)
         print_json(found)
 
 
