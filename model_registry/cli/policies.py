@@ -75,8 +75,7 @@ def policies(
                 if role == Role.PREVIEWER:
                     found = roles.previewer(name, **of_a_stack, key_arn=key, partition=partition)
                 else:
-                    bounds = {"boundary_arn": boundary, "key_arn": key}
-                    found = roles.deployer(name, **of_a_stack, **bounds, partition=partition)
+                    found = roles.deployer(name, **of_a_stack, boundary_arn=boundary, key_arn=key, partition=partition)
         print_json(found)
 
 
