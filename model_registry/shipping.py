@@ -10,6 +10,9 @@ import model_runtime
 _PACKAGES = ("handler", "model_runtime")
 """Shipped whole: nobody keeps a list of their modules."""
 
+_SUFFIXES = {".py", ".html", ".css", ".js"}
+"""Modules, and what the page to try the model consists of."""
+
 _ROOT = Path(model_runtime.__file__).parents[1]
 
 OWN_CODE = "own"
@@ -26,8 +29,8 @@ takes many times as long.
 
 def function_files() -> dict[str, Path]:
     """The function's files by their path inside its zip, sorted."""
-    modules = (path for package in _PACKAGES for path in (_ROOT / package).rglob("*.py"))
-    return {path.relative_to(_ROOT).as_posix(): path for path in sorted(modules)}
+    files = (path for package in _PACKAGES for path in (_ROOT / package).rglob("*") if path.suffix in _SUFFIXES)
+    return {path.relative_to(_ROOT).as_posix(): path for path in sorted(files)}
 
 
 def function_requirements(*, signing: bool = False) -> dict[str, str]:
