@@ -16,12 +16,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-import model_runtime
 from model_registry import processes
 from model_registry.environments import environment_for
 from model_registry.reference import Reference
 from model_registry.release import Release
-from model_registry.shipping import OWN_CODE, layer_packages
+from model_registry.shipping import OWN_CODE, RUNTIME, layer_packages
 from model_registry.stored_wheels import chosen
 from model_runtime.errors import EnvironmentBuildError, VerificationError
 from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, FormatName, Manifest
@@ -169,8 +168,7 @@ def _replay(
 ) -> dict[str, Any]:
     python, packages, variables = process
     code = folder / "code"
-    runtime = Path(model_runtime.__file__).parent
-    shutil.copytree(runtime, code / runtime.name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(RUNTIME, code / RUNTIME.name, ignore=shutil.ignore_patterns("__pycache__"))
     home = folder / "home"
     home.mkdir()
     try:

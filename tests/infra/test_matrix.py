@@ -57,6 +57,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
         {"apiKey": True, "usageRate": 5, "usageBurst": 9, "usageQuota": 100, "usageQuotaPeriod": "DAY"},
         {"apiKey": True, "authorization": "iam"},
     ],
+    "tryItPage": [{}, {"tryItPage": False}],
     "throttle": [{}, {"throttleRate": 5, "throttleBurst": 9}],
     "corsOrigins": [
         {},
@@ -124,7 +125,7 @@ def recorded(made: Variant) -> Recording:
         patch.setattr(inputs, "model_layer", lambda *_args, **_options: layer())
         patch.setattr(inputs, "own_code", lambda *_args: {})
         patch.setattr(aws_account, "client", AnsweringAws().client)
-        patch.setattr(aws_account, "own_outputs", dict)
+        patch.setattr(aws_account, "deployed_outputs", lambda *_component: {})
         patch.setattr(recording, "REGION", REGION)
         config = {"registryBucket": "models-of-ours", **made.config}
         return record(lambda: runpy.run_path(str(PROJECT / "__main__.py")), stack=made.stack, config=config)
