@@ -9,10 +9,10 @@ from infra.aws_account import check_account, check_region, logging_is_theirs, ow
 from infra.function import FunctionArgs, ModelFunction, environment
 from infra.inputs import (
     announce_change,
+    follow_tag,
     golden_trial,
     model_layer,
     own_code,
-    resolve_release,
     served_format,
     stored_wheels,
 )
@@ -22,6 +22,7 @@ from infra.registry_bucket import RegistryBucket
 from infra.settings import RegistrySettings, Settings, read_settings
 from infra.settings.rules import check_python
 from infra.transitions import capacity_output, check_transition
+from infra.trust import OUTPUT, trust_output
 from infra.version_check import is_checked
 from infra.versions import holds_interfaces, prune, published
 from infra.watching import watch
@@ -44,7 +45,8 @@ def deploy_model(settings: Settings) -> None:
     outputs = own_outputs()
     check_transition(settings, outputs)
     check_region(settings)
-    release = resolve_release(settings)
+    followed = follow_tag(settings, outputs)
+    release = followed.release
     manifest = release.manifest
     model_format = served_format(settings, manifest)
     check_python(settings, model_format.environment.python)
@@ -91,6 +93,7 @@ def deploy_model(settings: Settings) -> None:
     pulumi.export("modelName", manifest.name)
     pulumi.export("modelVersion", manifest.version)
     pulumi.export("modelManifestSha256", release.manifest_sha256)
+    pulumi.export(OUTPUT, trust_output(settings, followed.move))
     pulumi.export("modelFormat", settings.model_format)
     pulumi.export("functionName", function.function_name)
     pulumi.export("functionAlias", function.alias_arn)

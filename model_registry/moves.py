@@ -5,14 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from model_registry import history
+from model_registry import gates, history
 from model_registry.promotion import Judge
 from model_registry.records import Move, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.tags import Tags
 from model_registry.versions import Versions
-from model_runtime.errors import CredentialsError, IntegrityError, NotFoundError
+from model_runtime.errors import CredentialsError, GateError, IntegrityError, NotFoundError
 
 _LOG = logging.getLogger("model_registry.registry")
 
@@ -43,8 +43,13 @@ class Moves:
             return current
         return self._write(current, etag, target, action=action, reason=reason, checks=checks)
 
-    def rollback(self, ref: TagRef, *, reason: str, read: Callable[[VersionRef], Release]) -> Tag:
-        """Point a tag at the version that it pointed at before and that is still there; what is skipped is recorded."""
+    def rollback(
+        self, ref: TagRef, *, reason: str, read: Callable[[VersionRef], Release], allow_deprecated: bool = False
+    ) -> Tag:
+        """Point a tag at the version that it pointed at before and that is still there; what is skipped is recorded.
+
+        GateError where that is deprecated and not allowed to be, or was revoked.
+        """
         current, etag = self.tags.to_move(ref)
         skipped: dict[int, None] = {}
         for steps, move in history.earlier(self.tags.newest_first(current)):
@@ -59,6 +64,7 @@ class Moves:
             if target.manifest_sha256 != move.manifest_sha256:
                 raise _forged(target, ref.tag, move.manifest_sha256)
             checks = tuple(f"{ref.name}/{one} was skipped: it was deleted" for one in skipped)
+            checks += self._require_usable(ref, VersionRef(ref.name, version), allow_deprecated=allow_deprecated)
             return self._write(current, etag, target, action="rollback", reason=reason, checks=checks, steps=steps)
         gone = f" (deleted: {', '.join(f'{ref.name}/{one}' for one in skipped)})" if skipped else ""
         raise NotFoundError(f"{ref} has nothing to roll back to: there is no earlier version in its history{gone}")
@@ -99,6 +105,18 @@ class Moves:
         written = self.tags.write(moved, etag)
         self._notify(written)
         return written
+
+    def _require_usable(self, ref: TagRef, version: VersionRef, *, allow_deprecated: bool) -> tuple[str, ...]:
+        """What is recorded of a version that a tag goes back to; GateError where it should not be used."""
+        mark = self.versions.deprecation(version)
+        if mark is None:
+            return ()
+        found = gates.marked(str(version), mark)
+        if mark.revoked or not allow_deprecated:
+            allow = "" if mark.revoked else ", or allow it (`rollback --allow-deprecated`)"
+            other = f"`promote {ref.name} --version NUMBER --to {ref.tag}`"
+            raise GateError(str(ref), [f"{found}: promote another version ({other}){allow}"])
+        return (f"{found}, which was allowed",)
 
     def _caller(self, by: str) -> str:
         """Whom the credentials belong to, where `by` says another; empty where nobody can be asked."""

@@ -76,7 +76,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """A note beside a version, `deprecated.json` or `deleted.json`: who set it when and why.
 
-    `token` tells the removal that a `deleted.json` belongs to. One that gave up leaves it `withdrawn`.
+    `token` tells the removal that a `deleted.json` belongs to. One that gave up leaves it `withdrawn`. With `revoked`
+    a `deprecated.json` is allowed by nothing but taking the mark away; older readers take it for any other.
     """
 
     format: int = FORMAT
@@ -85,6 +86,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     token: str = ""
     withdrawn: bool = False
+    revoked: bool = False
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):

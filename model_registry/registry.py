@@ -242,11 +242,15 @@ class Registry:
         ref = reference.parse(address) if isinstance(address, str) else address
         if isinstance(ref, VersionRef):
             return self._versions.read(ref, trusted_keys=self._trusted_keys)
-        pin = self._pin_of(ref)
+        return self.release_of(self.tag_of(ref))
+
+    def release_of(self, tag: Tag) -> Release:
+        """Find the version that a tag, as it was read, points at; IntegrityError where that has another manifest."""
+        pin = self._pin_of(tag)
         release = self._versions.read(VersionRef(pin.name, pin.version), trusted_keys=self._trusted_keys)
         if release.manifest_sha256 != pin.manifest_sha256:
             raise IntegrityError(
-                f"{ref}: the manifest of {pin} is not the one that it was pointed at: "
+                f"{tag.name}@{tag.tag}: the manifest of {pin} is not the one that it was pointed at: "
                 "restore it from the bucket's versions"
             )
         return release
@@ -258,15 +262,15 @@ class Registry:
         """
         ref = reference.parse(address) if isinstance(address, str) else address
         if isinstance(ref, TagRef) and not self._trusted_keys:
-            return self._pin_of(ref)
+            return self._pin_of(self.tag_of(ref))
         release = self.resolve(ref)
         return Pin(release.manifest.name, release.manifest.version, release.manifest_sha256)
 
-    def _pin_of(self, ref: TagRef) -> Pin:
-        last = self.tag_of(ref).history[-1]
+    def _pin_of(self, tag: Tag) -> Pin:
+        last = tag.history[-1]
         if last.to_version is None or last.manifest_sha256 is None:  # both or neither: history.faults
-            raise self._not_set(ref)
-        return Pin(ref.name, last.to_version, last.manifest_sha256)
+            raise self._not_set(TagRef(tag.name, tag.tag))
+        return Pin(tag.name, last.to_version, last.manifest_sha256)
 
     def tag_of(self, address: str | TagRef) -> Tag:
         """Read a tag with its latest moves, in one request; NotFoundError where it never was set.
@@ -281,8 +285,12 @@ class Registry:
 
     def history(self, address: str | TagRef, *, last: int | None = None) -> tuple[Move, ...]:
         """The moves of a tag, oldest first, or only the `last` ones; IntegrityError where the chain is broken."""
-        moves = list(islice(self._tags.newest_first(self.tag_of(address)), last))
+        moves = list(islice(self.moves(self.tag_of(address)), last))
         return tuple(reversed(moves))
+
+    def moves(self, tag: Tag) -> Iterator[Move]:
+        """The moves of a tag, as it was read, the newest first; older ones are read 64 at a time as they are needed."""
+        return self._tags.newest_first(tag)
 
     def which(self, address: str, at: datetime) -> VersionRef:
         """The version that a tag pointed at, at an instant (with a time zone); NotFoundError where it was not set."""
@@ -416,11 +424,12 @@ class Registry:
         judge = self._judge(ref, target, gates, progress)
         return self._moves.move(ref, target, action="promote", reason=reason, judge=judge)
 
-    def rollback(self, address: str, *, reason: str = "") -> Tag:
+    def rollback(self, address: str, *, reason: str = "", allow_deprecated: bool = False) -> Tag:
         """Point a tag at the version that it pointed at before; again: at the one before that.
 
         Versions that were deleted are skipped, and the move's `checks` name them. No gates are judged: what gets a team
-        out of trouble must not be in its way.
+        out of trouble must not be in its way. But GateError where that version was revoked, or is deprecated and this
+        is not allowed.
         """
         ref = _tag_ref(address)
         self.tag_of(ref)  # a tag that never was set is not created
@@ -428,7 +437,7 @@ class Registry:
         def read(version: VersionRef) -> Release:
             return self._versions.read(version, trusted_keys=self._trusted_keys)
 
-        return self._moves.rollback(ref, reason=reason, read=read)
+        return self._moves.rollback(ref, reason=reason, read=read, allow_deprecated=allow_deprecated)
 
     def untag(self, address: str, *, reason: str = "") -> Tag:
         """Unset a tag; its history stays."""
@@ -471,8 +480,15 @@ class Registry:
         self._versions.deprecate(VersionRef(manifest.name, manifest.version), mark)
         return mark
 
+    def revoke(self, address: str, *, reason: str) -> Mark:
+        """Mark a version as one that must not be used: nothing moves a tag there, and no stack deploys it."""
+        manifest = self.resolve(address).manifest
+        mark = Mark(by=self._who(), at=_now(), reason=reason, revoked=True)
+        self._versions.deprecate(VersionRef(manifest.name, manifest.version), mark)
+        return mark
+
     def undeprecate(self, address: str) -> None:
-        """Take the mark away."""
+        """Take the mark away, of a deprecation or a revocation."""
         manifest = self.resolve(address).manifest
         self._versions.undeprecate(VersionRef(manifest.name, manifest.version))
 

@@ -1,4 +1,4 @@
-"""`deprecate`, `delete`, `gc`, `verify`, `doctor`, `copy`."""
+"""`deprecate`, `revoke`, `delete`, `gc`, `verify`, `doctor`, `copy`."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -58,6 +58,30 @@ def deprecate(
             print_json({"version": reached, "deprecated": not undo})
         else:
             print(f"{reached} is {'no longer ' if undo else ''}deprecated")
+
+
+@app.command(rich_help_panel=KEEP)
+def revoke(
+    bucket: Bucket,
+    address: Address,
+    reason: Reason = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the revocation.")] = False,
+    by: By = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mark a version that must not be used: no tag is promoted or rolled back to it, and no stack deploys it."""
+    with known_errors():
+        registry = open_registry(bucket, profile, by)
+        if undo:
+            registry.undeprecate(address)
+        else:
+            registry.revoke(address, reason=reason)
+        reached = registry.resolve(address).manifest.reference
+        if as_json:
+            print_json({"version": reached, "revoked": not undo})
+        else:
+            print(f"{reached} is {'no longer ' if undo else ''}revoked")
 
 
 @app.command(rich_help_panel=KEEP)

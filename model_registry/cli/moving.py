@@ -149,6 +149,7 @@ def rules(
 def rollback(
     bucket: Bucket,
     address: TagAddress,
+    allow_deprecated: AllowDeprecated = False,
     reason: Reason = "",
     by: By = None,
     profile: Profile = None,
@@ -158,7 +159,9 @@ def rollback(
     with known_errors():
         committed: list[Move] = []
         _print(
-            open_registry(bucket, profile, by, on_move=committed.append).rollback(address, reason=reason),
+            open_registry(bucket, profile, by, on_move=committed.append).rollback(
+                address, reason=reason, allow_deprecated=allow_deprecated
+            ),
             committed,
             as_json=as_json,
         )
