@@ -13,7 +13,7 @@ import pulumi
 from infra.layer.build import Layer, Trial, build_layer
 from infra.model_change import Deployed, deployed_version, model_change
 from infra.settings import Settings, SettingsError
-from infra.trust import Followed, check_history, check_keys, check_mark
+from infra.trust import Followed, check_history, check_keys, check_mark, check_promoter
 from model_registry import shipping, verification
 from model_registry.lambda_packages.errors import LayerAnswerError, LayerError
 from model_registry.lambda_packages.platform import runtime_for
@@ -37,6 +37,7 @@ def follow_tag(settings: Settings, outputs: Mapping[str, Any]) -> Followed:
         # A deployment reads the registry and writes nothing, so nobody is to be named.
         registry = Registry(_storage(settings), actor="pulumi", trusted_keys=settings.public_keys)
         tag = registry.tag_of(TagRef(settings.model, settings.followed_tag))
+        check_promoter(settings, tag)
         accepted = check_history(settings, registry, tag, outputs)
         release = registry.release_of(tag)
         warning = check_mark(settings, release, registry.deprecation(release), outputs)
@@ -140,6 +141,7 @@ def golden_trial(settings: Settings, release: Release, own: Mapping[str, Path]) 
                     settings.model_format,
                     folder,
                     [interpreter, "-I", "-S", "-B", "-W", "ignore"],
+                    readable=[opt],
                     packages=opt / runtime_for(model_format.environment.python).site_packages,
                     variables={"LD_LIBRARY_PATH": str(opt / "lib"), **shipping.ONE_THREAD},
                 )

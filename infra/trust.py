@@ -4,15 +4,17 @@ Whoever can write to the registry's bucket can put an older state of a tag there
 itself remembers, in its outputs, is out of their reach (docs/signing.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from infra.settings import Settings, SettingsError
 from model_registry import gates, history
 from model_registry.records import Mark, Move, Tag
+from model_registry.reference import TagRef
 from model_registry.registry import Registry
 from model_registry.release import Release
+from model_registry.signed_moves import is_trusted
 
 OUTPUT = "trust"
 """The stack's output that the next update is compared with."""
@@ -33,6 +35,7 @@ def trust_output(settings: Settings, move: Move) -> dict[str, Any]:
         "sequence": move.sequence,
         "sha256": history.move_digest(move),
         "publicKeys": list(settings.public_keys),
+        "trustedPromoters": list(settings.trusted_promoters),
     }
 
 
@@ -90,24 +93,56 @@ def check_mark(settings: Settings, release: Release, mark: Mark | None, outputs:
     )
 
 
+def check_promoter(settings: Settings, tag: Tag) -> None:
+    """Refuse a tag whose last move no trusted promoter signed; that one vouches for the history before it.
+
+    Raises:
+        SettingsError: it is not signed, or by another key.
+        SigningError: the package that can tell is not installed.
+
+    """
+    trusted, head, ref = settings.trusted_promoters, tag.history[-1], TagRef(tag.name, tag.tag)
+    if trusted and not is_trusted(ref, head, trusted):
+        whose = f"says that it is signed by {head.public_key[:80]}" if head.signature else "is not signed"
+        raise SettingsError(
+            f"move {head.sequence} of {ref}, by {head.by}, {whose}, and trustedPromoters are {', '.join(trusted)}: look "
+            f"at `python -m model_registry history {ref}`; if the move is right, a promoter makes it again with "
+            "`--promoter-key` (`untag`, then `promote`)"
+        )
+
+
 def check_keys(settings: Settings, outputs: Mapping[str, Any]) -> list[str]:
     """What changes about the trusted keys, a sentence each.
 
     Raises:
-        SettingsError: none would be trusted any more, so that unsigned models are deployed, and that is not allowed.
+        SettingsError: none would be trusted any more, so that what nobody signed is deployed, and that is not allowed.
 
     """
-    before, now = [*(outputs.get(OUTPUT) or {}).get("publicKeys", ())], settings.public_keys
+    known = outputs.get(OUTPUT) or {}
+    return [
+        *_changed(settings, "publicKey", known.get("publicKeys", ()), settings.public_keys, "models"),
+        *_changed(
+            settings,
+            "trustedPromoters",
+            known.get("trustedPromoters", ()),
+            settings.trusted_promoters,
+            "moves of the tag",
+        ),
+    ]
+
+
+def _changed(settings: Settings, key: str, before: Sequence[str], now: Sequence[str], unsigned: str) -> Iterator[str]:
     if before and not now:
-        what = f"publicKey is empty and this stack trusted {', '.join(before)}: models that nobody signed are deployed"
-        if settings.allow_unsigned:
-            return [f"{what} from now on, which allowUnsigned allows"]
-        raise SettingsError(
-            f"{what} then: `pulumi config set publicKey {','.join(before)}`, or, if it is meant, "
-            "`pulumi config set allowUnsigned true`"
-        )
-    dropped = [f"publicKey no longer trusts {key}" for key in before if key not in now]
-    return [*dropped, *(f"publicKey trusts {key}, too" for key in now if before and key not in before)]
+        what = f"{key} is empty and this stack trusted {', '.join(before)}: {unsigned} that nobody signed are deployed"
+        if not settings.allow_unsigned:
+            raise SettingsError(
+                f"{what} then: `pulumi config set {key} {','.join(before)}`, or, if it is meant, "
+                "`pulumi config set allowUnsigned true`"
+            )
+        yield f"{what} from now on, which allowUnsigned allows"
+        return
+    yield from (f"{key} no longer trusts {one}" for one in before if one not in now)
+    yield from (f"{key} trusts {one}, too" for one in now if before and one not in before)
 
 
 def _tag(settings: Settings) -> str:

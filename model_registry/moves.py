@@ -10,6 +10,7 @@ from model_registry.promotion import Judge
 from model_registry.records import Move, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
+from model_registry.signed_moves import PromoterKey, signed
 from model_registry.tags import Tags
 from model_registry.versions import Versions
 from model_runtime.errors import CredentialsError, GateError, IntegrityError, NotFoundError
@@ -21,7 +22,7 @@ _LOG = logging.getLogger("model_registry.registry")
 class Moves:
     """Writes the moves of tags. `notifier` is told of each one once it is committed.
 
-    `who` is recorded as `by`, and `caller`, whom the credentials belong to, beside it.
+    `who` is recorded as `by`, and `caller`, whom the credentials belong to, beside it. `promoter` signs them.
     """
 
     versions: Versions
@@ -29,6 +30,7 @@ class Moves:
     who: Callable[[], str]
     notifier: Callable[[Tag, Move], None] | None
     caller: Callable[[], str] | None = None
+    promoter: PromoterKey | None = None
 
     def move(self, ref: TagRef, target: Release, *, action: str, reason: str, judge: Judge) -> Tag:
         """Point a tag at a version that passes the gates.
@@ -100,6 +102,8 @@ class Moves:
             steps=steps,
             caller=self._caller(by),
         )
+        if self.promoter:
+            moved = signed(moved, self.promoter)
         if target:  # after the tag was read, and before it is written
             self.versions.require_not_removed(VersionRef(target.manifest.name, target.manifest.version))
         written = self.tags.write(moved, etag)

@@ -29,7 +29,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `checks` are the gates that the move passed, with their numbers. `previous` is the SHA-256 of the entry before as
     `digest(encode(entry))`, None in the first: a chain. What has its default value is not written, so a field that a
     later release adds with a default does not change the digests of old entries. `steps` is of a rollback: how many
-    earlier moves it took back. `caller` is whom the credentials belonged to, where `by` was said otherwise and that
+    earlier moves it took back. `signature` is a promoter's, in base64 (`model_registry.signed_moves`), and `public_key`
+    whose it says that it is. `caller` is whom the credentials belonged to, where `by` was said otherwise and that
     could be found out.
     """
 
@@ -45,6 +46,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     checks: tuple[str, ...] = ()
     steps: int = 1
     caller: str = ""
+    public_key: str = ""
+    signature: str = ""
     previous: str | None
 
 

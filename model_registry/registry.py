@@ -25,10 +25,12 @@ from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.rules import RulesOfTags
+from model_registry.signed_moves import PromoterKey, signing_faults
 from model_registry.summary import ModelSummary, Page, page_of, summary_of
 from model_registry.tags import Tags
 from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
+    GateError,
     IntegrityError,
     InvalidNameError,
     NotFoundError,
@@ -57,6 +59,12 @@ ABORTED_AFTER = timedelta(days=1)
 """A publish without a manifest is taken for one that was cut off, and not for one under way, after this time."""
 
 
+_ONLY_RULES = (
+    "its promotion rules demand that it is verified, which runs the model's code on this machine: say that you mean "
+    "it, `promote --verify`, or name the tag in MODEL_REGISTRY_VERIFY"
+)
+
+
 class Registry:
     """A model registry in a bucket.
 
@@ -64,8 +72,11 @@ class Registry:
     `caller` says whom the credentials belong to, and is recorded beside an actor who is another when a tag is moved.
     `signer` signs what is published. With `trusted_keys` (public keys as text) a version whose manifest none of them
     signed is refused with SigningError wherever it is resolved.
+    `promoter` signs each move of a tag: a `model_registry.signing.Signer`, or one that has its key in KMS.
     `notifier` is told of each move of a tag once it is committed. Where it fails, the move stands and is returned as
     ever, and the failure is logged as a warning (logger `model_registry.registry`; on stderr unless logging is set up).
+    `verify_tags` are tags (NAME@TAG) whose promotion rules may have a model's code run here; without that nothing but
+    the gate `verify` of a call does it, as rules are in the bucket, and whoever can write there can set them.
     `proof` is how versions are proven that are published without another word: MODEL_REGISTRY_PROOF, else `full`.
     """
 
@@ -79,6 +90,8 @@ class Registry:
         notifier: Callable[[Tag, Move], None] | None = None,
         proof: ProofKind | None = None,
         caller: Callable[[], str] | None = None,
+        verify_tags: Collection[str] = (),
+        promoter: PromoterKey | None = None,
     ) -> None:
         self.location = storage.location
         self._versions = Versions(storage)
@@ -88,8 +101,9 @@ class Registry:
         self._actor = actor
         self._signer = signer
         self._trusted_keys = parse_public_keys(",".join(trusted_keys)) if trusted_keys else ()
-        self._moves = Moves(self._versions, self._tags, self._who, notifier, caller)
+        self._moves = Moves(self._versions, self._tags, self._who, notifier, caller, promoter)
         self._proof = proof
+        self._verify_tags = frozenset(verify_tags)
 
     # -- publish ---------------------------------------------------------------------------------------------
 
@@ -288,6 +302,11 @@ class Registry:
         moves = list(islice(self.moves(self.tag_of(address)), last))
         return tuple(reversed(moves))
 
+    def signing_faults(self, address: str | TagRef, trusted_keys: Sequence[str]) -> list[str]:
+        """Which moves of a tag, from the first signed one on, none of these public keys signed, in words."""
+        ref = _tag_ref(address)
+        return list(signing_faults(ref, self.history(ref), trusted_keys))
+
     def moves(self, tag: Tag) -> Iterator[Move]:
         """The moves of a tag, as it was read, the newest first; older ones are read 64 at a time as they are needed."""
         return self._tags.newest_first(tag)
@@ -401,6 +420,7 @@ class Registry:
         from_tag: str | None = None,
         version: int | None = None,
         gates: Gates = NO_GATES,
+        model_format: str | None = None,
         reason: str = "",
         progress: Progress = SILENCE,
     ) -> Tag:
@@ -408,8 +428,9 @@ class Registry:
 
         The gates are those given and those of the tag's promotion rules. They are judged against the version that this
         move replaces: where the tag was moved meanwhile, nothing is changed (ConflictError). They are judged also where
-        the tag points there already. Nothing is unpickled unless they say `verify`, which comes last. GateError has
-        every gate that was not passed, with its numbers.
+        the tag points there already. Nothing is unpickled unless the gates given say `verify`, or the rules do and the
+        registry was opened with this tag among its `verify_tags`; that comes last, and with a `model_format`, such as
+        the one that is served, loads only that. GateError has every gate that was not passed, with its numbers.
         """
         ref = TagRef(check_slug(name, "model name"), check_slug(to_tag, "tag"))
         if from_tag is not None and version is None:
@@ -421,7 +442,7 @@ class Registry:
                 f"{name} is promoted from one version: give a tag or a version number, and not both "
                 "(--from-tag TAG or --version NUMBER)"
             )
-        judge = self._judge(ref, target, gates, progress)
+        judge = self._judge(ref, target, gates, progress, model_format)
         return self._moves.move(ref, target, action="promote", reason=reason, judge=judge)
 
     def rollback(self, address: str, *, reason: str = "", allow_deprecated: bool = False) -> Tag:
@@ -461,12 +482,18 @@ class Registry:
         self._rules.write(ref, rules)
         return rules
 
-    def _judge(self, ref: TagRef, target: Release, gates: Gates | None, progress: Progress) -> Judge:
+    def _judge(
+        self, ref: TagRef, target: Release, gates: Gates | None, progress: Progress, model_format: str | None = None
+    ) -> Judge:
+        meant = (gates is not None and gates.verify) or str(ref) in self._verify_tags
+
         def verify() -> str:
+            if not meant:
+                raise GateError(str(ref), [_ONLY_RULES])
             from model_registry.verification import verify_version
 
             version = VersionRef(target.manifest.name, target.manifest.version)
-            return str(verify_version(self, version, progress=progress))
+            return str(verify_version(self, version, model_format=model_format, progress=progress))
 
         joint = joint_gates(self._rules.read(ref), gates)
         return Judge(joint, ref, target, self._versions, self._tags, verify)

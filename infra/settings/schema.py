@@ -159,8 +159,8 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     allow_unsigned: Annotated[
         bool,
         Setting(
-            "Whether `publicKey` may be emptied where the stack had one, so that models which nobody signed are "
-            "deployed."
+            "Whether `publicKey` or `trustedPromoters` may be emptied where the stack had some, so that models, or "
+            "moves of its tag, which nobody signed are deployed."
         ),
     ] = False
     accept_history: Annotated[
@@ -238,6 +238,16 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             bad=("ed25519:AAAA", " "),
         ),
     ] = field(default=(), name="publicKey")
+    trusted_promoters: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Public key that must have signed the last move of the stack's tag, as `ed25519:BASE64`; several are "
+            "separated by commas. Empty for no check (docs/signing.md).",
+            parse=parsing.public_keys,
+            config_type="string",
+            bad=("ed25519:AAAA", " "),
+        ),
+    ] = ()
     model_format: Annotated[
         FormatName,
         Setting(

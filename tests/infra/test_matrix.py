@@ -80,9 +80,9 @@ VALUES: dict[str, list[dict[str, Any]]] = {
 FACTORS = {name: [json.dumps(value) for value in values] for name, values in VALUES.items()}
 LEFT_OUT = {
     *("registryBucket", "registryAdmins", "organizationId"),
-    *("allowBreaking", "allowDeprecated", "allowUnsigned", "acceptHistory"),
+    *("allowBreaking", "allowDeprecated", "allowUnsigned", "acceptHistory", "trustedPromoters"),
 }
-"""One is required, two are of the stack `registry`, and four change nothing that is sent."""
+"""One is required, two are of the stack `registry`, and five change nothing that is sent."""
 _OF_THE_MODEL = {"signature", "python"}
 
 

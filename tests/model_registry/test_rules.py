@@ -99,9 +99,7 @@ def test_a_deprecated_version_is_not_promoted_without_leave(three: Registry) -> 
 def test_a_tag_is_not_rolled_back_to_a_deprecated_version_without_leave(three: Registry) -> None:
     three.tag("iris/2", "prod")
     three.deprecate("iris/1", reason="leaks")
-    with pytest.raises(
-        GateError, match=r"iris/1 is deprecated by .* \(leaks\): promote another version .*, or allow it"
-    ):
+    with pytest.raises(GateError, match=r"iris/1 is deprecated by .* \(leaks\): promote .*, or allow it"):
         three.rollback("iris@prod")
     assert three.tag_of("iris@prod").version == 2
     moved = three.rollback("iris@prod", allow_deprecated=True)
