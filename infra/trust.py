@@ -105,9 +105,9 @@ def check_promoter(settings: Settings, tag: Tag) -> None:
     if trusted and not is_trusted(ref, head, trusted):
         whose = f"says that it is signed by {head.public_key[:80]}" if head.signature else "is not signed"
         raise SettingsError(
-            f"move {head.sequence} of {ref}, by {head.by}, {whose}, and trustedPromoters are {', '.join(trusted)}: look "
-            f"at `python -m model_registry history {ref}`; if the move is right, a promoter makes it again with "
-            "`--promoter-key` (`untag`, then `promote`)"
+            f"move {head.sequence} of {ref}, by {head.by}, {whose}, and trustedPromoters are {', '.join(trusted)}: "
+            f"look at `python -m model_registry history {ref}`; if the move is right, a promoter makes it again with "
+            "`promote --promoter-key`"
         )
 
 

@@ -35,13 +35,14 @@ class Moves:
     def move(self, ref: TagRef, target: Release, *, action: str, reason: str, judge: Judge) -> Tag:
         """Point a tag at a version that passes the gates.
 
-        They are judged also where it points there already; nothing is written then.
+        They are judged also where it points there already; nothing is written then, unless this promoter signs the
+        moves and did not sign the last one.
         """
         current, etag = self.tags.to_move(ref)
         # Judged on the state whose ETag the write needs: another state is a conflict.
         checks = judge.checks(current)
         self._require_same_as_ever(target)
-        if current.version == target.manifest.version:
+        if current.version == target.manifest.version and not self._is_to_sign(current):
             return current
         return self._write(current, etag, target, action=action, reason=reason, checks=checks)
 
@@ -121,6 +122,9 @@ class Moves:
             other = f"`promote {ref.name} --version NUMBER --to {ref.tag}`"
             raise GateError(str(ref), [f"{found}: promote another version ({other}){allow}"])
         return (f"{found}, which was allowed",)
+
+    def _is_to_sign(self, current: Tag) -> bool:
+        return self.promoter is not None and current.history[-1].public_key != self.promoter.public_key
 
     def _caller(self, by: str) -> str:
         """Whom the credentials belong to, where `by` says another; empty where nobody can be asked."""
