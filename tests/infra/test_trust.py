@@ -1,5 +1,6 @@
 """What a stack remembers of its tag and its keys, and what it refuses for it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -147,3 +148,11 @@ def test_the_last_key_is_not_dropped_without_leave_and_each_change_is_said(two: 
         f"publicKey trusts {OTHER}, too",
     ]
     assert check_keys(settings(public_keys=(KEY,)), {}) == []
+
+
+def test_promoters_are_dropped_as_keys_are(two: Registry) -> None:
+    outputs = deployed(two, trusted_promoters=(KEY,))
+    with pytest.raises(SettingsError, match=f"`pulumi config set trustedPromoters {re.escape(KEY)}`"):
+        check_keys(PROD, outputs)
+    (said,) = check_keys(settings(allow_unsigned=True), outputs)
+    assert "moves of the tag that nobody signed are deployed" in said

@@ -1,7 +1,9 @@
 """Moves that a promoter signed, with a file's key or one of KMS."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import cryptography
 import msgspec
 import pytest
 from obstore.store import MemoryStore
@@ -9,9 +11,11 @@ from typer.testing import CliRunner
 
 from infra.settings import SettingsError
 from infra.trust import check_promoter
+from local import ministack
 from local.ministack import LocalAws
 from model_registry import Registry, Storage, history
 from model_registry.cli import app
+from model_registry.folder import open_storage
 from model_registry.kms_signing import KmsSigner
 from model_registry.records import SEGMENT, Tag, tag_key
 from model_registry.reference import TagRef
@@ -19,6 +23,7 @@ from model_registry.signed_moves import is_trusted
 from model_registry.signing import Signer, create_key, generate_key
 from model_runtime.errors import SigningError
 from model_runtime.manifest import encode
+from tests.conftest import new_bucket
 from tests.infra.examples import settings
 from tests.model_registry.processes import add
 
@@ -105,9 +110,27 @@ def test_moves_before_the_first_signed_one_need_no_signature_and_sealed_ones_kee
     assert history.departure(registry(storage).moves(head(storage)), 1, "0" * 64) == "its move 1 is another one now"
 
 
-def test_a_key_of_kms_signs_moves_and_another_kind_of_key_is_refused(aws: LocalAws, bucket: str) -> None:
+@pytest.fixture
+def kms_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
+    """A MiniStack whose KMS makes keys: its own environment lacks cryptography, as a function must not find it there."""
+    packages, given = tmp_path / "packages", ministack._process_environment
+    packages.mkdir()
+    site = Path(cryptography.__file__).parents[1]
+    for pattern in ("cryptography", "cffi", "_cffi_backend*", "pycparser"):
+        for path in site.glob(pattern):
+            (packages / path.name).symlink_to(path)
+    monkeypatch.setattr(
+        ministack, "_process_environment", lambda *arguments: {**given(*arguments), "PYTHONPATH": str(packages)}
+    )
+    with ministack.local_aws(tmp_path / "kms") as running:
+        for name, value in running.environment().items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def test_a_key_of_kms_signs_moves_and_another_kind_of_key_is_refused(kms_aws: LocalAws) -> None:
     """Its signatures are checked as those of a file's key, without KMS."""
-    kms = aws.client("kms")
+    kms, bucket = kms_aws.client("kms"), new_bucket(kms_aws)
     arns = [
         kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec=spec)["KeyMetadata"]["Arn"]
         for spec in ("ECC_NIST_EDWARDS25519", "ECC_NIST_P256")
@@ -135,8 +158,6 @@ def test_a_key_of_kms_signs_moves_and_another_kind_of_key_is_refused(aws: LocalA
 def test_a_key_s_file_signs_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     public_key = create_key(tmp_path / "promoter.pem")
-    from model_registry.folder import open_storage
-
     (tmp_path / "models").mkdir()
     stored = open_storage("./models")
     add(stored, "iris", b"model")
