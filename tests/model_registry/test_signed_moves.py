@@ -112,7 +112,7 @@ def test_moves_before_the_first_signed_one_need_no_signature_and_sealed_ones_kee
 
 @pytest.fixture
 def kms_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
-    """A MiniStack whose KMS makes keys: its own environment lacks cryptography, as a function must not find it there."""
+    """A MiniStack whose KMS makes keys: its own environment lacks cryptography, for functions."""
     packages, given = tmp_path / "packages", ministack._process_environment
     packages.mkdir()
     site = Path(cryptography.__file__).parents[1]
