@@ -5,12 +5,15 @@ The deployment makes the function of it, and a publish proves a version with it.
 
 from pathlib import Path
 
-import model_runtime
-
 _PACKAGES = ("handler", "model_runtime")
 """Shipped whole: nobody keeps a list of their modules."""
 
-_ROOT = Path(model_runtime.__file__).parents[1]
+_HERE = Path(__file__).parents[1]
+# A wheel has the function's code beside what it imports itself (docs/decisions/0019).
+_ROOT = _HERE / "function" if (_HERE / "function").is_dir() else _HERE
+
+RUNTIME = _ROOT / "model_runtime"
+"""Folder of what function and registry both run, as the function has it."""
 
 OWN_CODE = "own"
 """Folder of the owner's own code in the function's zip; `handler.function` puts it on the path."""

@@ -19,12 +19,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-import model_runtime
 from model_registry import isolation, processes
 from model_registry.environments import environment_for
 from model_registry.reference import Reference
 from model_registry.release import Release
-from model_registry.shipping import OWN_CODE, layer_packages
+from model_registry.shipping import OWN_CODE, RUNTIME, layer_packages
 from model_registry.stored_wheels import chosen
 from model_runtime.errors import EnvironmentBuildError, VerificationError
 from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, FormatName, Manifest
@@ -192,8 +191,7 @@ def _replay(
     process: tuple[Sequence[str | Path], Mapping[str, str]],
 ) -> dict[str, Any]:
     command, environment = process
-    runtime = Path(model_runtime.__file__).parent
-    shutil.copytree(runtime, folder / "code" / runtime.name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(RUNTIME, folder / "code" / RUNTIME.name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "home").mkdir()
     try:
         done = processes.run(command, cwd=folder, env=environment, seconds=_REPLAY_SECONDS)

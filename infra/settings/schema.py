@@ -57,10 +57,14 @@ class AccountSettings(Group, frozen=True, kw_only=True):
             "whoever deploys needs `kms:CreateGrant`, `kms:Encrypt`, `kms:Decrypt` and `kms:GenerateDataKey`. The "
             "function's role may decrypt with the registry's key, and only through S3. Layers have Lambda's own key, "
             "which cannot be chosen.",
+            may_be_output=True,
         ),
     ] = ""
     permissions_boundary_arn: Annotated[
-        PolicyArn, Setting("ARN of the IAM policy that bounds every role that the stack creates. Empty for none.")
+        PolicyArn,
+        Setting(
+            "ARN of the IAM policy that bounds every role that the stack creates. Empty for none.", may_be_output=True
+        ),
     ] = ""
     tags: Annotated[
         Mapping[str, str],
@@ -321,6 +325,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             outside="a function in a VPC reaches nothing outside it by itself. It reads its model from S3, so the "
             "subnets' route tables need a gateway endpoint for S3 (which is free) or a NAT gateway. Its log and traces "
             "do not pass through the VPC.",
+            may_be_output=True,
         ),
     ] = ()
     security_group_ids: Annotated[
@@ -330,6 +335,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "Security groups of the function in its VPC, `sg-...`. They must let HTTPS out.",
             source=_VPC,
             bad=([f"sg-{number:08x}" for number in range(6)],),
+            may_be_output=True,
         ),
     ] = ()
     authorization: Annotated[
@@ -413,7 +419,9 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     ] = ""
     certificate_arn: Annotated[
         CertificateArn,
-        Setting("ARN of the domain's certificate in AWS Certificate Manager, in the stack's region."),
+        Setting(
+            "ARN of the domain's certificate in AWS Certificate Manager, in the stack's region.", may_be_output=True
+        ),
     ] = ""
     access_log: Annotated[
         str,
@@ -448,7 +456,8 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
         AnyKmsKeyArn,
         Setting(
             "ARN of the KMS key of the registry's bucket, which the function may use to read its model. Empty if the "
-            "registry has the stack's own `kmsKeyArn`, or none."
+            "registry has the stack's own `kmsKeyArn`, or none.",
+            may_be_output=True,
         ),
     ] = ""
     alarm_topic_arn: Annotated[
@@ -458,6 +467,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "than half of the requests refused, errors, throttled calls and slow calls of the function, 5xx answers of "
             "the API (docs/runbook.md). Empty for no alarms.",
             outside="the topic's policy must let CloudWatch publish to it if it has one of its own.",
+            may_be_output=True,
         ),
     ] = ""
     alarm_duration_ms: Annotated[

@@ -127,7 +127,7 @@ def recorded(made: Variant) -> Recording:
         patch.setattr(inputs, "model_layer", lambda *_args, **_options: layer())
         patch.setattr(inputs, "own_code", lambda *_args: {})
         patch.setattr(aws_account, "client", AnsweringAws().client)
-        patch.setattr(aws_account, "own_outputs", dict)
+        patch.setattr(aws_account, "deployed_outputs", lambda *_component: {})
         patch.setattr(recording, "REGION", REGION)
         config = {"registryBucket": "models-of-ours", **made.config}
         return record(lambda: runpy.run_path(str(PROJECT / "__main__.py")), stack=made.stack, config=config)
