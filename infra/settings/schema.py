@@ -224,6 +224,15 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     api_key: Annotated[
         bool, Setting("Whether callers need an API key (header x-api-key). The default is the guide's open API.")
     ] = False
+    try_it_page: Annotated[
+        bool,
+        Setting(
+            "Whether browsers get a page to try the model at the API's root.",
+            outside="with `apiKey` the root then asks for no key: it tells the model's name and version; the page asks "
+            "for a key and tells nothing else before it has one. With `authorization` `iam` the root asks for a "
+            "signature like every other path.",
+        ),
+    ] = True
     log_retention_days: Annotated[
         _RetentionDays,
         Setting(
@@ -497,6 +506,11 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     def in_vpc(self) -> bool:
         """Whether the function runs in a VPC of the account."""
         return bool(self.subnet_ids)
+
+    @property
+    def has_open_page(self) -> bool:
+        """Whether everybody may open the page, where callers of the API need a key or none."""
+        return self.try_it_page and self.authorization == "none"
 
     @property
     def throttled(self) -> bool:

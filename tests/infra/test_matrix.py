@@ -57,6 +57,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
         {"apiKey": True, "usageRate": 5, "usageBurst": 9, "usageQuota": 100, "usageQuotaPeriod": "DAY"},
         {"apiKey": True, "authorization": "iam"},
     ],
+    "tryItPage": [{}, {"tryItPage": False}],
     "throttle": [{}, {"throttleRate": 5, "throttleBurst": 9}],
     "corsOrigins": [
         {},
