@@ -44,6 +44,12 @@ class SklearnModelArgs(TypedDict):
     """Tag that the stack follows; empty for the stack's own name (stack `prod` follows the tag `prod`)."""
     allow_breaking: NotRequired[bool]
     """Whether an update may break callers of the deployed version, for example by removing a feature, adding a required one, or changing labels. The preview names what breaks."""
+    allow_deprecated: NotRequired[bool]
+    """Whether an update may deploy a version that is deprecated. One that the stack serves already stays without it; one that was revoked is never deployed."""
+    allow_unsigned: NotRequired[bool]
+    """Whether `publicKey` or `trustedPromoters` may be emptied where the stack had some, so that models, or moves of its tag, which nobody signed are deployed."""
+    accept_history: NotRequired[str]
+    """Digest of a tag's last move, whose history the stack takes though it does not continue what it deployed last; the refusal says which. Accepts that history only, and can stay. Empty for none (docs/signing.md). Values: a SHA-256 in hex, as the refusal of a history prints it."""
     memory: NotRequired[int]
     """Memory of the function in MB, at least 256 unless the format is onnx. CPU grows with it: at 1769 MB a function has one whole core. Values: from 128 to 10240 MB."""
     timeout: NotRequired[int]
@@ -62,6 +68,8 @@ class SklearnModelArgs(TypedDict):
     """Whether AWS X-Ray traces calls, on the function and on the API's stage."""
     public_key: NotRequired[str]
     """Public key that must have signed the model's manifest, as `ed25519:BASE64`; several, while a key is being replaced, are separated by commas. Empty for no check (docs/signing.md)."""
+    trusted_promoters: NotRequired[str]
+    """Public key that must have signed the last move of the stack's tag, as `ed25519:BASE64`; several are separated by commas. Empty for no check (docs/signing.md)."""
     format: NotRequired[str]
     """Which form of the model the function loads (docs/formats.md): joblib (a pickle), skops (no pickle) or onnx (no pickle, no scikit-learn). For the last two the version must have been published with them. Values: one of joblib, skops, onnx."""
     trusted_types: NotRequired[str]

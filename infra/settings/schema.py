@@ -16,6 +16,7 @@ from infra.settings.forms import (
     CertificateArn,
     DomainName,
     KmsKeyArn,
+    MoveDigest,
     OrganizationId,
     Origin,
     PolicyArn,
@@ -152,6 +153,27 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "required one, or changing labels. The preview names what breaks."
         ),
     ] = False
+    allow_deprecated: Annotated[
+        bool,
+        Setting(
+            "Whether an update may deploy a version that is deprecated. One that the stack serves already stays "
+            "without it; one that was revoked is never deployed."
+        ),
+    ] = False
+    allow_unsigned: Annotated[
+        bool,
+        Setting(
+            "Whether `publicKey` or `trustedPromoters` may be emptied where the stack had some, so that models, or "
+            "moves of its tag, which nobody signed are deployed."
+        ),
+    ] = False
+    accept_history: Annotated[
+        MoveDigest,
+        Setting(
+            "Digest of a tag's last move, whose history the stack takes though it does not continue what it deployed "
+            "last; the refusal says which. Accepts that history only, and can stay. Empty for none (docs/signing.md)."
+        ),
+    ] = ""
     memory: Annotated[
         int,
         Meta(ge=128, le=10_240),
@@ -229,6 +251,16 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             bad=("ed25519:AAAA", " "),
         ),
     ] = field(default=(), name="publicKey")
+    trusted_promoters: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Public key that must have signed the last move of the stack's tag, as `ed25519:BASE64`; several are "
+            "separated by commas. Empty for no check (docs/signing.md).",
+            parse=parsing.public_keys,
+            config_type="string",
+            bad=("ed25519:AAAA", " "),
+        ),
+    ] = ()
     model_format: Annotated[
         FormatName,
         Setting(
