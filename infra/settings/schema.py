@@ -16,6 +16,7 @@ from infra.settings.forms import (
     CertificateArn,
     DomainName,
     KmsKeyArn,
+    MoveDigest,
     OrganizationId,
     Origin,
     PolicyArn,
@@ -185,6 +186,27 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "required one, or changing labels. The preview names what breaks."
         ),
     ] = False
+    allow_deprecated: Annotated[
+        bool,
+        Setting(
+            "Whether an update may deploy a version that is deprecated. One that the stack serves already stays "
+            "without it; one that was revoked is never deployed."
+        ),
+    ] = False
+    allow_unsigned: Annotated[
+        bool,
+        Setting(
+            "Whether `publicKey` or `trustedPromoters` may be emptied where the stack had some, so that models, or "
+            "moves of its tag, which nobody signed are deployed."
+        ),
+    ] = False
+    accept_history: Annotated[
+        MoveDigest,
+        Setting(
+            "Digest of a tag's last move, whose history the stack takes though it does not continue what it deployed "
+            "last; the refusal says which. Accepts that history only, and can stay. Empty for none (docs/signing.md)."
+        ),
+    ] = ""
     memory: Annotated[
         int,
         Meta(ge=128, le=10_240),
@@ -235,6 +257,15 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     api_key: Annotated[
         bool, Setting("Whether callers need an API key (header x-api-key). The default is the guide's open API.")
     ] = False
+    try_it_page: Annotated[
+        bool,
+        Setting(
+            "Whether browsers get a page to try the model at the API's root.",
+            outside="with `apiKey` the root then asks for no key: it tells the model's name and version; the page asks "
+            "for a key and tells nothing else before it has one. With `authorization` `iam` the root asks for a "
+            "signature like every other path.",
+        ),
+    ] = True
     log_retention_days: Annotated[
         _RetentionDays,
         Setting(
@@ -253,6 +284,16 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             bad=("ed25519:AAAA", " "),
         ),
     ] = field(default=(), name="publicKey")
+    trusted_promoters: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Public key that must have signed the last move of the stack's tag, as `ed25519:BASE64`; several are "
+            "separated by commas. Empty for no check (docs/signing.md).",
+            parse=parsing.public_keys,
+            config_type="string",
+            bad=("ed25519:AAAA", " "),
+        ),
+    ] = ()
     model_format: Annotated[
         FormatName,
         Setting(
@@ -498,6 +539,11 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     def in_vpc(self) -> bool:
         """Whether the function runs in a VPC of the account."""
         return bool(self.subnet_ids)
+
+    @property
+    def has_open_page(self) -> bool:
+        """Whether everybody may open the page, where callers of the API need a key or none."""
+        return self.try_it_page and self.authorization == "none"
 
     @property
     def throttled(self) -> bool:
