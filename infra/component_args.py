@@ -62,6 +62,8 @@ class SklearnModelArgs(TypedDict):
     """`rest` puts a REST API in front of the function; with `none` callers invoke the function themselves, which may then run for up to 900 seconds. Values: one of rest, none."""
     api_key: NotRequired[bool]
     """Whether callers need an API key (header x-api-key). The default is the guide's open API."""
+    try_it_page: NotRequired[bool]
+    """Whether browsers get a page to try the model at the API's root."""
     log_retention_days: NotRequired[int]
     """Days for which logs are kept, one of the periods that CloudWatch Logs offers (1, 3, 5, 7, 14, 30, ...). Values: one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653."""
     tracing: NotRequired[bool]
