@@ -135,6 +135,8 @@ class Storage:
         )
         options["credential_provider"] = Boto3CredentialProvider(session)
         options["virtual_hosted_style_request"] = service.is_virtual
+        # A bucket that locks its objects takes none without a checksum: Amazon S3 API Reference, PutObject.
+        options["checksum_algorithm"] = "SHA256"
         options["client_options"]["read_timeout"] = _SILENCE
         if service.certificates:
             options["client_options"]["root_certificate"] = read_certificates(service.certificates)

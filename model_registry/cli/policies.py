@@ -32,6 +32,9 @@ def policies(
     model: Annotated[
         str, typer.Option("--model", "-n", help="Only this model; default: all. A deployer has one.")
     ] = EVERY,
+    trail: Annotated[
+        str | None, typer.Option("--trail", help="auditor: the bucket with the log files of the registry's trail.")
+    ] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="promoter: the tag that is moved.")] = None,
     stack: Annotated[str | None, typer.Option("--stack", help="deployer, previewer: the Pulumi stack.")] = None,
     region: Annotated[str | None, typer.Option("--region", help="deployer, previewer: the stack's AWS region.")] = None,
@@ -64,7 +67,8 @@ def policies(
             case Role.PUBLISHER:
                 found = roles.publisher(name, model=model, key_arn=key, partition=partition)
             case Role.AUDITOR:
-                found = roles.auditor(name, model=model, key_arn=key, partition=partition)
+                logs = bucket_name(trail) if trail else None
+                found = roles.auditor(name, model=model, trail=logs, key_arn=key, partition=partition)
             case Role.PROMOTER:
                 tag_moved = _given("--tag", role, tag)
                 found = roles.promoter(

@@ -45,9 +45,20 @@ def promoter(
     )
 
 
-def auditor(bucket: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws") -> Policy:
-    """Look, also at what was overwritten or deleted, and at how the bucket is protected; `doctor`. Writes nothing."""
+def auditor(
+    bucket: str,
+    *,
+    model: str = EVERY,
+    trail: str | None = None,
+    key_arn: str | None = None,
+    partition: str = "aws",
+) -> Policy:
+    """Look, also at what was overwritten or deleted, and at how the bucket is protected; `doctor`. Writes nothing.
+
+    `trail` is the bucket of the log files that `verify --trail` reads.
+    """
     arn = _arn(partition, bucket)
+    logs = _arn(partition, trail) if trail else ""
     protection = [
         "s3:GetBucketObjectLockConfiguration",
         "s3:GetBucketOwnershipControls",
@@ -61,6 +72,7 @@ def auditor(bucket: str, *, model: str = EVERY, key_arn: str | None = None, part
         *_looking(arn, model),
         allow("ReadWhatWas", "s3:GetObjectVersion", f"{arn}/models/{model}/*"),
         allow("SeeTheProtection", protection, arn),
+        *([allow("FindLogFiles", "s3:ListBucket", logs), allow("ReadLogFiles", _GET, f"{logs}/*")] if logs else []),
         *_key(key_arn, "kms:Decrypt"),
     )
 

@@ -80,6 +80,11 @@ VARIANTS = {
     "boundary": Variant({"permissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/bounded"}),
     "tags": Variant({"tags": '{"team": "x+1 =a", "cost-centre": "4711"}'}),
     "registry's tags": Variant({"tags": '{"team": "x+1 =a"}'}, stack="registry"),
+    "registry's lock": Variant({"objectLockDays": "30", "objectLockMode": "compliance"}, stack="registry"),
+    "registry's trail": Variant(
+        {"auditTrail": "true", "objectLockDays": "30", "kmsKeyArn": ARN % "kms" + "key/0-1", "tags": '{"team": "a"}'},
+        stack="registry",
+    ),
     "alarms": Variant({"alarmTopicArn": ARN % "sns" + "topic"}),
     "dashboard": Variant({"dashboard": "true"}),
     "text": Variant(signature=TEXT),

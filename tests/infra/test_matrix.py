@@ -14,7 +14,7 @@ import pytest
 
 from infra import aws_account, inputs
 from infra.function_code import PROJECT
-from infra.settings import Settings, SettingsError
+from infra.settings import AccountSettings, RegistrySettings, Settings, SettingsError
 from infra.settings.field import fields, from_text
 from infra.settings.rules import check_combinations, check_python
 from local.ministack import REGION
@@ -79,11 +79,12 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "python": [{"python": python} for python in ("3.12", "3.11", "3.14")],
 }
 FACTORS = {name: [json.dumps(value) for value in values] for name, values in VALUES.items()}
+_OF_THE_REGISTRY = {field.key for field in fields(RegistrySettings)} - {field.key for field in fields(AccountSettings)}
 LEFT_OUT = {
-    *("registryBucket", "registryAdmins", "organizationId"),
+    *_OF_THE_REGISTRY,
     *("allowBreaking", "allowDeprecated", "allowUnsigned", "acceptHistory", "trustedPromoters"),
 }
-"""One is required, two are of the stack `registry`, and five change nothing that is sent."""
+"""Some are of the stack `registry`, of which one is required, and five change nothing that is sent."""
 _OF_THE_MODEL = {"signature", "python"}
 
 

@@ -18,7 +18,7 @@ POLICIES = {
     "reader": roles.reader(BUCKET, key_arn=KEY),
     "publisher": roles.publisher(BUCKET, key_arn=KEY),
     "promoter": roles.promoter(BUCKET, "prod", key_arn=KEY, signer_arn=KEY),
-    "auditor": roles.auditor(BUCKET, key_arn=KEY),
+    "auditor": roles.auditor(BUCKET, trail="the-logs", key_arn=KEY),
     "deployer": roles.deployer(BUCKET, **STACK, boundary_arn=BOUNDARY, key_arn=KEY),
     "previewer": roles.previewer(BUCKET, **STACK, key_arn=KEY),
 }
@@ -105,6 +105,7 @@ def run(*arguments: str) -> tuple[int, str]:
         (["promoter", "--tag", "prod"], roles.promoter(BUCKET, "prod")),
         (["promoter", "--tag", "prod", "--promoter-key", KEY], roles.promoter(BUCKET, "prod", signer_arn=KEY)),
         (["auditor", "--kms-key", KEY], roles.auditor(BUCKET, key_arn=KEY)),
+        (["auditor", "--trail", "s3://the-logs"], roles.auditor(BUCKET, trail="the-logs")),
         (
             ["deployer", *(f"--{name}={value}" for name, value in STACK.items()), "--boundary", BOUNDARY],
             roles.deployer(BUCKET, **STACK, boundary_arn=BOUNDARY),
