@@ -47,6 +47,9 @@ def policies(
     key: Annotated[
         str | None, typer.Option("--kms-key", help="ARN of the registry's KMS key, where it has one.")
     ] = None,
+    promoter_key: Annotated[
+        str | None, typer.Option("--promoter-key", help="promoter: ARN of the KMS key that signs the moves.")
+    ] = None,
     partition: Annotated[str, typer.Option("--partition", help="aws, aws-cn or aws-us-gov.")] = "aws",
 ) -> None:
     """Print the IAM policy (JSON) of somebody who works with this registry: what the work needs and nothing else."""
@@ -68,7 +71,9 @@ def policies(
                 found = roles.auditor(name, model=model, trail=logs, key_arn=key, partition=partition)
             case Role.PROMOTER:
                 tag_moved = _given("--tag", role, tag)
-                found = roles.promoter(name, tag_moved, model=model, key_arn=key, partition=partition)
+                found = roles.promoter(
+                    name, tag_moved, model=model, key_arn=key, signer_arn=promoter_key, partition=partition
+                )
             case Role.DEPLOYER | Role.PREVIEWER:
                 of_a_stack = {
                     "model": _given("--model", role, None if model == EVERY else model),

@@ -24,13 +24,23 @@ def publisher(bucket: str, *, model: str = EVERY, key_arn: str | None = None, pa
 
 
 def promoter(
-    bucket: str, tag: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws"
+    bucket: str,
+    tag: str,
+    *,
+    model: str = EVERY,
+    key_arn: str | None = None,
+    signer_arn: str | None = None,
+    partition: str = "aws",
 ) -> Policy:
-    """Move this tag (`tag`, `promote`, `rollback`, `untag`), and look. Its promotion rules are others' matter."""
+    """Move this tag (`tag`, `promote`, `rollback`, `untag`), and look. Its promotion rules are others' matter.
+
+    `signer_arn` is the KMS key that signs the moves, where one does.
+    """
     arn = _arn(partition, bucket)
     return policy(
         *_looking(arn, model),
         allow("MoveTheTag", _PUT, [f"{arn}/models/{model}/tags/{tag}.json", f"{arn}/models/{model}/history/{tag}/*"]),
+        *([allow("SignMoves", ["kms:GetPublicKey", "kms:Sign"], signer_arn)] if signer_arn else []),
         *_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
     )
 

@@ -22,7 +22,7 @@ from model_registry.roles.deployer import GRANTS
 from model_runtime.manifest import Feature, Signature
 from tests.infra import recording
 from tests.infra.answering import ACCOUNT, AnsweringAws, Request
-from tests.infra.examples import IRIS, followed, layer
+from tests.infra.examples import IRIS, PUBLIC_KEY, followed, layer
 from tests.infra.pairs import Row, covering_array, pairs, pairs_of
 from tests.infra.recording import Recording, record
 from tests.infra.sdk_types import findings
@@ -42,7 +42,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "memory": [{}, {"memory": 10_240}],
     "timeout": [{}, {"timeout": 1}, {"timeout": 300, "gatewayTimeout": 300}, {"timeout": 900, "api": "none"}],
     "architecture": [{}, {"architecture": "arm64"}],
-    "publicKey": [{}, {"publicKey": f"ed25519:{'A' * 43}="}],
+    "publicKey": [{}, {"publicKey": PUBLIC_KEY}],
     "capacity": [
         {},
         {"snapStart": True},
