@@ -21,6 +21,8 @@ def api_outputs(settings: Settings, manifest: Manifest, api: ModelApi) -> dict[s
         "curlGet": invoke_url.apply(lambda url: get_line(url, manifest, **access)),
         "curlPost": invoke_url.apply(lambda url: post_line(url, manifest, **access)),
     }
+    if settings.has_open_page:
+        outputs["pageUrl"] = api.url.apply(lambda url: f"{url.rstrip('/')}/")
     if api.api_key_id is not None:
         outputs["apiKeyId"] = api.api_key_id
     return outputs
