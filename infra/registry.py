@@ -23,7 +23,7 @@ class ModelRegistryBucket(pulumi.ComponentResource):
     """Name of the bucket."""
     api_logging: pulumi.Output[str]
     """`created`, or the role of somebody else by which API Gateway writes its logs."""
-    audit_bucket: pulumi.Output[str]
+    audit_bucket: pulumi.Output[str] | None = None
     """Name of the bucket with the log files of the trail, where there is one."""
 
     def __init__(self, name: str, args: ModelRegistryBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
