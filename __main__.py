@@ -60,6 +60,7 @@ def deploy_model(settings: Settings) -> None:
         wheels=stored_wheels(settings, release),
         own_code=code,
         signing=bool(settings.public_keys),
+        require_hashes=settings.require_hashes,
         trial=golden_trial(settings, release, code),
     )
     versions = published(outputs.get("functionName"))

@@ -13,8 +13,9 @@ import shutil
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -39,6 +40,7 @@ def environment_for(
     python: str,
     *,
     wheels: Sequence[Path] = (),
+    hashes: Mapping[str, Collection[str]] = MappingProxyType({}),
     cache: Path | None = None,
     progress: uv.Progress = lambda _line: None,
 ) -> Path:
@@ -53,6 +55,7 @@ def environment_for(
         packages: Exact version of each distribution by name.
         python: Minor version, such as `3.12`. Without an interpreter here, uv may download one, as configured.
         wheels: Files to install besides, each instead of what `packages` may say about the same distribution.
+        hashes: SHA-256 in hex of the wheels that a package may come as, by its name; another one is refused.
         cache: Folder of the environments, by default the user's.
         progress: Gets a line for each step when there is something to build.
 
@@ -62,7 +65,7 @@ def environment_for(
 
     """
     cache = (cache or cache_folder("environments")).absolute()
-    own = {package_of(path.name): path.absolute() for path in wheels}
+    own = {package_of(path.name): (path, file_digest(path)) for path in wheels}
     replaced = {name for name, _ in own}
     pins = sorted(pin for pin in map(_package, packages.items()) if pin[0] not in replaced)
     inputs = {
@@ -70,12 +73,16 @@ def environment_for(
         "python": python,
         "platform": sysconfig.get_platform(),
         "packages": [f"{name}=={version}" for name, version in pins],
-        "wheels": {path.name: file_digest(path) for _, path in sorted(own.items())},
+        "wheels": {path.name: sha256 for _, (path, sha256) in sorted(own.items())},
     }
+    allowed = {name: sorted(hashes[name]) for name, _ in pins if hashes.get(name)}
+    if allowed:
+        inputs["hashes"] = allowed
     key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
     def fill(interpreter: Path) -> None:
-        requirements = [*(f"{name}=={version}" for name, version in pins), *map(str, own.values())]
+        requirements = [uv.requirement(name, str(version), allowed.get(name, ())) for name, version in pins]
+        requirements += [uv.wheel_requirement(name, path, sha256) for (name, _), (path, sha256) in own.items()]
         count = len(requirements)
         progress(f"installing {count} package{'' if count == 1 else 's'}")
         _install(interpreter, requirements, progress)
@@ -148,9 +155,8 @@ def _base_interpreter() -> str:
 
 
 def _install(interpreter: Path, requirements: Sequence[str], progress: uv.Progress) -> None:
-    command = ["pip", "install", "--python", str(interpreter), "--no-deps", "--only-binary", ":all:"]
     if requirements:
-        _checked(uv.run([*command, "--", *requirements], progress=progress))
+        _checked(uv.install(["--python", interpreter], requirements, progress=progress))
 
 
 def _checked(outcome: uv.Outcome) -> None:

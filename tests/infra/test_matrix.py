@@ -78,7 +78,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "python": [{"python": python} for python in ("3.12", "3.11", "3.14")],
 }
 FACTORS = {name: [json.dumps(value) for value in values] for name, values in VALUES.items()}
-LEFT_OUT = {"registryBucket", "allowBreaking", "registryAdmins", "organizationId"}
+LEFT_OUT = {"registryBucket", "allowBreaking", "requireHashes", "registryAdmins", "organizationId"}
 """One is required, one changes nothing that is sent, and two are of the stack `registry`."""
 _OF_THE_MODEL = {"signature", "python"}
 
