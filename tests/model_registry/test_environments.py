@@ -153,7 +153,7 @@ def test_a_uv_that_installs_another_version_is_refused(
     make_wheel(wheels, "one", "0.9", {"one.py": ""})
     install = uv.install
     monkeypatch.setattr(
-        uv, "install", lambda words, lines, **more: install(words, [line.replace("==1.0", "==0.9") for line in lines])
+        uv, "install", lambda words, lines, **_: install(words, [line.replace("==1.0", "==0.9") for line in lines])
     )
     with pytest.raises(EnvironmentBuildError, match=r"other packages than asked for, these differ: one 0\.9, one 1\.0"):
         environment_for({"one": "1.0"}, RUNNING, cache=tmp_path / "envs")

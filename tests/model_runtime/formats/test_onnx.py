@@ -216,7 +216,7 @@ def test_the_word_location_alone_is_no_other_file() -> None:
     """A category or a column may be called so; everything of the model is walked through then."""
     from onnx import TensorProto, helper
 
-    label = helper.make_tensor("l", TensorProto.STRING, [1], [b"location"])
+    label = TensorProto(name="l", data_type=TensorProto.STRING, dims=[1], string_data=[b"location"])
     answer = helper.make_tensor_value_info("l", TensorProto.STRING, [1])
     model = helper.make_model(helper.make_graph([], "location", [], [answer], [label]))
     helper.set_model_props(model, {"location": "here"})
