@@ -56,7 +56,7 @@ VARIANTS = {
     "longest names": Variant({"model": "a" * 32, "tag": "b" * 32}, stack="prod"),
     "arm64": Variant({"architecture": "arm64"}),
     "api key": Variant({"apiKey": "true"}),
-    "signed": Variant({"publicKey": f"ed25519:{'A' * 43}="}),
+    "signed": Variant({"publicKey": f"ed25519:{'E' * 43}="}),
     "skops": Variant({"format": "skops", "trustedTypes": "a.b,c.d"}),
     "onnx": Variant({"format": "onnx"}),
     "oldest python": Variant(python="3.11"),

@@ -42,7 +42,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "memory": [{}, {"memory": 10_240}],
     "timeout": [{}, {"timeout": 1}, {"timeout": 300, "gatewayTimeout": 300}, {"timeout": 900, "api": "none"}],
     "architecture": [{}, {"architecture": "arm64"}],
-    "publicKey": [{}, {"publicKey": f"ed25519:{'A' * 43}="}],
+    "publicKey": [{}, {"publicKey": f"ed25519:{'E' * 43}="}],
     "capacity": [
         {},
         {"snapStart": True},
