@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from model_registry import notebook
 from model_runtime.manifest import Instant, ProofKind, decode_record
 
 FORMAT = 1
@@ -62,6 +63,9 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[Move, ...]
     sealed: int = 0
     fence: str = ""
+
+    def _repr_html_(self) -> str:
+        return notebook.of_tag(self)
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):

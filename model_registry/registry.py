@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from model_registry import copying, loading, reference
+from model_registry import copying, loading, notebook, reference
 from model_registry.download import Download
 from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.history import version_at
@@ -90,6 +90,12 @@ class Registry:
         self._trusted_keys = parse_public_keys(",".join(trusted_keys)) if trusted_keys else ()
         self._moves = Moves(self._versions, self._tags, self._who, notifier, caller)
         self._proof = proof
+
+    def __repr__(self) -> str:
+        return f"<Registry {self.location}>"
+
+    def _repr_html_(self) -> str:
+        return notebook.of_registry(self.location, self.pages())
 
     # -- publish ---------------------------------------------------------------------------------------------
 
