@@ -179,6 +179,8 @@ def _publish_iris_once(registry: Registry, say: iris.Talk) -> None:
 
 def _print_urls(outputs: iris.Outputs) -> None:
     print(f"{outputs['modelName']}/{outputs['modelVersion']} answers at {outputs['invokeUrl']}\n")
+    if "pageUrl" in outputs:
+        print(f"Try it in a browser: {outputs['pageUrl']}\n")
     print(outputs["curlGet"], outputs["curlPost"], sep="\n")
 
 
