@@ -1,7 +1,6 @@
 """Runs docs/tutorial.ipynb; `python -m tests.tutorial` writes what it printed and drew back into it."""
 
 import os
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -17,7 +16,6 @@ NOTEBOOK = ROOT / "docs" / "tutorial.ipynb"
 def execute(state: Path) -> nbformat.NotebookNode:
     """Run every cell in a fresh kernel of this interpreter, with a local AWS that keeps its state in this folder."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    # A kernel asks programs for colours, which a page shows as escapes.
     with patch.dict(os.environ, {"LOCAL_AWS_STATE": str(state), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}):
         client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(ROOT)}})
         return client.execute()
@@ -30,7 +28,6 @@ def main() -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times, which differ with every run
     nbformat.write(notebook, NOTEBOOK)
-    print(NOTEBOOK.relative_to(ROOT), file=sys.stderr)
 
 
 if __name__ == "__main__":
