@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from model_registry import copying, loading, notebook, reference
+from model_registry import copying, loading, reference
 from model_registry.download import Download
 from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.history import version_at
 from model_registry.moves import Moves
+from model_registry.notebook import table
 from model_registry.promotion import SILENCE, Judge, Progress, joint_gates
 from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
 PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
 NOTE = "note: "
 """Begins a line of progress that says what was found, and not what is being done."""
+
+_SHOWN = 50
+"""So many models of a registry are shown in a notebook: each is some requests."""
 
 ABORTED_AFTER = timedelta(days=1)
 """A publish without a manifest is taken for one that was cut off, and not for one under way, after this time."""
@@ -109,7 +113,16 @@ class Registry:
         return f"<Registry {self.location}>"
 
     def _repr_html_(self) -> str:
-        return notebook.of_registry(self.location, self.pages())
+        pages = islice(self.pages(), _SHOWN)
+        models = [
+            {
+                "model": page.name,
+                "latest": str(page.versions[-1].number),
+                "tags": ", ".join(f"{tag} → {version}" for tag, version in page.tags.items()),
+            }
+            for page in pages
+        ]
+        return table(self.location, models or [{"model": "none yet"}])
 
     # -- publish ---------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from model_registry import notebook
+from model_registry.notebook import table
 from model_runtime.manifest import Manifest, digest
 
 
@@ -24,4 +24,15 @@ class Release:
         return f"<Release {self.manifest.reference}: {self.manifest.estimator}{metrics}>"
 
     def _repr_html_(self) -> str:
-        return notebook.of_manifest(self.manifest)
+        manifest = self.manifest
+        rows = {
+            "estimator": manifest.estimator,
+            "description": manifest.description,
+            "published": f"{manifest.created_at:%Y-%m-%d %H:%M} by {manifest.created_by}",
+            "metrics": ", ".join(f"{name} {value:g}" for name, value in manifest.metrics.items()),
+            "features": ", ".join(f"{feature.name}: {feature.type}" for feature in manifest.signature.features),
+            "labels": ", ".join(map(str, manifest.signature.labels or ())),
+            "formats": ", ".join(manifest.deployable),
+            "proof": manifest.proof.kind,
+        }
+        return table(manifest.reference, [{"field": name, "value": value} for name, value in rows.items() if value])

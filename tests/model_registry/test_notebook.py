@@ -35,7 +35,7 @@ def test_a_release_is_shown_by_what_it_is(filled: Registry) -> None:
     release = filled.resolve("iris@dev")
     assert repr(release) == f"<Release iris/1: {release.manifest.estimator}>"
     words = shown(release)
-    assert words.startswith("iris/1 ")
+    assert words.startswith("iris/1 field value estimator ")
     assert f"features {release.manifest.signature.features[0].name}: number" in words
 
 
@@ -51,4 +51,4 @@ def test_a_registry_is_shown_by_its_models(filled: Registry) -> None:
 
 
 def test_a_registry_without_models_says_so(registry: Registry) -> None:
-    assert shown(registry).endswith("no model yet")
+    assert shown(registry).endswith("model none yet")
