@@ -68,21 +68,12 @@ def environment_for(
     own = {package_of(path.name): (path, file_digest(path)) for path in wheels}
     replaced = {name for name, _ in own}
     pins = sorted(pin for pin in map(_package, packages.items()) if pin[0] not in replaced)
-    inputs = {
-        "recipe": _RECIPE,
-        "python": python,
-        "platform": sysconfig.get_platform(),
-        "packages": [f"{name}=={version}" for name, version in pins],
-        "wheels": {path.name: sha256 for _, (path, sha256) in sorted(own.items())},
-    }
-    allowed = {name: sorted(hashes[name]) for name, _ in pins if hashes.get(name)}
-    if allowed:
-        inputs["hashes"] = allowed
-    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    lines = [uv.requirement(name, str(version), hashes.get(name, ())) for name, version in pins]
+    key = _key(python, lines, {path.name: sha256 for path, sha256 in own.values()})
 
     def fill(interpreter: Path) -> None:
-        requirements = [uv.requirement(name, str(version), allowed.get(name, ())) for name, version in pins]
-        requirements += [uv.wheel_requirement(name, path, sha256) for (name, _), (path, sha256) in own.items()]
+        wheel_lines = [uv.wheel_requirement(name, path, sha256) for (name, _), (path, sha256) in own.items()]
+        requirements = [*lines, *wheel_lines]
         count = len(requirements)
         progress(f"installing {count} package{'' if count == 1 else 's'}")
         _install(interpreter, requirements, progress)
@@ -96,6 +87,18 @@ def environment_for(
     with contextlib.suppress(OSError):  # a cache that somebody else owns
         os.utime(found)
     return interpreter
+
+
+def _key(python: str, lines: Sequence[str], wheels: Mapping[str, str]) -> str:
+    """The address of an environment: all that decides what is in it."""
+    inputs = {
+        "recipe": _RECIPE,
+        "python": python,
+        "platform": sysconfig.get_platform(),
+        "packages": lines,
+        "wheels": wheels,
+    }
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def kept_environment(place: Path, python: str, fill: Callable[[Path], None]) -> Path:
