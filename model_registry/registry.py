@@ -5,6 +5,7 @@ s3://BUCKET/models/iris/versions/3/model.joblib     immutable
             models/iris/tags/prod.json              where the tag points, and its latest moves: compare-and-swap
 """
 
+import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,8 @@ from model_runtime.storage import Storage
 if TYPE_CHECKING:
     from model_registry.publish.version import Prepared
     from model_registry.signing import Signer
+
+_LOG = logging.getLogger(__name__)
 
 PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
 NOTE = "note: "
@@ -118,6 +121,8 @@ class Registry:
         pins: Mapping[str, str] | None = None,
         without: Collection[str] = (),
         mlflow_run: str | None = None,
+        examples: str = "synthetic",
+        golden: str = "given",
         progress: Progress = SILENCE,
     ) -> Release:
         """Prove a fitted estimator, and publish it as the next version of a model.
@@ -126,7 +131,7 @@ class Registry:
             estimator: A fitted estimator of scikit-learn, or one that follows its interface.
             name: The model's name.
             X_example: A DataFrame, an array of shape (n, features), a list of n objects or n texts. Names and types of
-                the signature come from it, and its first rows, with the answers to them, become the examples.
+                the signature come from it; what becomes of its rows say `examples` and `golden`.
             class_names: New names of the classes, in the order of `classes_`.
             feature_names: Names of the columns of an array.
             metrics: Numbers by name, for people and for gates.
@@ -150,6 +155,10 @@ class Registry:
             pins: Exact versions by name, for those packages that the model needs; `packages` and `lock` go before.
             without: Names of packages that are left out, though others require them; the proof shows that it works.
             mlflow_run: Id of the run of MLflow that made the model, by default of the active one.
+            examples: What the manifest, callers and Pulumi's state may show: `synthetic` rows, made of types, rounded
+                quantiles and categories; the first rows of X_example `masked`, without what looks personal; or `given`.
+            golden: What is recorded for verification, in a file that few may read: the first rows `given`, `masked`, or
+                `none`.
             progress: Is told what is being done, a line at a time.
 
         Raises:
@@ -181,10 +190,14 @@ class Registry:
             pins=pins,
             without=without,
             mlflow_run=mlflow_run,
+            examples=examples,
+            golden=golden,
             proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
         with TemporaryDirectory(prefix="sklearn-on-lambda-publish-") as folder:
             prepared = prepare(estimator, given, Path(folder), progress=progress)
+            if prepared.warning:
+                _LOG.warning("%s: %s", name, prepared.warning)
             for note in prepared.notes:
                 progress(f"{NOTE}{note}")
             progress(f"storing {prepared.draft.artifact.size / 1e6:.1f} MB")
