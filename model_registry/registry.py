@@ -30,11 +30,13 @@ from model_registry.summary import ModelSummary, Page, page_of, summary_of
 from model_registry.tags import Tags
 from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
+    AccessDeniedError,
     IntegrityError,
     InvalidNameError,
     NotFoundError,
 )
 from model_runtime.manifest import (
+    GOLDEN_FILE,
     MANIFEST_FILE,
     FeatureType,
     Label,
@@ -347,6 +349,22 @@ class Registry:
         """Packages that a version has itself as no index does, checked, in the cache."""
         return loading.wheels(self._versions, release)
 
+    def golden_bytes(self, release: Release) -> bytes | None:
+        """The file of the owner's recorded rows, checked; None where a version has none, or has them in its manifest.
+
+        AccessDeniedError for whom the bucket's owner does not let read it.
+        """
+        artifact = release.manifest.golden
+        if artifact is None:
+            return None
+        try:
+            return self._versions.file_bytes(release, artifact)
+        except AccessDeniedError as error:
+            raise AccessDeniedError(
+                f"{error}: {release.manifest.reference} has recorded rows, which verifiers alone read "
+                "(docs/erasure.md); take a role that may, or look at the digests by `verify --quick`"
+            ) from error
+
     def untrusted_types(self, release: Release) -> tuple[str, ...]:
         """The types that somebody must trust to load a version by skops, read from its file without loading it.
 
@@ -363,11 +381,12 @@ class Registry:
     def download(self, address: str, folder: Path, *, force: bool = False) -> tuple[Path, ...]:
         """Write a version's model, manifest and further files, all checked, into a folder; returns the paths so.
 
+        The owner's recorded rows stay where they are.
         Nothing that is there is replaced without `force`, and no link is followed. Files come piece by piece, and take
         their names when all are whole.
         """
         release = self.resolve(address)
-        model, *beside = files_of(release.manifest)
+        model, *beside = (file for file in files_of(release.manifest) if file.file != GOLDEN_FILE)
         names = [model.file, MANIFEST_FILE, *(artifact.file for artifact in beside)]
         with Download(folder, names, force=force) as download:
             download.write(MANIFEST_FILE, [release.manifest_bytes])

@@ -1,6 +1,7 @@
 """The examples that a version shows, and the rows of its owner that it keeps apart (docs/decisions/0015)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -61,7 +62,7 @@ def shown(estimator: Any, described: Description, kind: str, golden: str) -> Sho
     examples = {"given": lambda: described.examples, "masked": making.masked, "synthetic": making.synthetic}[kind]()
     kept = {"given": lambda: described.examples, "masked": making.masked, "none": tuple}[golden]()
     # What is shown to all need not be kept from some.
-    file = encode_golden(kept) if kept and not (kind == golden or kind == "given") else None
+    file = encode_golden(kept) if kept and kind not in {golden, "given"} else None
     return Shown(kind, examples, file, _warning(personal, kind, golden if file else "none"))
 
 
@@ -148,10 +149,8 @@ class _Making:
         found = []
         for row in rows:
             sent = json_row(signature, row)
-            try:
-                read = inputs.read_example(Example(input=sent, output=Prediction()))
-                (answer,) = predictor.predict([read])
-            except Exception:  # noqa: BLE001  # a model's own code can raise anything at values that it does not know
-                continue
-            found.append(Example(input=sent, output=answer))
+            # A model's own code can raise anything at values that it does not know.
+            with suppress(Exception):
+                (answer,) = predictor.predict([inputs.read_example(Example(input=sent, output=Prediction()))])
+                found.append(Example(input=sent, output=answer))
         return found
