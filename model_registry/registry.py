@@ -25,6 +25,7 @@ from model_registry.promotion import SILENCE, Judge, Progress, joint_gates
 from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
+from model_registry.removal import standing_mark
 from model_registry.rules import RulesOfTags
 from model_registry.summary import ModelSummary, Page, page_of, summary_of
 from model_registry.tags import Tags
@@ -515,6 +516,10 @@ class Registry:
         """
         self._versions.read(ref)
         self._versions.delete(ref, Mark(by=self._who(), at=_now(), reason=reason))
+
+    def is_deleted(self, ref: VersionRef) -> bool:
+        """Whether a version was deleted, or is being deleted."""
+        return standing_mark(self._storage, ref) is not None
 
     def aborted(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
         """Publishes that were cut off longer ago than this, by this machine's clock."""

@@ -39,7 +39,7 @@ class Shown:
         inputs = Inputs(described.signature)
         rows = [inputs.read_example(example) for example in self.examples]
         own = OwnAnswers([example.output for example in self.examples], described.own[0].tolerance)
-        return replace(described, rows=(*described.rows, rows), own=(*described.own, own))
+        return replace(described, rows=(*described.rows, rows), own=(*described.own, own), made=len(rows))
 
 
 def shown(estimator: Any, described: Description, kind: str, golden: str) -> Shown:

@@ -69,6 +69,13 @@ class Case:
     """The format that is proven."""
     wheels: Sequence[Path] = ()
     """Of packages that are on no index."""
+    made: int = 0
+    """How many of the rows, all of the last answers, are examples that publishing has made."""
+
+    @property
+    def owners(self) -> "Case":
+        """The same with the owner's rows alone."""
+        return replace(self, rows=self.rows[: -self.made], own=self.own[:-1], made=0) if self.made else self
 
 
 @dataclass(frozen=True)
@@ -226,11 +233,16 @@ def _judged(case: Case, found: Mapping[str, Any], kind: ProofKind) -> Proof | Mi
     compared = [(way, _compared(case.own, given)) for way, given in answers.items()]
     wrong = [(way, each) for way, each in compared if any(comparison.differences for comparison in each)]
     if wrong:
-        raise ProofError(_told(case, *wrong[0], _remedy(case.manifest.signature, wrong)))
+        way, each = wrong[0]
+        remedy = _remedy(case.manifest.signature, wrong)
+        owners = case.owners
+        if any(comparison.differences for comparison in each[: len(owners.own)]):
+            case, each = owners, each[: len(owners.own)]  # what the owner knows tells more
+        raise ProofError(_told(case, way, each, remedy))
     largest = [comparison.largest for _, each in compared for comparison in each]
     return Proof(
         kind=kind,
-        rows=len(case.rows),
+        rows=len(case.owners.rows),
         requests=found["requests"],
         relative=max(own.tolerance.relative for own in case.own),
         absolute=max(own.tolerance.absolute for own in case.own),

@@ -25,7 +25,7 @@ _FEW = 100
 """Up to so many learnt categories are words of the model's; among more, each may be somebody's own."""
 _STEPS = (5, 2, 1)
 _FORMS = re.compile(
-    r"(?P<year_first>(?<!\d)\d{4}[-/.]\d{2}[-/.]\d{2}(?!\d))|(?P<year_last>(?<!\d)\d{2}[-/.]\d{2}[-/.]\d{4}(?!\d))|[^\W_]"
+    r"(?P<year_first>(?<!\d)\d{4}[-/.]\d{2}[-/.]\d{2}(?:T|(?!\d)))|(?P<year_last>(?<!\d)\d{2}[-/.]\d{2}[-/.]\d{4}(?!\d))|[^\W_]"
 )
 
 
@@ -98,7 +98,7 @@ def shape_of(text: str) -> str:
 def _neutral(found: re.Match[str]) -> str:
     piece = found.group()
     if found.lastgroup == "year_first":
-        return f"2020{piece[4]}01{piece[7]}01"
+        return f"2020{piece[4]}01{piece[7]}01{piece[10:]}"
     if found.lastgroup == "year_last":
         return f"01{piece[2]}01{piece[5]}2020"
     return "1" if piece.isdigit() else "A" if piece.isupper() else "a"

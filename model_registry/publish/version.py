@@ -163,7 +163,7 @@ class _Made:
     ) -> Case:
         """What is proven of a format."""
         rows = [json_row(self.draft.signature, row) for table in described.rows for row in table]
-        return Case(self.draft, files, rows, own, self.code.files, name, self.wheels)
+        return Case(self.draft, files, rows, own, self.code.files, name, self.wheels, described.made)
 
 
 def _made(draft: Manifest, code: Code, sources_only: Collection[str] = ()) -> _Made:
