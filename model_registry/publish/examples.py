@@ -1,11 +1,10 @@
 """The examples that a version shows, and the rows of its owner that it keeps apart (docs/decisions/0015)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from model_registry.publish.answers import OwnAnswers
+from model_registry.publish.answers import OwnAnswers, one_line
 from model_registry.publish.estimator import EXAMPLES, Description, json_row
 from model_registry.publish.personal import is_free_text, personal_columns
 from model_registry.publish.steps import first_steps, learnt_categories
@@ -103,15 +102,17 @@ class _Making:
 
     def synthetic(self) -> tuple[Example, ...]:
         """Rows that are nobody's."""
+        refused: Exception | None = None
         for made in self._made():
-            answered = self._answered(made)
+            answered, refused = self._answered(made)
             if answered:
                 return tuple(answered)
+        said = f" ({one_line(refused)})" if refused else ""
         raise PublishError(
-            f"the {type(self.estimator).__name__} answers none of the examples that were made of its signature, as a "
-            "column takes values of a form of its own: show rows that you give, `--examples masked` (without what "
-            "looks personal) or `--examples given`"
-        )
+            f"the {type(self.estimator).__name__} answers none of the examples that were made of its signature{said}: "
+            "where a column takes a form of its own, show rows that you give, by `--examples masked` (without what looks "
+            "personal) or `--examples given`"
+        ) from refused
 
     def masked(self) -> tuple[Example, ...]:
         """The first rows of the owner's, without what looks personal and without free text."""
@@ -126,7 +127,7 @@ class _Making:
             mixed = [
                 tuple(made[0][index] if index in hidden else value for index, value in enumerate(row)) for row in given
             ]
-            answered = self._answered(mixed)
+            answered, _ = self._answered(mixed)
             if answered:
                 return tuple(answered)
         names = ", ".join(features[index].name for index in hidden)
@@ -142,15 +143,18 @@ class _Making:
         for shaped in (False, True):
             yield synthetic_rows(signature, self.rows, learnt, self.personal, shaped=shaped)
 
-    def _answered(self, rows: Sequence[Row]) -> list[Example]:
-        """Those of the rows that the model answers, as the function would."""
+    def _answered(self, rows: Sequence[Row]) -> tuple[list[Example], Exception | None]:
+        """Those of the rows that the model answers, as the function would, and what it raised for another."""
         signature = self.described.signature
         inputs, predictor = Inputs(signature), Predictor(self.estimator, signature)
-        found = []
+        found: list[Example] = []
+        refused = None
         for row in rows:
             sent = json_row(signature, row)
-            # A model's own code can raise anything at values that it does not know.
-            with suppress(Exception):
+            try:
                 (answer,) = predictor.predict([inputs.read_example(Example(input=sent, output=Prediction()))])
+            except Exception as error:  # noqa: BLE001  # a model's own code can raise anything at values it does not know
+                refused = error
+            else:
                 found.append(Example(input=sent, output=answer))
-        return found
+        return found, refused

@@ -138,7 +138,7 @@ def test_synthetic_examples_are_answered_by_the_model_and_proven(memory: Registr
     release = publish(memory)
     manifest = release.manifest
     assert manifest.example_kind == "synthetic"
-    assert (manifest.proof.rows, manifest.proof.requests) == (3, 2 * (3 + len(manifest.examples)) + 1)
+    assert (manifest.proof.rows, manifest.proof.requests) == (3, 2 * (3 + len(manifest.examples)) + 2)
     model = served(memory, release)
     for example in manifest.examples:
         assert model.predictor.predict([model.inputs.read_example(example)]) == [example.output]
