@@ -16,6 +16,7 @@ from infra.settings.forms import (
     CertificateArn,
     DomainName,
     KmsKeyArn,
+    MoveDigest,
     OrganizationId,
     Origin,
     PolicyArn,
@@ -56,10 +57,14 @@ class AccountSettings(Group, frozen=True, kw_only=True):
             "whoever deploys needs `kms:CreateGrant`, `kms:Encrypt`, `kms:Decrypt` and `kms:GenerateDataKey`. The "
             "function's role may decrypt with the registry's key, and only through S3. Layers have Lambda's own key, "
             "which cannot be chosen.",
+            may_be_output=True,
         ),
     ] = ""
     permissions_boundary_arn: Annotated[
-        PolicyArn, Setting("ARN of the IAM policy that bounds every role that the stack creates. Empty for none.")
+        PolicyArn,
+        Setting(
+            "ARN of the IAM policy that bounds every role that the stack creates. Empty for none.", may_be_output=True
+        ),
     ] = ""
     tags: Annotated[
         Mapping[str, str],
@@ -117,6 +122,39 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             outside="the account must be in that organization, else it locks itself out of the bucket.",
         ),
     ] = ""
+    object_lock_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500),
+        Setting(
+            "In the stack `registry`: days for which no version of an object can be deleted for good after it was "
+            "written (S3 Object Lock); 0 for no lock. Tags move and versions are hidden as before.",
+            unit="days (0 for no lock)",
+            source='Amazon S3 User Guide, "Object Lock considerations": 100 years',
+            outside="a bucket that is there already is locked by an update too, for what is written from then on. S3 "
+            "lets nobody turn Object Lock off again: with 0 later, new objects are kept for no time, once `pulumi "
+            "state unprotect` was told of the bucket's lock. What is deleted or replaced is paid for until its time is "
+            "over.",
+        ),
+    ] = 0
+    object_lock_mode: Annotated[
+        Literal["governance", "compliance"],
+        Setting(
+            "In the stack `registry`: who may end the lock of a version before `objectLockDays` are over. "
+            "`governance`: those in `registryAdmins` who have `s3:BypassGovernanceRetention`; `compliance`: nobody, "
+            "not even the account's root user.",
+            source='Amazon S3 User Guide, "Locking objects with Object Lock", Retention modes',
+        ),
+    ] = "governance"
+    audit_trail: Annotated[
+        bool,
+        Setting(
+            "In the stack `registry`: whether CloudTrail logs each write and deletion of an object of the registry, "
+            "into a bucket of its own, for `verify --trail` (output `auditBucket`). Data events are charged.",
+            outside="with `kmsKeyArn` the key's policy must let CloudTrail use it (principal "
+            "`cloudtrail.amazonaws.com`, `kms:GenerateDataKey*` and `kms:DescribeKey`). To end it, `pulumi state "
+            "unprotect` the trail and its bucket before.",
+        ),
+    ] = False
 
 
 class Settings(RegistrySettings, frozen=True, kw_only=True):
@@ -148,6 +186,27 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "required one, or changing labels. The preview names what breaks."
         ),
     ] = False
+    allow_deprecated: Annotated[
+        bool,
+        Setting(
+            "Whether an update may deploy a version that is deprecated. One that the stack serves already stays "
+            "without it; one that was revoked is never deployed."
+        ),
+    ] = False
+    allow_unsigned: Annotated[
+        bool,
+        Setting(
+            "Whether `publicKey` or `trustedPromoters` may be emptied where the stack had some, so that models, or "
+            "moves of its tag, which nobody signed are deployed."
+        ),
+    ] = False
+    accept_history: Annotated[
+        MoveDigest,
+        Setting(
+            "Digest of a tag's last move, whose history the stack takes though it does not continue what it deployed "
+            "last; the refusal says which. Accepts that history only, and can stay. Empty for none (docs/signing.md)."
+        ),
+    ] = ""
     memory: Annotated[
         int,
         Meta(ge=128, le=10_240),
@@ -198,6 +257,15 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     api_key: Annotated[
         bool, Setting("Whether callers need an API key (header x-api-key). The default is the guide's open API.")
     ] = False
+    try_it_page: Annotated[
+        bool,
+        Setting(
+            "Whether browsers get a page to try the model at the API's root.",
+            outside="with `apiKey` the root then asks for no key: it tells the model's name and version; the page asks "
+            "for a key and tells nothing else before it has one. With `authorization` `iam` the root asks for a "
+            "signature like every other path.",
+        ),
+    ] = True
     log_retention_days: Annotated[
         _RetentionDays,
         Setting(
@@ -216,6 +284,16 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             bad=("ed25519:AAAA", " "),
         ),
     ] = field(default=(), name="publicKey")
+    trusted_promoters: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Public key that must have signed the last move of the stack's tag, as `ed25519:BASE64`; several are "
+            "separated by commas. Empty for no check (docs/signing.md).",
+            parse=parsing.public_keys,
+            config_type="string",
+            bad=("ed25519:AAAA", " "),
+        ),
+    ] = ()
     model_format: Annotated[
         FormatName,
         Setting(
@@ -289,6 +367,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             outside="a function in a VPC reaches nothing outside it by itself. It reads its model from S3, so the "
             "subnets' route tables need a gateway endpoint for S3 (which is free) or a NAT gateway. Its log and traces "
             "do not pass through the VPC.",
+            may_be_output=True,
         ),
     ] = ()
     security_group_ids: Annotated[
@@ -298,6 +377,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "Security groups of the function in its VPC, `sg-...`. They must let HTTPS out.",
             source=_VPC,
             bad=([f"sg-{number:08x}" for number in range(6)],),
+            may_be_output=True,
         ),
     ] = ()
     authorization: Annotated[
@@ -381,7 +461,9 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     ] = ""
     certificate_arn: Annotated[
         CertificateArn,
-        Setting("ARN of the domain's certificate in AWS Certificate Manager, in the stack's region."),
+        Setting(
+            "ARN of the domain's certificate in AWS Certificate Manager, in the stack's region.", may_be_output=True
+        ),
     ] = ""
     access_log: Annotated[
         str,
@@ -423,7 +505,8 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
         AnyKmsKeyArn,
         Setting(
             "ARN of the KMS key of the registry's bucket, which the function may use to read its model. Empty if the "
-            "registry has the stack's own `kmsKeyArn`, or none."
+            "registry has the stack's own `kmsKeyArn`, or none.",
+            may_be_output=True,
         ),
     ] = ""
     alarm_topic_arn: Annotated[
@@ -433,6 +516,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "than half of the requests refused, errors, throttled calls and slow calls of the function, 5xx answers of "
             "the API (docs/runbook.md). Empty for no alarms.",
             outside="the topic's policy must let CloudWatch publish to it if it has one of its own.",
+            may_be_output=True,
         ),
     ] = ""
     alarm_duration_ms: Annotated[
@@ -462,6 +546,11 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     def in_vpc(self) -> bool:
         """Whether the function runs in a VPC of the account."""
         return bool(self.subnet_ids)
+
+    @property
+    def has_open_page(self) -> bool:
+        """Whether everybody may open the page, where callers of the API need a key or none."""
+        return self.try_it_page and self.authorization == "none"
 
     @property
     def throttled(self) -> bool:

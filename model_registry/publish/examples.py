@@ -110,8 +110,8 @@ class _Making:
         said = f" ({one_line(refused)})" if refused else ""
         raise PublishError(
             f"the {type(self.estimator).__name__} answers none of the examples that were made of its signature{said}: "
-            "where a column takes a form of its own, show rows that you give, by `--examples masked` (without what looks "
-            "personal) or `--examples given`"
+            "where a column takes a form of its own, show rows that you give, by `--examples masked`, without what "
+            "looks personal, or `--examples given`"
         ) from refused
 
     def masked(self) -> tuple[Example, ...]:
