@@ -175,6 +175,7 @@ def _prepare(settings: Settings, deployed: Mapping[str, Any]) -> _Prepared:
         wheels=inputs.stored_wheels(settings, release),
         own_code=code,
         signing=bool(settings.public_keys),
+        require_hashes=settings.require_hashes,
         trial=inputs.golden_trial(settings, release, code),
     )
     versions = published(deployed.get("functionName"))

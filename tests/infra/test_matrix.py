@@ -83,9 +83,9 @@ FACTORS = {name: [json.dumps(value) for value in values] for name, values in VAL
 _OF_THE_REGISTRY = {field.key for field in fields(RegistrySettings)} - {field.key for field in fields(AccountSettings)}
 LEFT_OUT = {
     *_OF_THE_REGISTRY,
-    *("allowBreaking", "allowDeprecated", "allowUnsigned", "acceptHistory", "trustedPromoters"),
+    *("allowBreaking", "allowDeprecated", "allowUnsigned", "acceptHistory", "trustedPromoters", "requireHashes"),
 }
-"""Some are of the stack `registry`, of which one is required, and five change nothing that is sent."""
+"""Some are of the stack `registry`, of which one is required, and six change nothing that is sent."""
 _OF_THE_MODEL = {"signature", "python"}
 
 
