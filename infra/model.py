@@ -20,10 +20,10 @@ from infra.settings import Settings
 from infra.settings.arguments import model_settings
 from infra.settings.rules import check_python
 from infra.transitions import capacity_output, check_transition
+from infra.trust import OUTPUT, Followed, trust_output
 from infra.version_check import is_checked
 from infra.versions import Published, holds_interfaces, prune, published
 from infra.watching import watch
-from model_registry.release import Release
 
 KIND = "sklearn-on-lambda:index:SklearnModel"
 _BEFORE = "sklearn-on-lambda:infra:ModelFunction"
@@ -33,7 +33,7 @@ _BEFORE = "sklearn-on-lambda:infra:ModelFunction"
 class _Prepared:
     """What is known before anything is declared."""
 
-    release: Release
+    followed: Followed
     python: str
     own_code: Mapping[str, Path]
     layer: Layer
@@ -52,6 +52,8 @@ class SklearnModel(pulumi.ComponentResource):
     """Version of the model that is served."""
     model_manifest_sha256: pulumi.Output[str]
     """Digest of the version's manifest, which the function compares before it loads the model."""
+    trust: pulumi.Output[dict[str, Any]]
+    """The move of the tag that is deployed, and the trusted keys; the next update must continue them."""
     model_format: pulumi.Output[str]
     """Form of the model that the function loads."""
     function_name: pulumi.Output[str]
@@ -109,7 +111,8 @@ class SklearnModel(pulumi.ComponentResource):
     ) -> dict[str, pulumi.Input[Any]]:
         # Releases without this component had its children in the stack itself.
         child = pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)])
-        manifest = prepared.release.manifest
+        release = prepared.followed.release
+        manifest = release.manifest
         hold_interfaces = holds_interfaces(prepared.versions, deployed)
         artifacts = ArtifactBucket(f"{name}-artifacts", account=settings, opts=child)
         layer = DependencyLayer(
@@ -123,7 +126,7 @@ class SklearnModel(pulumi.ComponentResource):
         function = ModelFunction(
             name,
             FunctionArgs(
-                release=prepared.release,
+                release=release,
                 layer_arn=layer.arn,
                 settings=settings,
                 own_code=prepared.own_code,
@@ -138,7 +141,8 @@ class SklearnModel(pulumi.ComponentResource):
             **of_api,
             "modelName": manifest.name,
             "modelVersion": manifest.version,
-            "modelManifestSha256": prepared.release.manifest_sha256,
+            "modelManifestSha256": release.manifest_sha256,
+            OUTPUT: trust_output(settings, prepared.followed.move),
             "modelFormat": settings.model_format,
             "functionName": function.function_name,
             "functionAlias": function.alias_arn,
@@ -154,7 +158,8 @@ def _prepare(settings: Settings, deployed: Mapping[str, Any]) -> _Prepared:
     """Find the version, check what can be checked, build its layer, and delete old versions of the function."""
     check_transition(settings, deployed)
     aws_account.check_region(settings)
-    release = inputs.resolve_release(settings)
+    followed = inputs.follow_tag(settings, deployed)
+    release = followed.release
     manifest = release.manifest
     model_format = inputs.served_format(settings, manifest)
     check_python(settings, model_format.environment.python)
@@ -174,4 +179,4 @@ def _prepare(settings: Settings, deployed: Mapping[str, Any]) -> _Prepared:
     )
     versions = published(deployed.get("functionName"))
     prune(versions, settings.keep_versions)
-    return _Prepared(release, model_format.environment.python, code, built, versions)
+    return _Prepared(followed, model_format.environment.python, code, built, versions)

@@ -56,7 +56,7 @@ def create_key(path: Path | str, passphrase: str | None = None) -> str:
 
 
 class Signer:
-    """Signs manifests; `public_key` is what others verify with. It never shows its private key."""
+    """Signs manifests, or moves; `public_key` is what others verify with. It never shows its private key."""
 
     def __init__(self, key: "Ed25519PrivateKey") -> None:
         self._key = key
@@ -101,8 +101,12 @@ class Signer:
 
     def sign(self, manifest_bytes: bytes) -> bytes:
         """The content of `manifest.sig` for these bytes."""
-        signature = b64encode(self._key.sign(message(manifest_bytes))).decode()
+        signature = b64encode(self.sign_message(message(manifest_bytes))).decode()
         return encode(ManifestSigning(public_key=self.public_key, signature=signature))
+
+    def sign_message(self, data: bytes) -> bytes:
+        """The ed25519 signature of these bytes; what they are must begin them, as a key may sign several things."""
+        return self._key.sign(data)
 
 
 def _public_text(key: "Ed25519PublicKey") -> str:

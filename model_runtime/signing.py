@@ -114,6 +114,11 @@ def _decode(data: bytes, what: str) -> ManifestSigning:
     return record
 
 
+def is_by(public_key: str, signature: bytes, data: bytes) -> bool:
+    """Whether the key, as text, signed these bytes; SigningError without the package that can tell."""
+    return _fits(public_key_bytes(public_key), signature, data)
+
+
 def _fits(public_key: bytes, signature: bytes, data: bytes) -> bool:
     try:
         from cryptography.exceptions import InvalidSignature

@@ -16,6 +16,7 @@ from infra.settings.forms import (
     CertificateArn,
     DomainName,
     KmsKeyArn,
+    MoveDigest,
     OrganizationId,
     Origin,
     PolicyArn,
@@ -121,6 +122,39 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             outside="the account must be in that organization, else it locks itself out of the bucket.",
         ),
     ] = ""
+    object_lock_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500),
+        Setting(
+            "In the stack `registry`: days for which no version of an object can be deleted for good after it was "
+            "written (S3 Object Lock); 0 for no lock. Tags move and versions are hidden as before.",
+            unit="days (0 for no lock)",
+            source='Amazon S3 User Guide, "Object Lock considerations": 100 years',
+            outside="a bucket that is there already is locked by an update too, for what is written from then on. S3 "
+            "lets nobody turn Object Lock off again: with 0 later, new objects are kept for no time, once `pulumi "
+            "state unprotect` was told of the bucket's lock. What is deleted or replaced is paid for until its time is "
+            "over.",
+        ),
+    ] = 0
+    object_lock_mode: Annotated[
+        Literal["governance", "compliance"],
+        Setting(
+            "In the stack `registry`: who may end the lock of a version before `objectLockDays` are over. "
+            "`governance`: those in `registryAdmins` who have `s3:BypassGovernanceRetention`; `compliance`: nobody, "
+            "not even the account's root user.",
+            source='Amazon S3 User Guide, "Locking objects with Object Lock", Retention modes',
+        ),
+    ] = "governance"
+    audit_trail: Annotated[
+        bool,
+        Setting(
+            "In the stack `registry`: whether CloudTrail logs each write and deletion of an object of the registry, "
+            "into a bucket of its own, for `verify --trail` (output `auditBucket`). Data events are charged.",
+            outside="with `kmsKeyArn` the key's policy must let CloudTrail use it (principal "
+            "`cloudtrail.amazonaws.com`, `kms:GenerateDataKey*` and `kms:DescribeKey`). To end it, `pulumi state "
+            "unprotect` the trail and its bucket before.",
+        ),
+    ] = False
 
 
 class Settings(RegistrySettings, frozen=True, kw_only=True):
@@ -152,6 +186,27 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "required one, or changing labels. The preview names what breaks."
         ),
     ] = False
+    allow_deprecated: Annotated[
+        bool,
+        Setting(
+            "Whether an update may deploy a version that is deprecated. One that the stack serves already stays "
+            "without it; one that was revoked is never deployed."
+        ),
+    ] = False
+    allow_unsigned: Annotated[
+        bool,
+        Setting(
+            "Whether `publicKey` or `trustedPromoters` may be emptied where the stack had some, so that models, or "
+            "moves of its tag, which nobody signed are deployed."
+        ),
+    ] = False
+    accept_history: Annotated[
+        MoveDigest,
+        Setting(
+            "Digest of a tag's last move, whose history the stack takes though it does not continue what it deployed "
+            "last; the refusal says which. Accepts that history only, and can stay. Empty for none (docs/signing.md)."
+        ),
+    ] = ""
     memory: Annotated[
         int,
         Meta(ge=128, le=10_240),
@@ -229,6 +284,16 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             bad=("ed25519:AAAA", " "),
         ),
     ] = field(default=(), name="publicKey")
+    trusted_promoters: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Public key that must have signed the last move of the stack's tag, as `ed25519:BASE64`; several are "
+            "separated by commas. Empty for no check (docs/signing.md).",
+            parse=parsing.public_keys,
+            config_type="string",
+            bad=("ed25519:AAAA", " "),
+        ),
+    ] = ()
     model_format: Annotated[
         FormatName,
         Setting(

@@ -1,6 +1,6 @@
-"""`deprecate`, `delete`, `gc`, `verify`, `doctor`, `copy`."""
+"""`deprecate`, `revoke`, `delete`, `gc`, `verify`, `doctor`, `copy`."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -15,6 +15,7 @@ from model_registry.cli.common import (
     Bucket,
     By,
     NeededReason,
+    OnlyFormat,
     Profile,
     Reason,
     app,
@@ -29,8 +30,10 @@ from model_registry.doctor import findings
 from model_registry.folder import folder_of, open_storage
 from model_registry.mending import mend
 from model_registry.reference import VersionRef
+from model_registry.trail import Trail
 from model_registry.verification import verify_version
 from model_runtime.errors import IntegrityError, InvalidNameError, VerificationError
+from model_runtime.signing import parse_public_keys
 
 OlderThan = Annotated[float, typer.Option("--older-than", help="Hours since the last write.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list what would be removed.")]
@@ -58,6 +61,30 @@ def deprecate(
             print_json({"version": reached, "deprecated": not undo})
         else:
             print(f"{reached} is {'no longer ' if undo else ''}deprecated")
+
+
+@app.command(rich_help_panel=KEEP)
+def revoke(
+    bucket: Bucket,
+    address: Address,
+    reason: Reason = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the revocation.")] = False,
+    by: By = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mark a version that must not be used: no tag is promoted or rolled back to it, and no stack deploys it."""
+    with known_errors():
+        registry = open_registry(bucket, profile, by)
+        if undo:
+            registry.undeprecate(address)
+        else:
+            registry.revoke(address, reason=reason)
+        reached = registry.resolve(address).manifest.reference
+        if as_json:
+            print_json({"version": reached, "revoked": not undo})
+        else:
+            print(f"{reached} is {'no longer ' if undo else ''}revoked")
 
 
 @app.command(rich_help_panel=KEEP)
@@ -109,24 +136,47 @@ def verify(
     bucket: Bucket,
     address: Address,
     quick: Annotated[bool, typer.Option("--quick", help="Do not rebuild the environment; unpickle nothing.")] = False,
+    trail: Annotated[
+        str | None,
+        typer.Option(
+            "--trail", help="s3://BUCKET or s3://BUCKET/PREFIX of a CloudTrail trail: finds moves that were deleted."
+        ),
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--since", formats=["%Y-%m-%d"], help="The trail's log files of this day and later."),
+    ] = None,
+    model_format: OnlyFormat = None,
+    promoter: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MODEL_REGISTRY_TRUSTED_PROMOTERS",
+            help="Public keys, by commas: each move of the tag, from the first signed one on, must be signed by one.",
+        ),
+    ] = None,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
     """Check digests, the tag's history, and the answers to the golden examples; exit code 3 where something is wrong.
 
-    The model's environment is rebuilt by uv in a temporary folder, and the model is loaded there.
+    The model's environment is rebuilt by uv in a temporary folder, and the model is loaded there: without network and
+    your files where the system can give that, else a warning says so.
     """
     with known_errors():
         verified = None
         with working(f"verifying {address}") as progress:
             registry = open_registry(bucket, profile, work=progress)
             release = registry.resolve(address)
-            faults = audit(bucket, address, profile=profile) if "@" in address and not folder_of(bucket) else []
+            faults = _audited(bucket, address, profile, trail, since)
+            if promoter and "@" in address:
+                faults += registry.signing_faults(address, parse_public_keys(promoter))
             try:
                 if quick:
                     registry.check_model(release)
                 else:
-                    verified = verify_version(registry, release.manifest.reference, progress=progress)
+                    verified = verify_version(
+                        registry, release.manifest.reference, model_format=model_format, progress=progress
+                    )
             except (IntegrityError, VerificationError) as error:
                 faults.append(str(error))
         if as_json:
@@ -136,6 +186,18 @@ def verify(
             print(*(faults or [sound]), sep="\n")
         if faults:
             raise typer.Exit(FOUND_SOMETHING)
+
+
+def _audited(bucket: str, address: str, profile: str | None, trail: str | None, since: datetime | None) -> list[str]:
+    """What is wrong with the history of a tag in a bucket; a version has none, and a folder keeps no versions."""
+    if "@" not in address or folder_of(bucket):
+        if trail:
+            raise InvalidNameError(
+                f"{address} of {bucket} has no history that a trail could have seen: leave out --trail"
+            )
+        return []
+    logs, day = Trail.parse(trail) if trail else None, since.date() if since else None
+    return audit(bucket, address, profile=profile, trail=logs, since=day)
 
 
 @app.command(rich_help_panel=KEEP)

@@ -14,7 +14,7 @@ import pytest
 
 from infra import aws_account, inputs
 from infra.function_code import PROJECT
-from infra.settings import Settings, SettingsError
+from infra.settings import AccountSettings, RegistrySettings, Settings, SettingsError
 from infra.settings.field import fields, from_text
 from infra.settings.rules import check_combinations, check_python
 from local.ministack import REGION
@@ -22,7 +22,7 @@ from model_registry.roles.deployer import GRANTS
 from model_runtime.manifest import Feature, Signature
 from tests.infra import recording
 from tests.infra.answering import ACCOUNT, AnsweringAws, Request
-from tests.infra.examples import IRIS, layer
+from tests.infra.examples import IRIS, PUBLIC_KEY, followed, layer
 from tests.infra.pairs import Row, covering_array, pairs, pairs_of
 from tests.infra.recording import Recording, record
 from tests.infra.sdk_types import findings
@@ -42,7 +42,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "memory": [{}, {"memory": 10_240}],
     "timeout": [{}, {"timeout": 1}, {"timeout": 300, "gatewayTimeout": 300}, {"timeout": 900, "api": "none"}],
     "architecture": [{}, {"architecture": "arm64"}],
-    "publicKey": [{}, {"publicKey": f"ed25519:{'A' * 43}="}],
+    "publicKey": [{}, {"publicKey": PUBLIC_KEY}],
     "capacity": [
         {},
         {"snapStart": True},
@@ -79,8 +79,12 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "python": [{"python": python} for python in ("3.12", "3.11", "3.14")],
 }
 FACTORS = {name: [json.dumps(value) for value in values] for name, values in VALUES.items()}
-LEFT_OUT = {"registryBucket", "allowBreaking", "registryAdmins", "organizationId"}
-"""One is required, one changes nothing that is sent, and two are of the stack `registry`."""
+_OF_THE_REGISTRY = {field.key for field in fields(RegistrySettings)} - {field.key for field in fields(AccountSettings)}
+LEFT_OUT = {
+    *_OF_THE_REGISTRY,
+    *("allowBreaking", "allowDeprecated", "allowUnsigned", "acceptHistory", "trustedPromoters"),
+}
+"""Some are of the stack `registry`, of which one is required, and five change nothing that is sent."""
 _OF_THE_MODEL = {"signature", "python"}
 
 
@@ -121,7 +125,7 @@ ROWS = array()
 def recorded(made: Variant) -> Recording:
     """The resources of a variant as Pulumi's engine would be asked for them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inputs, "resolve_release", lambda settings: release_of(made, settings))
+        patch.setattr(inputs, "follow_tag", lambda settings, _outputs: followed(release_of(made, settings)))
         patch.setattr(inputs, "model_layer", lambda *_args, **_options: layer())
         patch.setattr(inputs, "own_code", lambda *_args: {})
         patch.setattr(aws_account, "client", AnsweringAws().client)

@@ -24,7 +24,7 @@ def deploy_registry(settings: RegistrySettings) -> None:
 
 
 def deploy_model(settings: Settings) -> None:
-    release, name, nothing = inputs.resolve_release(settings), settings.service, pulumi.ResourceOptions()
+    release, name, nothing = inputs.follow_tag(settings, {}).release, settings.service, pulumi.ResourceOptions()
     manifest = release.manifest
     model_format = inputs.served_format(settings, manifest)
     built = inputs.model_layer(manifest, model_format, settings.architecture)
