@@ -110,9 +110,10 @@ def _comparisons(shelf: Shelf) -> Html | None:
 
 
 def _move(move: Move) -> Html:
-    ends = {None: "nothing"}
-    change = f"{ends.get(move.from_version, move.from_version)} → {ends.get(move.to_version, move.to_version)}"
+    before, after = (end or "nothing" for end in (move.from_version, move.to_version))
     who = f"{move.by} (as {move.caller})" if move.caller else move.by
     checks = tag("small", f"Gates passed: {', '.join(move.checks)}") if move.checks else None
     reason = tag("span", f" · {move.reason}") if move.reason else None
-    return tag("li", tag("b", f"{move.action} {change}"), reason, tag("small", when(move.at), f" by {who}"), checks)
+    return tag(
+        "li", tag("b", f"{move.action} {before} → {after}"), reason, tag("small", when(move.at), f" by {who}"), checks
+    )
