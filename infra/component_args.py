@@ -50,6 +50,8 @@ class SklearnModelArgs(TypedDict):
     """Tag that the stack follows; empty for the stack's own name (stack `prod` follows the tag `prod`)."""
     allow_breaking: NotRequired[bool]
     """Whether an update may break callers of the deployed version, for example by removing a feature, adding a required one, or changing labels. The preview names what breaks."""
+    require_hashes: NotRequired[bool]
+    """Whether a version is refused whose manifest lacks the SHA-256 of a package's wheel for the architecture, as those that 0.1.0 or `--proof none` published. They are warned of otherwise."""
     allow_deprecated: NotRequired[bool]
     """Whether an update may deploy a version that is deprecated. One that the stack serves already stays without it; one that was revoked is never deployed."""
     allow_unsigned: NotRequired[bool]
