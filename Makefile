@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve stop aws-check test soak models bench profile check fix lock clean
+.PHONY: help demo serve stop aws-check test soak models docs bench profile check fix lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,17 +31,21 @@ soak: $(READY) ## Run what takes too long for make test: models in every form, l
 models: $(READY) ## Publish and serve every kind of model; writes docs/models.md
 	@$(BIN)/python -W ignore -m tests.model_registry.fleet page
 
+docs: $(READY) ## Build the documentation as a site into .local/site
+	@$(BIN)/python -m sphinx -q -W -d .local/doctrees docs .local/site && echo ".local/site/index.html"
+
 bench: $(READY) ## Measure all against the guide's recipe, MLflow, BentoML and modelstore; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
 profile: $(READY) ## Draw where the time of a cold start goes, into .local/profile
 	@$(BIN)/python -m benchmarks.profile
 
-check: $(READY) ## Lint, formatting, imports and types; changes nothing
+check: $(READY) ## Lint, formatting, imports, types and the documentation's links; changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
+	@$(BIN)/python -m sphinx -q -W -d .local/doctrees docs .local/site
 
 fix: $(READY) ## Apply the formatter and the lint fixes
 	@$(BIN)/ruff check --fix .

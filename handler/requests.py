@@ -15,7 +15,7 @@ Place = Callable[[int, str | None], str]
 A JSON pointer (RFC 6901) or a fragment of CSV (RFC 7111), each after #, or the name of a parameter.
 """
 
-JSON, CSV = "application/json", "text/csv"
+JSON, CSV, HTML = "application/json", "text/csv", "text/html"
 
 _READS = "This function answers requests of an API Gateway REST API (proxy integration) and direct invocations, not "
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from handler.prediction import Answering
-from handler.requests import CSV, JSON, Place, Request, escaped
+from handler.requests import CSV, HTML, JSON, Place, Request, escaped
 from handler.responses import KSERVE_REFUSED, Problem, Response, answer, outcome, shortened
 from model_runtime.errors import InputError
 from model_runtime.manifest import Prediction
@@ -42,7 +42,12 @@ Route = Callable[[Call], Response]
 
 
 def index(call: Call) -> Response:
-    """Say which routes there are."""
+    """Say which routes there are; a browser gets the page on which people try the model."""
+    if HTML in call.request.header("Accept"):
+        from handler import page  # here, as no start needs it
+
+        if page.is_wanted(call.request.header("Accept")):
+            return page.page(call.headers)
     routes = {path: list(methods) for path, methods in ROUTES.items()}
     return answer({**origin(call.model), "routes": routes}, call.headers)
 

@@ -127,7 +127,9 @@ class ModelApi(pulumi.ComponentResource):
             resource_id=resource,
             http_method=route.method,
             authorization=_AUTHORIZATION["none" if route.is_open else self._args.settings.authorization],
-            api_key_required=self._args.settings.api_key and not route.is_open,
+            api_key_required=self._args.settings.api_key
+            and not route.is_open
+            and not (route.is_page and self._args.settings.has_open_page),
             request_validator_id=validator.id,
             request_parameters={
                 f"method.request.querystring.{parameter}": required for parameter, required in route.query.items()
@@ -176,6 +178,7 @@ class ModelApi(pulumi.ComponentResource):
                         timeout_ms=self._args.settings.gateway_timeout * 1000,
                         api_key=self._args.settings.api_key,
                         authorization=self._args.settings.authorization,
+                        open_page=self._args.settings.has_open_page,
                         cors_origins=self._args.settings.cors_origins,
                     )
                 )

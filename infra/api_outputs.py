@@ -21,20 +21,25 @@ def api_outputs(settings: Settings, manifest: Manifest, api: ModelApi) -> dict[s
         "curlGet": invoke_url.apply(lambda url: get_line(url, manifest, **access)),
         "curlPost": invoke_url.apply(lambda url: post_line(url, manifest, **access)),
     }
+    if settings.has_open_page:
+        outputs["pageUrl"] = api.url.apply(lambda url: f"{url.rstrip('/')}/")
     if api.api_key_id is not None:
         outputs["apiKeyId"] = api.api_key_id
     return outputs
 
 
-def deploy_api(settings: Settings, manifest: Manifest, function: ModelFunction) -> ModelApi:
-    """The REST API, and the domain where it has one."""
-    name = settings.service
-    api = ModelApi(f"{name}-api", ApiArgs(signature=manifest.signature, function=function, settings=settings))
-    for output, value in api_outputs(settings, manifest, api).items():
-        pulumi.export(output, value)
+def deploy_api(
+    name: str, settings: Settings, manifest: Manifest, function: ModelFunction, opts: pulumi.ResourceOptions
+) -> tuple[ModelApi, dict[str, pulumi.Input[Any]]]:
+    """The REST API, and the domain where it has one; with what is said of them."""
+    arguments = ApiArgs(signature=manifest.signature, function=function, settings=settings)
+    api = ModelApi(f"{name}-api", arguments, opts=opts)
+    outputs = api_outputs(settings, manifest, api)
     if settings.domain_name:
-        domain = CustomDomain(f"{name}-domain", settings=settings, rest_api=api.rest_api_id, stage=api.stage_name)
-        pulumi.export("domainUrl", f"https://{settings.domain_name}/predict")
-        pulumi.export("domainTarget", domain.target)
-        pulumi.export("domainTargetZone", domain.target_zone)
-    return api
+        domain = CustomDomain(
+            f"{name}-domain", settings=settings, rest_api=api.rest_api_id, stage=api.stage_name, opts=opts
+        )
+        outputs["domainUrl"] = f"https://{settings.domain_name}/predict"
+        outputs["domainTarget"] = domain.target
+        outputs["domainTargetZone"] = domain.target_zone
+    return api, outputs

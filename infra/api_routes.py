@@ -45,6 +45,11 @@ class Route:
         """Whether it asks for neither key nor signature: browsers send none with a preflight."""
         return self.method == "OPTIONS"
 
+    @property
+    def is_page(self) -> bool:
+        """Whether a browser gets the page to try the model here: it cannot send a key when it opens a page."""
+        return (self.method, self.path) == ("GET", ROOT)
+
 
 @dataclass(frozen=True)
 class ErrorResponse:
@@ -99,6 +104,7 @@ def routes(signature: Signature) -> tuple[Route, ...]:
     return (
         Route("GET", "predict", query=query if has_query_form(signature) else {}),
         Route("POST", "predict", has_body=True),
+        Route("GET", ROOT),
         *(Route(method, path) for path in PATHS for method in ("ANY", "OPTIONS")),
     )
 
@@ -120,6 +126,7 @@ def deployment_digest(
     timeout_ms: int,
     api_key: bool,
     authorization: str = "none",
+    open_page: bool = True,
     cors_origins: Sequence[str] = (),
 ) -> str:
     """Changes when, and only when, something that a deployment publishes changes.
@@ -136,6 +143,7 @@ def deployment_digest(
         "timeout_ms": timeout_ms,
         "api_key": api_key,
         "authorization": authorization,
+        "open_page": open_page,
         # Which origins preflights name is in the function's environment, not here.
         "cors": error_headers(cors_origins),
     }

@@ -38,24 +38,50 @@ def own_outputs() -> dict[str, Any]:
     """Read the outputs of this stack's last successful update; empty before the first.
 
     The engine's own function, by which StackReference reads, gives them at once and copies them nowhere.
+    """
+    return dict(_of_the_engine("readStackOutputs", name=_own_name())["outputs"])
+
+
+def deployed_outputs(kind: str, name: str, before: str) -> dict[str, Any]:
+    """Read what a component of this stack had as outputs after its last successful update; empty before the first.
+
+    Args:
+        kind: the type of the component.
+        name: its name in the program.
+        before: type of the resource of this name that earlier releases had in the component's place, without one
+            around it: the outputs were those of the stack then.
+
+    """
+    resources: Mapping[str, Any] = _of_the_engine("readStackResourceOutputs", stackName=_own_name())["outputs"]
+    found = [one for urn, one in resources.items() if urn.endswith(f"{kind}::{name}")]
+    if not found and any(urn.endswith(f"::{before}::{name}") for urn in resources):
+        return own_outputs()
+    return dict(found[0]["outputs"]) if len(found) == 1 else {}
+
+
+def _own_name() -> str:
+    return f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+
+
+def _of_the_engine(function: str, **arguments: str) -> Mapping[str, Any]:
+    """Ask the engine for what is in its state.
 
     An engine whose state is in a folder writes the state of this very update meanwhile, and the attributes beside the
     state not in one step (gocloud.dev/blob/fileblob, setAttrs): who reads in between is told `EOF`, and reads again.
     """
-    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     for pause in _PAUSES:
         try:
-            return _read_outputs(stack)
+            return _asked(function, arguments)
         except Exception as error:  # pulumi raises nothing narrower
             if not str(error).endswith(_HALF_WRITTEN):
                 raise
             time.sleep(pause)
-    return _read_outputs(stack)
+    return _asked(function, arguments)
 
 
-def _read_outputs(stack: str) -> dict[str, Any]:
-    found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
-    return dict(found["outputs"])
+def _asked(function: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = pulumi.runtime.invoke(f"pulumi:pulumi:{function}", dict(arguments)).value
+    return found
 
 
 def check_account(settings: Settings, outputs: Mapping[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """The function that serves a model: role, log group, function, published version, alias."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -71,12 +72,14 @@ class ModelFunction(pulumi.ComponentResource):
         policy = aws.iam.RolePolicy(
             f"{name}-policy",
             role=role.id,
-            policy=pulumi.Output.all(aws.get_partition_output().partition, logs.arn).apply(
+            policy=pulumi.Output.all(
+                aws.get_partition_output().partition, logs.arn, settings.registry_kms_key_arn or settings.kms_key
+            ).apply(
                 lambda values: policies.function_policy(
                     models_arn=f"arn:{values[0]}:s3:::{settings.registry_bucket}/{versions_prefix(manifest.name)}",
                     log_group_arn=values[1],
                     tracing=settings.tracing,
-                    models_key_arn=settings.registry_kms_key_arn or settings.kms_key,
+                    models_key_arn=values[2],
                     in_vpc=settings.in_vpc or args.hold_interfaces,
                 )
             ),
@@ -147,6 +150,7 @@ def environment(settings: Settings, release: Release) -> dict[str, str]:
         cors_origins=settings.cors_origins,
         request_log=settings.request_log,
         label_counts=settings.label_counts,
+        try_it_page=settings.try_it_page,
     )
 
 
@@ -154,5 +158,10 @@ def _vpc(settings: Settings) -> aws.lambda_.FunctionVpcConfigArgs | None:
     if not settings.in_vpc:
         return None
     return aws.lambda_.FunctionVpcConfigArgs(
-        subnet_ids=list(settings.subnet_ids), security_group_ids=list(settings.security_group_ids)
+        subnet_ids=_ids(settings.subnet_ids), security_group_ids=_ids(settings.security_group_ids)
     )
+
+
+def _ids(ids: tuple[str, ...] | pulumi.Output[Any]) -> pulumi.Input[Sequence[pulumi.Input[str]]]:
+    """IDs as the resource takes them; a component's caller may give an output, which is no list yet."""
+    return ids if isinstance(ids, pulumi.Output) else list(ids)

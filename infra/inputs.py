@@ -13,6 +13,7 @@ import pulumi
 from infra.layer.build import Layer, Trial, build_layer
 from infra.model_change import Deployed, deployed_version, model_change
 from infra.settings import Settings, SettingsError
+from infra.trust import Followed, check_history, check_keys, check_mark, check_promoter
 from model_registry import shipping, verification
 from model_registry.lambda_packages.errors import LayerAnswerError, LayerError
 from model_registry.lambda_packages.platform import runtime_for
@@ -27,14 +28,24 @@ from model_runtime.manifest import Manifest, ModelFormat
 from model_runtime.storage import Storage
 
 
-def resolve_release(settings: Settings) -> Release:
-    """Pin the version that the stack's tag points at now; SettingsError where there is none, or none to trust."""
+def follow_tag(settings: Settings, outputs: Mapping[str, Any]) -> Followed:
+    """Pin the version that the stack's tag points at now; SettingsError where there is none, or none to trust.
+
+    `outputs` are those of the stack's last successful update, which the tag's history must continue.
+    """
     try:
         # A deployment reads the registry and writes nothing, so nobody is to be named.
         registry = Registry(_storage(settings), actor="pulumi", trusted_keys=settings.public_keys)
-        return registry.resolve(TagRef(settings.model, settings.followed_tag))
+        tag = registry.tag_of(TagRef(settings.model, settings.followed_tag))
+        check_promoter(settings, tag)
+        accepted = check_history(settings, registry, tag, outputs)
+        release = registry.release_of(tag)
+        warning = check_mark(settings, release, registry.deprecation(release), outputs)
     except RegistryError as error:
         raise SettingsError(str(error)) from error
+    for line in filter(None, (*check_keys(settings, outputs), accepted, warning)):
+        pulumi.log.warn(line)
+    return Followed(release, tag.history[-1])
 
 
 def announce_change(settings: Settings, release: Release, outputs: Mapping[str, Any]) -> None:
@@ -130,6 +141,7 @@ def golden_trial(settings: Settings, release: Release, own: Mapping[str, Path]) 
                     settings.model_format,
                     folder,
                     [interpreter, "-I", "-S", "-B", "-W", "ignore"],
+                    readable=[opt],
                     packages=opt / runtime_for(model_format.environment.python).site_packages,
                     variables={"LD_LIBRARY_PATH": str(opt / "lib"), **shipping.ONE_THREAD},
                 )

@@ -9,11 +9,24 @@ from infra.settings import Settings
 from model_runtime.manifest import Manifest
 
 
-def watch(settings: Settings, manifest: Manifest, function: ModelFunction, api_name: pulumi.Output[str] | None) -> None:
+def watch(
+    name: str,
+    settings: Settings,
+    manifest: Manifest,
+    function: ModelFunction,
+    *,
+    api_name: pulumi.Output[str] | None,
+    opts: pulumi.ResourceOptions,
+) -> None:
     """Declare the alarms and the dashboard that the settings ask for."""
-    name = settings.service
     if settings.alarm_topic_arn:
-        ModelAlarms(f"{name}-alarms", settings=settings, function_name=function.function_name, api_name=api_name)
+        ModelAlarms(
+            f"{name}-alarms",
+            settings=settings,
+            function_name=function.function_name,
+            api_name=api_name,
+            opts=opts,
+        )
     if settings.dashboard:
         ModelDashboard(
             f"{name}-dashboard",
@@ -22,4 +35,5 @@ def watch(settings: Settings, manifest: Manifest, function: ModelFunction, api_n
             function_arn=function.function_arn,
             log_group=function.log_group,
             api_name=api_name,
+            opts=opts,
         )

@@ -46,6 +46,8 @@ def up(
                 ministack.stop(state)
             raise
         print(f"{outputs['modelName']}/{outputs['modelVersion']} answers at {outputs['invokeUrl']}\n")
+        if "pageUrl" in outputs:
+            print(f"Try it in a browser: {outputs['pageUrl']}\n")
         print(outputs["curlGet"], outputs["curlPost"], sep="\n")
         print(f'\nRegistry: eval "$({sys.executable} -m local env)" && {sys.executable} -m model_registry list')
         print("Stop it with: make stop")

@@ -60,7 +60,7 @@ def deploy(
     deployed = StackState(state.resolve() / "stacks" / f"{stack}.json", aws)
     resources = Resources(aws, deployed, on_resource or (lambda _type, _name, _action: None))
     own_name = f"{ORGANIZATION}/{configuration.project}/{stack}"
-    monitor = Monitor(resources, aws, own_name, deployed.outputs)
+    monitor = Monitor(resources, aws, own_name, deployed)
 
     # Pulumi keeps its root, settings and configuration in context variables and leaves event loops open: a context
     # and a thread of its own give every deployment a clean start and leave nothing to the caller.
@@ -71,7 +71,7 @@ def deploy(
         except KeyboardInterrupt:
             resources.stopped = True
             raise
-    deployed.put_outputs(outputs)
+    deployed.put_outputs(outputs, resources.components)
     return outputs
 
 

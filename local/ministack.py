@@ -2,6 +2,9 @@
 
 One MiniStack per state folder. It listens on loopback only, enforces IAM, and leaves nothing behind: what it
 writes goes below the state folder, and it is ended by its own process id and never by name or port.
+
+It is its owner's alone. Functions run as who started it, so only the credentials of this start create any
+(`local/guard.py`), and only the owner reads the state folder, which has them.
 """
 
 import contextlib
@@ -9,6 +12,7 @@ import fcntl
 import functools
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -17,7 +21,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +39,9 @@ ENVIRONMENTS = Path(__file__).parents[1] / ".local"
 START_SECONDS = 60
 STOP_SECONDS = 10
 
+_GUARD = Path(__file__).with_name("guard.py")
+_OWNER_ONLY = 0o700
+
 # Those that this process started and has to reap; a finished child would otherwise stay a zombie.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -49,18 +56,21 @@ class LocalAws:
     started: float
     """When the process was created, in seconds since the epoch: tells it from a later one with the same pid."""
     log: Path
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    """The root's credentials, made for this start."""
 
     def client(self, service: str) -> Any:
         """Return a boto3 client with the rights of the account's root, which refuses what AWS would refuse."""
-        return client_as(self.url, service, "test", "test")
+        return client_as(self.url, service, self.access_key, self.secret_key)
 
     def environment(self) -> dict[str, str]:
         """Return the variables that point boto3, obstore and the AWS command line at this MiniStack."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ENDPOINT_URL_STS": self.url,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",  # what MiniStack takes for the root of its only account
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -88,7 +98,7 @@ class LocalAws:
 
 @functools.cache
 def client_as(url: str, service: str, key: str, secret: str) -> Any:
-    """A boto3 client with these credentials, which refuses what AWS would refuse; `test` twice is MiniStack's root."""
+    """A boto3 client with these credentials, which refuses what AWS would refuse."""
     client = boto3.session.Session().client(
         service,
         endpoint_url=url,
@@ -117,6 +127,7 @@ def start(
     """
     state = state.resolve()
     state.mkdir(parents=True, exist_ok=True)
+    state.chmod(_OWNER_ONLY)
     with _locked(state):
         found = running(state)
         if found:
@@ -144,7 +155,7 @@ def local_aws(
 def running(state: Path) -> LocalAws | None:
     """Return the MiniStack of this state folder, or None if it does not run."""
     aws = _noted(state)
-    return aws if aws and _process(aws) else None
+    return aws if aws and aws.access_key and _process(aws) else None
 
 
 def stop(state: Path) -> bool:
@@ -176,23 +187,27 @@ def _start_at_a_free_port(state: Path, python: Path) -> LocalAws:
 
 def _start(state: Path, python: Path, port: int) -> LocalAws:
     temporary = state / "tmp"
-    temporary.mkdir()
+    temporary.mkdir(_OWNER_ONLY)
+    # As AWS makes them: 20 characters that begin with AKIA, and 40.
+    access_key, secret_key = f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20)
     log = state / "ministack.log"
     child = None
     try:
         with log.open("wb") as output:
             child = subprocess.Popen(  # noqa: S603  # the environment's own interpreter
-                [python, "-m", "ministack"],
+                [python, "-P", _GUARD],  # without its folder, whose modules are not MiniStack's
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=temporary,
-                env=_process_environment(port, temporary),
+                env=_process_environment(port, temporary)
+                | {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key},
+                umask=0o077,
                 start_new_session=True,  # Ctrl-C in the terminal is ours; we stop it in order
             )
         _children[child.pid] = child
         started = psutil.Process(child.pid).create_time()
-        aws = LocalAws(f"http://{HOST}:{port}", port, child.pid, started, log)
+        aws = LocalAws(f"http://{HOST}:{port}", port, child.pid, started, log, access_key, secret_key)
         _write_note(state, aws)
         _wait(aws, child)
     except BaseException:
@@ -276,7 +291,9 @@ def _note(state: Path) -> Path:
 
 def _write_note(state: Path, aws: LocalAws) -> None:
     writing = _note(state).with_suffix(".writing")
-    writing.write_text(json.dumps(asdict(aws) | {"log": str(aws.log)}))
+    writing.unlink(missing_ok=True)
+    with os.fdopen(os.open(writing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(asdict(aws) | {"log": str(aws.log)}, file)
     writing.replace(_note(state))
 
 
@@ -285,7 +302,8 @@ def _noted(state: Path) -> LocalAws | None:
         note = json.loads(_note(state).read_text())
     except FileNotFoundError:
         return None
-    return LocalAws(**note | {"log": Path(note["log"])})
+    # An earlier release had `test` for credentials and noted none: what it started can only be stopped.
+    return LocalAws(**{"access_key": "", "secret_key": ""} | note | {"log": Path(note["log"])})
 
 
 def _process(aws: LocalAws) -> psutil.Process | None:

@@ -24,6 +24,7 @@ from local.stack_state import Deployed, StackState
 OnResource = Callable[[str, str, str], None]
 SECRET = "[secret]"  # noqa: S105  # what is shown in place of one
 _STACK_OUTPUTS = "pulumi:pulumi:readStackOutputs"
+_RESOURCE_OUTPUTS = "pulumi:pulumi:readStackResourceOutputs"
 
 
 class Resources:
@@ -37,6 +38,8 @@ class Resources:
         self._lock = threading.Lock()
         self.failures: list[tuple[BaseException, BaseException | None]] = []
         """What went wrong, each with its cause: Pulumi sets causes of its own on the way."""
+        self.components: dict[str, Properties] = {}
+        """What components have as outputs in this deployment, by URN."""
         self.stopped = False
         self.hooks = Hooks()
 
@@ -109,17 +112,17 @@ class Resources:
 class Monitor(mocks.MockMonitor):
     """Pulumi's mock monitor, with what it does not tell its mocks and the engine would refuse."""
 
-    def __init__(self, resources: Resources, aws: LocalAws, own_name: str, outputs: dict[str, Any]) -> None:
+    def __init__(self, resources: Resources, aws: LocalAws, own_name: str, state: StackState) -> None:
         """Answer for a stack.
 
         Args:
             resources: what the program registers goes there.
             aws: where the program's calls are answered.
             own_name: the stack's, as `organization/project/stack`.
-            outputs: those of its last deployment that succeeded, empty before the first.
+            state: has the outputs of its last deployment that succeeded.
 
         """
-        super().__init__(_Calls(aws, own_name, outputs))
+        super().__init__(_Calls(aws, own_name, state))
         self.stack = resources
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  # the name of the engine's call
@@ -139,6 +142,11 @@ class Monitor(mocks.MockMonitor):
         """Remember a function that is to be called before a resource is created or updated."""
         self.stack.hooks.register(request)
         return super().RegisterResourceHook(request)  # type: ignore[no-untyped-call]  # Pulumi leaves it without types
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802  # the name of the engine's call
+        """Remember what a component has as outputs, which the next deployment may read; of secrets only that."""
+        self.stack.components[request.urn] = _shown(rpc.deserialize_properties(request.outputs))
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]  # Pulumi leaves it without types
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802  # the name of the engine's call
         """Refuse to read an existing resource."""
@@ -176,10 +184,10 @@ class _Registration(mocks.Mocks):
 class _Calls(mocks.Mocks):
     """What a program asks AWS, or the engine, without creating anything."""
 
-    def __init__(self, aws: LocalAws, own_name: str, outputs: dict[str, Any]) -> None:
+    def __init__(self, aws: LocalAws, own_name: str, state: StackState) -> None:
         self._aws = aws
         self._own_name = own_name
-        self._outputs = outputs
+        self._state = state
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         raise NotImplementedError(args.name)
@@ -187,6 +195,8 @@ class _Calls(mocks.Mocks):
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         if args.token == _STACK_OUTPUTS:
             return self._stack_outputs(args.args["name"]), []
+        if args.token == _RESOURCE_OUTPUTS:
+            return self._resource_outputs(args.args["stackName"]), []
         if args.token not in CALLS:
             raise UnsupportedError(
                 f"the program calls {args.token}; the local AWS has {', '.join(CALLS)}: add it to "
@@ -195,12 +205,27 @@ class _Calls(mocks.Mocks):
         return CALLS[args.token](self._aws), []
 
     def _stack_outputs(self, name: str) -> dict[Any, Any]:
+        self._check(name)
+        outputs = self._state.outputs
+        secret = [key for key, value in outputs.items() if value == SECRET]
+        return {"name": name, "outputs": outputs, "secretOutputNames": secret}
+
+    def _resource_outputs(self, name: str) -> dict[Any, Any]:
+        """Those of the stack's components: the engine gives those of all resources."""
+        self._check(name)
+        return {"name": name, "outputs": {urn: {"outputs": found} for urn, found in self._state.components.items()}}
+
+    def _check(self, name: str) -> None:
         if name != self._own_name:
             raise UnsupportedError(
                 f"the program reads the outputs of {name}, and here only its own can be read: {self._own_name}"
             )
-        secret = [key for key, value in self._outputs.items() if value == SECRET]
-        return {"name": name, "outputs": self._outputs, "secretOutputNames": secret}
+
+
+def _shown(value: Any) -> Any:
+    if rpc.is_rpc_secret(value):
+        return SECRET
+    return {key: _shown(one) for key, one in value.items()} if isinstance(value, dict) else whole(value)
 
 
 def _received(value: Any) -> Any:

@@ -35,27 +35,31 @@ class StackState:
         self.resources: dict[str, Deployed] = {}
         self.outputs: dict[str, Any] = {}
         """The outputs of the last deployment that succeeded."""
+        self.components: dict[str, dict[str, Any]] = {}
+        """Those of its components, by URN."""
         if file.exists():
             stored = json.loads(file.read_text())
             if stored["aws"] == self._aws:
                 self.salt = stored["salt"]
                 self.resources = {urn: Deployed(**resource) for urn, resource in stored["resources"].items()}
                 self.outputs = stored.get("outputs", {})  # an earlier release wrote none
+                self.components = stored.get("components", {})  # as before
 
     def put(self, urn: str, resource: Deployed) -> None:
         """Record a resource: the file is complete at all times, and only its owner can read it."""
         self.resources[urn] = resource
         self._write()
 
-    def put_outputs(self, outputs: dict[str, Any]) -> None:
-        """Record the outputs of a deployment that succeeded; secrets are already hidden."""
-        if outputs != self.outputs:
-            self.outputs = outputs
+    def put_outputs(self, outputs: dict[str, Any], components: dict[str, dict[str, Any]]) -> None:
+        """Record the outputs of a deployment that succeeded, and of its components; secrets are already hidden."""
+        if (outputs, components) != (self.outputs, self.components):
+            self.outputs, self.components = outputs, components
             self._write()
 
     def _write(self) -> None:
         resources = {urn: asdict(one) for urn, one in self.resources.items()}
         stored = {"aws": self._aws, "salt": self.salt, "resources": resources, "outputs": self.outputs}
+        stored["components"] = self.components
         self._file.parent.mkdir(parents=True, exist_ok=True)
         handle, writing = tempfile.mkstemp(dir=self._file.parent, prefix=f".{self._file.name}-")
         try:

@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from model_registry import uv
 from model_registry.cache import cache_folder, file_digest, workspace
+from model_registry.stored_wheels import package_of
 from model_runtime.errors import EnvironmentBuildError, InterpreterNotFoundError
 
 # Increase when environments of the same pins must be rebuilt.
@@ -61,7 +62,7 @@ def environment_for(
 
     """
     cache = (cache or cache_folder("environments")).absolute()
-    own = {_of_wheel(path): path.absolute() for path in wheels}
+    own = {package_of(path.name): path.absolute() for path in wheels}
     replaced = {name for name, _ in own}
     pins = sorted(pin for pin in map(_package, packages.items()) if pin[0] not in replaced)
     inputs = {
@@ -173,14 +174,6 @@ def _package(item: tuple[str, str]) -> _Package:
         return canonicalize_name(item[0], validate=True), Version(item[1])
     except (InvalidName, InvalidVersion) as error:
         raise EnvironmentBuildError(f"{error}: packages are a name and one exact version each") from error
-
-
-def _of_wheel(path: Path) -> _Package:
-    try:
-        name, version, *_ = parse_wheel_filename(path.name)
-    except InvalidWheelFilename as error:
-        raise EnvironmentBuildError(f"{path} is not a wheel ({error}): name a .whl file") from error
-    return name, version
 
 
 def _interpreter(environment: Path) -> Path:

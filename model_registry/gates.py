@@ -24,6 +24,7 @@ __all__ = [
     "evaluate",
     "is_lower_better",
     "joined",
+    "marked",
     "parse",
 ]
 
@@ -131,6 +132,12 @@ def evaluate(
     return tuple(sentence for _, sentence in judged)
 
 
+def marked(version: str, mark: Mark) -> str:
+    """What a mark says of a version: by whom it was deprecated or revoked, and why."""
+    what = "was revoked" if mark.revoked else "is deprecated"
+    return f"{version} {what} by {mark.by} ({mark.reason or 'no reason given'})"
+
+
 def is_lower_better(metric: str) -> bool:
     """Whether a metric is an error or a loss by its name, such as test_rmse, log_loss or mean_absolute_error.
 
@@ -194,8 +201,9 @@ def _signature(gates: JointGates, candidate: Manifest, current: Manifest | None)
 
 def _deprecation(gates: JointGates, candidate: Manifest, deprecated: Mark | None) -> Iterator[_Judgement]:
     if deprecated is not None:
-        sentence = f"{candidate.reference} is deprecated by {deprecated.by} ({deprecated.reason or 'no reason given'})"
-        yield gates.allow_deprecated, f"{sentence}, which was allowed" if gates.allow_deprecated else sentence
+        refusal = marked(candidate.reference, deprecated)
+        allowed = gates.allow_deprecated and not deprecated.revoked
+        yield allowed, f"{refusal}, which was allowed" if allowed else refusal
 
 
 def _proof(gates: JointGates, candidate: Manifest) -> Iterator[_Judgement]:

@@ -45,7 +45,7 @@ def moved(
         checks=checks,
         steps=steps,
         caller=caller,
-        previous=digest(encode(last)) if last else None,
+        previous=move_digest(last) if last else None,
     )
     return Tag(
         name=current.name, tag=current.tag, version=to_version, history=(*current.history, move), sealed=current.sealed
@@ -67,6 +67,21 @@ def earlier(newest_first: Iterable[Move]) -> Iterator[tuple[int, Move]]:
             if steps:
                 yield steps, move
             steps += 1
+
+
+def move_digest(move: Move) -> str:
+    """The SHA-256 of a move, which the next one holds as `previous`: it stands for the whole history up to there."""
+    return digest(encode(move))
+
+
+def departure(newest_first: Iterable[Move], sequence: int, sha256: str) -> str | None:
+    """How a history does not continue the one whose last move had this number and digest; None where it does."""
+    for move in newest_first:
+        if move.sequence == sequence:
+            return None if move_digest(move) == sha256 else f"its move {sequence} is another one now"
+        if move.sequence < sequence:
+            return f"it ends with move {move.sequence} now, move {sequence} is gone"
+    return f"it has no move {sequence} any more"
 
 
 def version_at(moves: Sequence[Move], time: datetime) -> int | None:
@@ -110,7 +125,7 @@ def link_faults(earlier: Move, later: Move) -> Iterator[str]:
     """What is wrong with one move as the next after another."""
     if later.sequence != earlier.sequence + 1:
         yield f"move {later.sequence} follows move {earlier.sequence}"
-    if later.previous != digest(encode(earlier)):
+    if later.previous != move_digest(earlier):
         yield f"move {later.sequence} does not follow from move {earlier.sequence}, which was edited"
     if later.from_version != earlier.to_version:
         yield f"move {later.sequence} goes from {later.from_version}, the one before went to {earlier.to_version}"

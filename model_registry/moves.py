@@ -5,14 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from model_registry import history
+from model_registry import gates, history
 from model_registry.promotion import Judge
 from model_registry.records import Move, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
+from model_registry.signed_moves import PromoterKey, signed
 from model_registry.tags import Tags
 from model_registry.versions import Versions
-from model_runtime.errors import CredentialsError, IntegrityError, NotFoundError
+from model_runtime.errors import CredentialsError, GateError, IntegrityError, NotFoundError
 
 _LOG = logging.getLogger("model_registry.registry")
 
@@ -21,7 +22,7 @@ _LOG = logging.getLogger("model_registry.registry")
 class Moves:
     """Writes the moves of tags. `notifier` is told of each one once it is committed.
 
-    `who` is recorded as `by`, and `caller`, whom the credentials belong to, beside it.
+    `who` is recorded as `by`, and `caller`, whom the credentials belong to, beside it. `promoter` signs them.
     """
 
     versions: Versions
@@ -29,22 +30,29 @@ class Moves:
     who: Callable[[], str]
     notifier: Callable[[Tag, Move], None] | None
     caller: Callable[[], str] | None = None
+    promoter: PromoterKey | None = None
 
     def move(self, ref: TagRef, target: Release, *, action: str, reason: str, judge: Judge) -> Tag:
         """Point a tag at a version that passes the gates.
 
-        They are judged also where it points there already; nothing is written then.
+        They are judged also where it points there already; nothing is written then, unless this promoter signs the
+        moves and did not sign the last one.
         """
         current, etag = self.tags.to_move(ref)
         # Judged on the state whose ETag the write needs: another state is a conflict.
         checks = judge.checks(current)
         self._require_same_as_ever(target)
-        if current.version == target.manifest.version:
+        if current.version == target.manifest.version and not self._is_to_sign(current):
             return current
         return self._write(current, etag, target, action=action, reason=reason, checks=checks)
 
-    def rollback(self, ref: TagRef, *, reason: str, read: Callable[[VersionRef], Release]) -> Tag:
-        """Point a tag at the version that it pointed at before and that is still there; what is skipped is recorded."""
+    def rollback(
+        self, ref: TagRef, *, reason: str, read: Callable[[VersionRef], Release], allow_deprecated: bool = False
+    ) -> Tag:
+        """Point a tag at the version that it pointed at before and that is still there; what is skipped is recorded.
+
+        GateError where that is deprecated and not allowed to be, or was revoked.
+        """
         current, etag = self.tags.to_move(ref)
         skipped: dict[int, None] = {}
         for steps, move in history.earlier(self.tags.newest_first(current)):
@@ -59,6 +67,7 @@ class Moves:
             if target.manifest_sha256 != move.manifest_sha256:
                 raise _forged(target, ref.tag, move.manifest_sha256)
             checks = tuple(f"{ref.name}/{one} was skipped: it was deleted" for one in skipped)
+            checks += self._require_usable(ref, VersionRef(ref.name, version), allow_deprecated=allow_deprecated)
             return self._write(current, etag, target, action="rollback", reason=reason, checks=checks, steps=steps)
         gone = f" (deleted: {', '.join(f'{ref.name}/{one}' for one in skipped)})" if skipped else ""
         raise NotFoundError(f"{ref} has nothing to roll back to: there is no earlier version in its history{gone}")
@@ -94,11 +103,28 @@ class Moves:
             steps=steps,
             caller=self._caller(by),
         )
+        if self.promoter:
+            moved = signed(moved, self.promoter)
         if target:  # after the tag was read, and before it is written
             self.versions.require_not_removed(VersionRef(target.manifest.name, target.manifest.version))
         written = self.tags.write(moved, etag)
         self._notify(written)
         return written
+
+    def _require_usable(self, ref: TagRef, version: VersionRef, *, allow_deprecated: bool) -> tuple[str, ...]:
+        """What is recorded of a version that a tag goes back to; GateError where it should not be used."""
+        mark = self.versions.deprecation(version)
+        if mark is None:
+            return ()
+        found = gates.marked(str(version), mark)
+        if mark.revoked or not allow_deprecated:
+            allow = "" if mark.revoked else ", or allow it (`rollback --allow-deprecated`)"
+            other = f"`promote {ref.name} --version NUMBER --to {ref.tag}`"
+            raise GateError(str(ref), [f"{found}: promote another version ({other}){allow}"])
+        return (f"{found}, which was allowed",)
+
+    def _is_to_sign(self, current: Tag) -> bool:
+        return self.promoter is not None and current.history[-1].public_key != self.promoter.public_key
 
     def _caller(self, by: str) -> str:
         """Whom the credentials belong to, where `by` says another; empty where nobody can be asked."""

@@ -29,7 +29,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `checks` are the gates that the move passed, with their numbers. `previous` is the SHA-256 of the entry before as
     `digest(encode(entry))`, None in the first: a chain. What has its default value is not written, so a field that a
     later release adds with a default does not change the digests of old entries. `steps` is of a rollback: how many
-    earlier moves it took back. `caller` is whom the credentials belonged to, where `by` was said otherwise and that
+    earlier moves it took back. `signature` is a promoter's, in base64 (`model_registry.signed_moves`), and `public_key`
+    whose it says that it is. `caller` is whom the credentials belonged to, where `by` was said otherwise and that
     could be found out.
     """
 
@@ -45,6 +46,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     checks: tuple[str, ...] = ()
     steps: int = 1
     caller: str = ""
+    public_key: str = ""
+    signature: str = ""
     previous: str | None
 
 
@@ -76,7 +79,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """A note beside a version, `deprecated.json` or `deleted.json`: who set it when and why.
 
-    `token` tells the removal that a `deleted.json` belongs to. One that gave up leaves it `withdrawn`.
+    `token` tells the removal that a `deleted.json` belongs to. One that gave up leaves it `withdrawn`. With `revoked`
+    a `deprecated.json` is allowed by nothing but taking the mark away; older readers take it for any other.
     """
 
     format: int = FORMAT
@@ -85,6 +89,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     token: str = ""
     withdrawn: bool = False
+    revoked: bool = False
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):

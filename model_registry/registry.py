@@ -25,10 +25,12 @@ from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.rules import RulesOfTags
+from model_registry.signed_moves import PromoterKey, signing_faults
 from model_registry.summary import ModelSummary, Page, page_of, summary_of
 from model_registry.tags import Tags
 from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
+    GateError,
     IntegrityError,
     InvalidNameError,
     NotFoundError,
@@ -57,6 +59,12 @@ ABORTED_AFTER = timedelta(days=1)
 """A publish without a manifest is taken for one that was cut off, and not for one under way, after this time."""
 
 
+_ONLY_RULES = (
+    "its promotion rules demand that it is verified, which runs the model's code on this machine: say that you mean "
+    "it, `promote --verify`, or name the tag in MODEL_REGISTRY_VERIFY"
+)
+
+
 class Registry:
     """A model registry in a bucket.
 
@@ -64,8 +72,11 @@ class Registry:
     `caller` says whom the credentials belong to, and is recorded beside an actor who is another when a tag is moved.
     `signer` signs what is published. With `trusted_keys` (public keys as text) a version whose manifest none of them
     signed is refused with SigningError wherever it is resolved.
+    `promoter` signs each move of a tag: a `model_registry.signing.Signer`, or one that has its key in KMS.
     `notifier` is told of each move of a tag once it is committed. Where it fails, the move stands and is returned as
     ever, and the failure is logged as a warning (logger `model_registry.registry`; on stderr unless logging is set up).
+    `verify_tags` are tags (NAME@TAG) whose promotion rules may have a model's code run here; without that nothing but
+    the gate `verify` of a call does it, as rules are in the bucket, and whoever can write there can set them.
     `proof` is how versions are proven that are published without another word: MODEL_REGISTRY_PROOF, else `full`.
     """
 
@@ -79,6 +90,8 @@ class Registry:
         notifier: Callable[[Tag, Move], None] | None = None,
         proof: ProofKind | None = None,
         caller: Callable[[], str] | None = None,
+        verify_tags: Collection[str] = (),
+        promoter: PromoterKey | None = None,
     ) -> None:
         self.location = storage.location
         self._versions = Versions(storage)
@@ -88,8 +101,9 @@ class Registry:
         self._actor = actor
         self._signer = signer
         self._trusted_keys = parse_public_keys(",".join(trusted_keys)) if trusted_keys else ()
-        self._moves = Moves(self._versions, self._tags, self._who, notifier, caller)
+        self._moves = Moves(self._versions, self._tags, self._who, notifier, caller, promoter)
         self._proof = proof
+        self._verify_tags = frozenset(verify_tags)
 
     # -- publish ---------------------------------------------------------------------------------------------
 
@@ -242,11 +256,15 @@ class Registry:
         ref = reference.parse(address) if isinstance(address, str) else address
         if isinstance(ref, VersionRef):
             return self._versions.read(ref, trusted_keys=self._trusted_keys)
-        pin = self._pin_of(ref)
+        return self.release_of(self.tag_of(ref))
+
+    def release_of(self, tag: Tag) -> Release:
+        """Find the version that a tag, as it was read, points at; IntegrityError where that has another manifest."""
+        pin = self._pin_of(tag)
         release = self._versions.read(VersionRef(pin.name, pin.version), trusted_keys=self._trusted_keys)
         if release.manifest_sha256 != pin.manifest_sha256:
             raise IntegrityError(
-                f"{ref}: the manifest of {pin} is not the one that it was pointed at: "
+                f"{tag.name}@{tag.tag}: the manifest of {pin} is not the one that it was pointed at: "
                 "restore it from the bucket's versions"
             )
         return release
@@ -258,15 +276,15 @@ class Registry:
         """
         ref = reference.parse(address) if isinstance(address, str) else address
         if isinstance(ref, TagRef) and not self._trusted_keys:
-            return self._pin_of(ref)
+            return self._pin_of(self.tag_of(ref))
         release = self.resolve(ref)
         return Pin(release.manifest.name, release.manifest.version, release.manifest_sha256)
 
-    def _pin_of(self, ref: TagRef) -> Pin:
-        last = self.tag_of(ref).history[-1]
+    def _pin_of(self, tag: Tag) -> Pin:
+        last = tag.history[-1]
         if last.to_version is None or last.manifest_sha256 is None:  # both or neither: history.faults
-            raise self._not_set(ref)
-        return Pin(ref.name, last.to_version, last.manifest_sha256)
+            raise self._not_set(TagRef(tag.name, tag.tag))
+        return Pin(tag.name, last.to_version, last.manifest_sha256)
 
     def tag_of(self, address: str | TagRef) -> Tag:
         """Read a tag with its latest moves, in one request; NotFoundError where it never was set.
@@ -281,8 +299,17 @@ class Registry:
 
     def history(self, address: str | TagRef, *, last: int | None = None) -> tuple[Move, ...]:
         """The moves of a tag, oldest first, or only the `last` ones; IntegrityError where the chain is broken."""
-        moves = list(islice(self._tags.newest_first(self.tag_of(address)), last))
+        moves = list(islice(self.moves(self.tag_of(address)), last))
         return tuple(reversed(moves))
+
+    def signing_faults(self, address: str | TagRef, trusted_keys: Sequence[str]) -> list[str]:
+        """Which moves of a tag, from the first signed one on, none of these public keys signed, in words."""
+        ref = _tag_ref(address)
+        return list(signing_faults(ref, self.history(ref), trusted_keys))
+
+    def moves(self, tag: Tag) -> Iterator[Move]:
+        """The moves of a tag, as it was read, the newest first; older ones are read 64 at a time as they are needed."""
+        return self._tags.newest_first(tag)
 
     def which(self, address: str, at: datetime) -> VersionRef:
         """The version that a tag pointed at, at an instant (with a time zone); NotFoundError where it was not set."""
@@ -393,6 +420,7 @@ class Registry:
         from_tag: str | None = None,
         version: int | None = None,
         gates: Gates = NO_GATES,
+        model_format: str | None = None,
         reason: str = "",
         progress: Progress = SILENCE,
     ) -> Tag:
@@ -400,8 +428,9 @@ class Registry:
 
         The gates are those given and those of the tag's promotion rules. They are judged against the version that this
         move replaces: where the tag was moved meanwhile, nothing is changed (ConflictError). They are judged also where
-        the tag points there already. Nothing is unpickled unless they say `verify`, which comes last. GateError has
-        every gate that was not passed, with its numbers.
+        the tag points there already. Nothing is unpickled unless the gates given say `verify`, or the rules do and the
+        registry was opened with this tag among its `verify_tags`; that comes last, and with a `model_format`, such as
+        the one that is served, loads only that. GateError has every gate that was not passed, with its numbers.
         """
         ref = TagRef(check_slug(name, "model name"), check_slug(to_tag, "tag"))
         if from_tag is not None and version is None:
@@ -413,14 +442,15 @@ class Registry:
                 f"{name} is promoted from one version: give a tag or a version number, and not both "
                 "(--from-tag TAG or --version NUMBER)"
             )
-        judge = self._judge(ref, target, gates, progress)
+        judge = self._judge(ref, target, gates, progress, model_format)
         return self._moves.move(ref, target, action="promote", reason=reason, judge=judge)
 
-    def rollback(self, address: str, *, reason: str = "") -> Tag:
+    def rollback(self, address: str, *, reason: str = "", allow_deprecated: bool = False) -> Tag:
         """Point a tag at the version that it pointed at before; again: at the one before that.
 
         Versions that were deleted are skipped, and the move's `checks` name them. No gates are judged: what gets a team
-        out of trouble must not be in its way.
+        out of trouble must not be in its way. But GateError where that version was revoked, or is deprecated and this
+        is not allowed.
         """
         ref = _tag_ref(address)
         self.tag_of(ref)  # a tag that never was set is not created
@@ -428,7 +458,7 @@ class Registry:
         def read(version: VersionRef) -> Release:
             return self._versions.read(version, trusted_keys=self._trusted_keys)
 
-        return self._moves.rollback(ref, reason=reason, read=read)
+        return self._moves.rollback(ref, reason=reason, read=read, allow_deprecated=allow_deprecated)
 
     def untag(self, address: str, *, reason: str = "") -> Tag:
         """Unset a tag; its history stays."""
@@ -452,12 +482,18 @@ class Registry:
         self._rules.write(ref, rules)
         return rules
 
-    def _judge(self, ref: TagRef, target: Release, gates: Gates | None, progress: Progress) -> Judge:
+    def _judge(
+        self, ref: TagRef, target: Release, gates: Gates | None, progress: Progress, model_format: str | None = None
+    ) -> Judge:
+        meant = (gates is not None and gates.verify) or str(ref) in self._verify_tags
+
         def verify() -> str:
+            if not meant:
+                raise GateError(str(ref), [_ONLY_RULES])
             from model_registry.verification import verify_version
 
             version = VersionRef(target.manifest.name, target.manifest.version)
-            return str(verify_version(self, version, progress=progress))
+            return str(verify_version(self, version, model_format=model_format, progress=progress))
 
         joint = joint_gates(self._rules.read(ref), gates)
         return Judge(joint, ref, target, self._versions, self._tags, verify)
@@ -471,8 +507,15 @@ class Registry:
         self._versions.deprecate(VersionRef(manifest.name, manifest.version), mark)
         return mark
 
+    def revoke(self, address: str, *, reason: str) -> Mark:
+        """Mark a version as one that must not be used: nothing moves a tag there, and no stack deploys it."""
+        manifest = self.resolve(address).manifest
+        mark = Mark(by=self._who(), at=_now(), reason=reason, revoked=True)
+        self._versions.deprecate(VersionRef(manifest.name, manifest.version), mark)
+        return mark
+
     def undeprecate(self, address: str) -> None:
-        """Take the mark away."""
+        """Take the mark away, of a deprecation or a revocation."""
         manifest = self.resolve(address).manifest
         self._versions.undeprecate(VersionRef(manifest.name, manifest.version))
 

@@ -5,12 +5,18 @@ The deployment makes the function of it, and a publish proves a version with it.
 
 from pathlib import Path
 
-import model_runtime
-
 _PACKAGES = ("handler", "model_runtime")
 """Shipped whole: nobody keeps a list of their modules."""
 
-_ROOT = Path(model_runtime.__file__).parents[1]
+_SUFFIXES = {".py", ".html", ".css", ".js"}
+"""Modules, and what the page to try the model consists of."""
+
+_HERE = Path(__file__).parents[1]
+# A wheel has the function's code beside what it imports itself (docs/decisions/0019).
+_ROOT = _HERE / "function" if (_HERE / "function").is_dir() else _HERE
+
+RUNTIME = _ROOT / "model_runtime"
+"""Folder of what function and registry both run, as the function has it."""
 
 OWN_CODE = "own"
 """Folder of the owner's own code in the function's zip; `handler.function` puts it on the path."""
@@ -26,8 +32,8 @@ takes many times as long.
 
 def function_files() -> dict[str, Path]:
     """The function's files by their path inside its zip, sorted."""
-    modules = (path for package in _PACKAGES for path in (_ROOT / package).rglob("*.py"))
-    return {path.relative_to(_ROOT).as_posix(): path for path in sorted(modules)}
+    files = (path for package in _PACKAGES for path in (_ROOT / package).rglob("*") if path.suffix in _SUFFIXES)
+    return {path.relative_to(_ROOT).as_posix(): path for path in sorted(files)}
 
 
 def function_requirements(*, signing: bool = False) -> dict[str, str]:

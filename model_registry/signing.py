@@ -5,6 +5,7 @@ A key is made once and kept where only publishers can read it (docs/signing.md);
 """
 
 import os
+import shlex
 from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 _OWNER_ONLY = 0o600
+_OTHERS = 0o077
 
 
 def generate_key(passphrase: str | None = None) -> tuple[bytes, str]:
@@ -54,7 +56,7 @@ def create_key(path: Path | str, passphrase: str | None = None) -> str:
 
 
 class Signer:
-    """Signs manifests; `public_key` is what others verify with. It never shows its private key."""
+    """Signs manifests, or moves; `public_key` is what others verify with. It never shows its private key."""
 
     def __init__(self, key: "Ed25519PrivateKey") -> None:
         self._key = key
@@ -62,11 +64,17 @@ class Signer:
 
     @classmethod
     def from_file(cls, path: Path | str, passphrase: str | None = None) -> "Signer":
-        """Read a private key from a PEM file; FileError or SigningError where that cannot be done."""
+        """Read a private key from a PEM file that is its owner's alone; else FileError or SigningError."""
         try:
-            pem = Path(path).read_bytes()
+            with Path(path).open("rb") as file:
+                mode, pem = os.fstat(file.fileno()).st_mode, file.read()
         except OSError as error:
             raise FileError(f"cannot read the signing key {path} ({error.strerror}): name its PEM file") from error
+        if os.name == "posix" and mode & _OTHERS:
+            raise SigningError(
+                f"others than its owner may use the signing key {path} (mode {mode & 0o777:04o}): "
+                f"run `chmod 600 {shlex.quote(str(path))}`, and make another key if they may have read it"
+            )
         return cls.from_pem(pem, passphrase, what=str(path))
 
     @classmethod
@@ -93,8 +101,12 @@ class Signer:
 
     def sign(self, manifest_bytes: bytes) -> bytes:
         """The content of `manifest.sig` for these bytes."""
-        signature = b64encode(self._key.sign(message(manifest_bytes))).decode()
+        signature = b64encode(self.sign_message(message(manifest_bytes))).decode()
         return encode(ManifestSigning(public_key=self.public_key, signature=signature))
+
+    def sign_message(self, data: bytes) -> bytes:
+        """The ed25519 signature of these bytes; what they are must begin them, as a key may sign several things."""
+        return self._key.sign(data)
 
 
 def _public_text(key: "Ed25519PublicKey") -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from model_registry.cache import cache_folder, workspace
-from model_runtime.errors import IntegrityError
+from model_runtime.errors import EnvironmentBuildError
 from model_runtime.manifest import Artifact, digest
 
 
@@ -36,11 +37,17 @@ def chosen(wheels: Iterable[Path], packages: Mapping[str, str]) -> tuple[Path, .
 
 
 def distribution_of(file: str) -> str:
-    """The normalised name of the distribution that a wheel has; IntegrityError where the file is not named so."""
+    """The normalised name of the distribution that a wheel has; EnvironmentBuildError as for `package_of`."""
+    return package_of(file)[0]
+
+
+def package_of(file: str) -> tuple[str, Version]:
+    """The normalised name and the version of what a wheel has; EnvironmentBuildError where no wheel is named so."""
     try:
-        return parse_wheel_filename(file)[0]
+        name, version, *_ = parse_wheel_filename(file)
     except InvalidWheelFilename as error:
-        raise IntegrityError(f"{file!r} is not a wheel's name ({error}): publish the model again") from error
+        raise EnvironmentBuildError(f"{file} is not a wheel ({error}): name a .whl file") from error
+    return name, version
 
 
 def _place(file: str, sha256: str, cache: Path | None) -> Path:

@@ -37,6 +37,7 @@ class ListedVersion:
     manifest: Manifest | None
     error: str
     is_deprecated: bool
+    is_revoked: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,10 @@ def _listed(ref: VersionRef, versions: Versions) -> ListedVersion | None:
     except (IntegrityError, RecordError) as unread:
         error = str(unread)
     try:
-        is_deprecated = versions.deprecation(ref) is not None
+        mark = versions.deprecation(ref)
     except RecordError:
-        is_deprecated = True
-    return ListedVersion(ref.version, manifest, error, is_deprecated)
+        return ListedVersion(ref.version, manifest, error, is_deprecated=True)
+    return ListedVersion(ref.version, manifest, error, mark is not None, mark is not None and mark.revoked)
 
 
 def _pointing(name: str, tags: Tags) -> tuple[dict[str, int], dict[str, str]]:

@@ -1,10 +1,13 @@
 """Prove that a version still answers as recorded, in an environment made from its manifest alone.
 
-The model runs in its own process, without the caller's environment variables, and so without credentials that are
-set there. That is not a sandbox: a pickle can do whatever its user may do on this machine. Verify what you trust.
+The model runs in its own process, without the caller's environment variables, and where the system can give that
+without network and the caller's files and processes (`model_registry.isolation`). Where it cannot, a pickle can do
+whatever its user may do on this machine, and a warning says so (logger `model_registry.verification`; on stderr unless
+logging is set up).
 """
 
 import json
+import logging
 import shutil
 import subprocess
 import tempfile
@@ -16,17 +19,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-import model_runtime
-from model_registry import processes
+from model_registry import isolation, processes
 from model_registry.environments import environment_for
 from model_registry.reference import Reference
 from model_registry.release import Release
-from model_registry.shipping import OWN_CODE, layer_packages
+from model_registry.shipping import OWN_CODE, RUNTIME, layer_packages
 from model_registry.stored_wheels import chosen
 from model_runtime.errors import EnvironmentBuildError, VerificationError
 from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, FormatName, Manifest
 
 Progress = Callable[[str], None]
+
+_LOG = logging.getLogger("model_registry.verification")
 
 _PROGRAM = (
     "import sys; code, folder, model_format, *packages = sys.argv[1:]; sys.path[:0] = [code, *packages]; "
@@ -76,13 +80,18 @@ class Verification:
 
 
 def verify_version(
-    registry: Reader, address: str | Reference, *, progress: Progress = lambda _line: None
+    registry: Reader,
+    address: str | Reference,
+    *,
+    model_format: str | None = None,
+    progress: Progress = lambda _line: None,
 ) -> Verification:
     """Check a version's digests, load each of its formats in an environment of its own and replay the golden examples.
 
-    `progress` gets a line for each step.
+    With a `model_format` only that one is loaded. `progress` gets a line for each step.
 
     Raises:
+        ModelFormatError: the version does not have the format.
         IntegrityError: the bytes are not those that were published; nothing was done.
         VerificationError: answers differ, the model does not load, or its environment cannot be built.
 
@@ -93,7 +102,9 @@ def verify_version(
     if not manifest.examples:
         raise VerificationError(f"{manifest.reference} has no golden examples to replay: publish it again with some")
     progress(f"reading {manifest.reference}")
-    names = [name for name in FORMAT_FILES if name in manifest.format_names]
+    if model_format is not None:
+        manifest.model_format(model_format)
+    names = [name for name in FORMAT_FILES if name in manifest.format_names and model_format in (None, name)]
     own, wheels = registry.own_code(release), registry.wheels(release)
     for name in names:
         with saved(registry, release, name, own) as folder:
@@ -130,6 +141,7 @@ def replay(
     python: Sequence[str | Path],
     *,
     packages: Path | None = None,
+    readable: Sequence[Path] = (),
     variables: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Have a version's golden examples answered by one of its formats in a process of its own.
@@ -140,13 +152,24 @@ def replay(
         folder: What `saved` made of them.
         python: What starts the interpreter of its environment.
         packages: The folder of the environment's packages, where the interpreter does not know it.
+        readable: Folders besides the interpreter's environment that the process needs.
         variables: Environment variables that the process has besides.
 
     Raises:
         VerificationError: the model does not load, or answers differently than recorded.
 
     """
-    found = _replay(manifest, model_format, folder, (python, packages, variables))
+    code, home = folder / "code", folder / "home"
+    arguments = [*python, "-c", _PROGRAM, code, folder, model_format, *([packages] if packages else [])]
+    environment = {**processes.bare_environment(home), **variables}
+    command = isolation.isolated(arguments, variables=environment, cwd=folder, writable=folder, readable=readable)
+    if command is None:
+        _LOG.warning(
+            "%s is loaded with your files, your processes and the network: there is no bubblewrap on this system, and "
+            "it refuses namespaces of users, so nothing keeps the model's code from them",
+            _what(manifest, model_format),
+        )
+    found = _replay(manifest, model_format, folder, (command or arguments, environment))
     if found["mismatches"]:
         raise VerificationError(_told(manifest, model_format, found))
 
@@ -165,21 +188,13 @@ def _replay(
     manifest: Manifest,
     model_format: str,
     folder: Path,
-    process: tuple[Sequence[str | Path], Path | None, Mapping[str, str]],
+    process: tuple[Sequence[str | Path], Mapping[str, str]],
 ) -> dict[str, Any]:
-    python, packages, variables = process
-    code = folder / "code"
-    runtime = Path(model_runtime.__file__).parent
-    shutil.copytree(runtime, code / runtime.name, ignore=shutil.ignore_patterns("__pycache__"))
-    home = folder / "home"
-    home.mkdir()
+    command, environment = process
+    shutil.copytree(RUNTIME, folder / "code" / RUNTIME.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "home").mkdir()
     try:
-        done = processes.run(
-            [*python, "-c", _PROGRAM, code, folder, model_format, *([packages] if packages else [])],
-            cwd=home,
-            env={**processes.bare_environment(home), **variables},
-            seconds=_REPLAY_SECONDS,
-        )
+        done = processes.run(command, cwd=folder, env=environment, seconds=_REPLAY_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise VerificationError(
             f"{_what(manifest, model_format)} did not answer its golden examples within {_REPLAY_SECONDS} s: it may "

@@ -225,7 +225,7 @@ class Versions:
         return None if stored is None else decode_mark(stored.data)
 
     def deprecate(self, ref: VersionRef, mark: Mark) -> None:
-        """Mark a version; ConflictError where it is marked already."""
+        """Mark a version; ConflictError where it is marked already. A revocation takes the place of a deprecation."""
         key, data = version_key(ref.name, ref.version, DEPRECATED_FILE), encode(mark)
         try:
             self._storage.create(key, data, token=uuid.uuid4().hex)
@@ -234,9 +234,15 @@ class Versions:
             if there is None:  # some services refuse to create what was deleted: here, by undoing a deprecation
                 self._storage.overwrite(key, data)
                 return
+            if mark.revoked and not there.revoked:
+                # The bucket's policy lets nobody write over it. Whoever is cut off here is told, and revokes again.
+                self.undeprecate(ref)
+                self.deprecate(ref, mark)
+                return
+            what = "revoked" if there.revoked else "deprecated"
             why = f": {there.reason}" if there.reason else ""
             raise ConflictError(
-                f"{ref} was deprecated already by {there.by} ({there.at:%Y-%m-%d}{why}): "
+                f"{ref} was {what} already by {there.by} ({there.at:%Y-%m-%d}{why}): "
                 "undo that first to give another reason"
             ) from error
 

@@ -47,6 +47,16 @@ ProofKind = Literal["full", "process", "none"]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time with its zone."""
 
+# Installers, shells and files of requirements get these: a manifest that has anything else here is not read. msgspec
+# searches, and `$` is also before a newline at the end.
+_Text = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._ -]{0,64}\Z")]
+_PythonVersion = Annotated[str, msgspec.Meta(pattern=r"\A3\.[0-9]{1,3}\Z")]
+_PackageName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?\Z")]
+_PackageVersion = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9.!+_-]{0,127}\Z")]
+_Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Source = Literal["default", "named", "folder"]
+"""What a package came from: uv's own index, an index that the publisher named, or a folder of wheels."""
+
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What msgspec raises for JSON that it cannot read: also for bytes that are not UTF-8, and for very deep nesting."""
@@ -109,13 +119,16 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
 class Environment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the model was pickled: Python minor version, machine, and every package that loading and predicting need.
 
-    `hashes` has the SHA-256 of each package's wheels for Lambda's platforms, where they were recorded.
+    `hashes` has by platform the SHA-256 of each package's wheel, as far as that is on an index: for Lambda's `x86_64`
+    and `arm64`, and for the machine of the publisher where that takes others. A platform for which a package has no
+    wheel is absent. `sources` says of each package what it came from; where indexes were named, which one is not told.
     """
 
-    python: str
-    machine: str
-    packages: dict[str, str]
-    hashes: dict[str, tuple[str, ...]] = {}
+    python: _PythonVersion
+    machine: _Text
+    packages: dict[_PackageName, _PackageVersion]
+    hashes: dict[_Text, dict[_PackageName, _Sha256]] = {}
+    sources: dict[_PackageName, Source] = {}
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -22,6 +22,8 @@ ALGORITHM: Final = "ed25519"
 # A key that signs other things too must not be talked into signing a manifest: RFC 8032, section 8.5, on contexts.
 _DOMAIN = b"sklearn-on-lambda manifest 1\n"
 _KEY_BYTES = 32  # RFC 8032, section 5.1.5
+_P = 2**255 - 19  # the field and the curve of RFC 8032, section 5.1
+_D = -121665 * pow(121666, -1, _P) % _P
 _PREFIX = f"{ALGORITHM}:"
 
 
@@ -58,7 +60,20 @@ def public_key_bytes(text: str) -> bytes:
         raise SigningError(
             f"{shown} is not a public key: write {_PREFIX}BASE64, as `keygen` printed it (docs/signing.md)"
         )
+    if _has_small_order(raw):
+        raise SigningError(
+            f"{text} is a point of small order, for which anybody can make signatures: trust a key that `keygen` made"
+        )
     return raw
+
+
+def _has_small_order(raw: bytes) -> bool:
+    """Whether a public key is one of the points whose order divides 8: a constant signature fits any message then.
+
+    Their y are 1 (order 1), -1 (2), 0 (4) and the roots of d y^4 + 2 y^2 - 1 (8), however they are encoded.
+    """
+    y = (int.from_bytes(raw, "little") & (2**255 - 1)) % _P
+    return y in {0, 1, _P - 1} or (_D * y**4 + 2 * y**2 - 1) % _P == 0
 
 
 def verify(manifest_bytes: bytes, signature: bytes | None, trusted_keys: Sequence[str], *, what: str) -> None:
@@ -97,6 +112,11 @@ def _decode(data: bytes, what: str) -> ManifestSigning:
             "use the release that wrote it"
         )
     return record
+
+
+def is_by(public_key: str, signature: bytes, data: bytes) -> bool:
+    """Whether the key, as text, signed these bytes; SigningError without the package that can tell."""
+    return _fits(public_key_bytes(public_key), signature, data)
 
 
 def _fits(public_key: bytes, signature: bytes, data: bytes) -> bool:

@@ -15,7 +15,10 @@ import grimp
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "CONTRIBUTING.md"
-PACKAGES = ("aws_check", "benchmarks", "handler", "infra", "local", "model_registry", "model_runtime", "training")
+PACKAGES = (
+    *("aws_check", "benchmarks", "handler", "infra", "local", "model_registry", "model_runtime", "sklearn_on_lambda"),
+    "training",
+)
 BEGIN, END = "<!-- python -m tests.structure: begin -->", "<!-- python -m tests.structure: end -->"
 
 

@@ -1,21 +1,23 @@
 """The wheel that users install: it is built, installed elsewhere, run and type-checked from outside the project."""
 
+import json
 import subprocess
 import sys
 import sysconfig
 import venv
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import uv
 
 from model_registry.folder import FolderStorage
+from model_registry.shipping import function_files
 from tests.model_registry.processes import add
 from tests.structure import ROOT
 
 CALLER = """
-from model_registry import Registry, Storage
-from model_runtime.manifest import Manifest
+from sklearn_on_lambda import Registry, Storage
 
 registry = Registry(Storage.open("s3://models"), actor="a caller")
 reveal_type(registry)
@@ -65,18 +67,69 @@ def checked(environment: Path, folder: Path, program: str) -> str:
 
 
 def test_the_installed_command_runs(environment: Path, tmp_path: Path) -> None:
-    assert "publish" in run(str(environment / "bin" / "model-registry"), "--help", cwd=tmp_path)
-    found = run(
-        str(environment / "bin" / "python"), "-c", "import model_registry as m; print(m.__file__)", cwd=tmp_path
+    assert "publish" in run(str(environment / "bin" / "sklearn-on-lambda"), "--help", cwd=tmp_path)
+    python = str(environment / "bin" / "python")
+    found = run(python, "-c", "import sklearn_on_lambda as m; print(m.Registry.__module__, m.__file__)", cwd=tmp_path)
+    module, file = found.split()
+    assert module == "sklearn_on_lambda.model_registry.registry"
+    assert Path(file).is_relative_to(environment)
+
+
+def test_the_wheel_has_one_name_of_ours(environment: Path) -> None:
+    """A team has folders `infra` and `handler` of its own, and Kubeflow's client is `model_registry`."""
+    (site,) = environment.glob("lib/python*/site-packages")
+    (record,) = site.glob("sklearn_on_lambda-*.dist-info/RECORD")
+    names = {line.split("/")[0] for line in record.read_text().splitlines() if not line.startswith("..")}
+    assert {name.partition("-")[0] for name in names} == {"sklearn_on_lambda"}
+
+
+def test_what_lambda_gets_is_the_same_from_the_wheel_and_from_the_repository(environment: Path, tmp_path: Path) -> None:
+    program = (
+        "import json; from sklearn_on_lambda.model_registry.shipping import function_files as f; "
+        "print(json.dumps({name: path.read_text() for name, path in f().items()}))"
     )
-    assert Path(found.strip()).is_relative_to(environment)
+    installed = run(str(environment / "bin" / "python"), "-c", program, cwd=tmp_path)
+    ours = {name: path.read_text(encoding="utf-8") for name, path in function_files().items()}
+    assert json.loads(installed) == ours
+
+
+NEIGHBOURS = """
+import sys
+from sklearn_on_lambda import Registry, open_storage
+import model_registry
+from model_registry.utils import s3_uri_from
+
+registry = Registry(open_storage("./models"), actor="a caller")
+print(model_registry.ModelRegistry.__module__, s3_uri_from("iris", "models", endpoint="e", region="r"))
+print(*(model.name for model in registry.models()), Registry.__module__)
+"""
+
+
+def test_kubeflows_client_and_this_package_work_in_one_environment(environment: Path, tmp_path: Path) -> None:
+    """Neither has a file of the other's, and both answer in one process."""
+    (wheel,) = (environment.parent / "wheels").glob("*.whl")
+    venv.create(tmp_path / "both")
+    python = str(tmp_path / "both" / "bin" / "python")
+    for one in (str(wheel), "model-registry==0.3.18"):
+        run(uv.find_uv_bin(), "pip", "install", "--python", python, one, cwd=tmp_path)
+    (site,) = (tmp_path / "both").glob("lib/python*/site-packages")
+    records = [record.read_text().splitlines() for record in site.glob("*.dist-info/RECORD")]
+    files = Counter(line.split(",")[0] for lines in records for line in lines)
+    assert [file for file, owners in files.items() if owners > 1] == []
+    add(FolderStorage(tmp_path / "models"), "iris", b"1")
+    (tmp_path / "neighbours.py").write_text(NEIGHBOURS)
+    theirs, ours = run(python, "neighbours.py", cwd=tmp_path).splitlines()
+    assert theirs == "model_registry._client s3://models/iris?endpoint=e&defaultRegion=r"
+    assert ours == "iris sklearn_on_lambda.model_registry.registry"
+    listed = run(str(tmp_path / "both" / "bin" / "sklearn-on-lambda"), "list", "--bucket", "./models", cwd=tmp_path)
+    assert "iris" in listed
 
 
 def test_callers_see_the_types_of_the_package(environment: Path, tmp_path: Path) -> None:
     """Without `py.typed`, `Registry` would be Any and each mistake of a caller fine."""
     said = checked(environment, tmp_path, CALLER)
-    assert 'Revealed type is "model_registry.registry.Registry"' in said
-    assert 'Revealed type is "model_runtime.manifest.Manifest"' in said
+    assert 'Revealed type is "sklearn_on_lambda.model_registry.registry.Registry"' in said
+    assert 'Revealed type is "sklearn_on_lambda.model_runtime.manifest.Manifest"' in said
     assert "error" not in said
 
     said = checked(environment, tmp_path, CALLER + 'registry.publish(1, nmae="iris")\nregistry.resolve(1)\n')
@@ -89,7 +142,7 @@ import numpy as np
 from obstore.store import MemoryStore
 from sklearn.linear_model import LogisticRegression
 
-from model_registry import Registry, Storage
+from sklearn_on_lambda import Registry, Storage
 
 X = np.arange(8.0).reshape(4, 2)
 registry = Registry(Storage(MemoryStore(), "memory"), actor="a caller", proof="process")
@@ -108,7 +161,7 @@ def test_an_installed_package_proves_what_it_publishes(environment: Path, tmp_pa
 MOVED = """
 import sys
 from typer.testing import CliRunner
-from model_registry.cli import app
+from sklearn_on_lambda.model_registry.cli import app
 
 commands = ("list", "tag iris/1 prod", "promote iris --version 2 --to prod", "rollback iris@prod", "resolve iris@prod",
             "history iris@prod", "show iris/1", "doctor", "verify iris/1 --quick", "download iris/1 --to there")

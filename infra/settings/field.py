@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import msgspec
+import pulumi
 from msgspec import Meta
 
 from infra.settings.errors import SettingsError
@@ -50,6 +51,8 @@ class Setting:
     """Makes the field's value of the configuration's, or raises ValueError or an error of the registry."""
     config_type: str = ""
     """The configuration's type, where it is not the field's."""
+    may_be_output: bool = False
+    """Whether a program may give it as the output of another resource, whose value comes later."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -137,12 +140,16 @@ class Field:
         return tuple(value) if isinstance(value, list) else value
 
     def check(self, value: Any) -> None:
-        """Refuse a value that the type does not take.
+        """Refuse a value that the type does not take; an output's is checked when it is known.
 
         Raises:
             SettingsError: the message has the value and the remedy.
 
         """
+        if isinstance(value, pulumi.Output):
+            return
+        if isinstance(value, tuple):
+            value = tuple(one for one in value if not isinstance(one, pulumi.Output))
         try:
             msgspec.convert(value, self.type)
         except msgspec.ValidationError as error:

@@ -79,6 +79,12 @@ OrganizationId = Annotated[
     ),
 ]
 
+MoveDigest = Annotated[
+    str,
+    Meta(pattern=r"\A(|[0-9a-f]{64})\Z"),
+    Form("a SHA-256 in hex, as the refusal of a history prints it", ("true", "7", "A" * 64)),
+]
+
 _ID = r"([0-9a-f]{8}|[0-9a-f]{17})"
 SubnetId = Annotated[
     str, Meta(pattern=rf"\Asubnet-{_ID}\Z"), Form("IDs such as subnet-0a1b2c3d", ("vpc-0a1b2c3d", "subnet-0a1b2c3"))

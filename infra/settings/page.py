@@ -1,6 +1,6 @@
 """Write what follows from the schema: `python -m infra.settings.page`.
 
-That is the configuration's schema in `Pulumi.yaml`, and docs/settings.md.
+That is the configuration's schema in `Pulumi.yaml`, docs/settings.md, and the components' arguments.
 """
 
 import inspect
@@ -11,12 +11,22 @@ from typing import Any
 import yaml
 
 from infra.function_code import PROJECT
+from infra.settings.arguments import argument, argument_fields
 from infra.settings.field import Field, fields
 from infra.settings.rules import RULES, own_region, snap_start_python
 from infra.settings.schema import RegistrySettings, Settings
 
 PAGE = PROJECT / "docs" / "settings.md"
 PULUMI_YAML = PROJECT / "Pulumi.yaml"
+ARGUMENTS = PROJECT / "infra" / "component_args.py"
+
+_ARGUMENT_TYPES = {
+    "array": "Sequence[str]",
+    "boolean": "bool",
+    "integer": "int",
+    "object": "Mapping[str, str]",
+    "string": "str",
+}
 
 _HEAD = """\
 # Settings
@@ -32,6 +42,19 @@ pulumi config set --path tags.team forecasting
 ```
 
 A value that cannot work is refused before anything is created. The stack `registry` uses {registry}.
+"""
+
+_ARGUMENTS_HEAD = """\
+\"""Types of the components' arguments, which are the settings.
+
+Made by `python -m infra.settings.page` from infra/settings/schema.py: change that. Pulumi's analyzer makes the schema
+for other languages of these classes, and takes the line below an argument as its description.
+\"""
+
+from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict
+
+import pulumi
 """
 
 _REFUSED = """\
@@ -91,6 +114,29 @@ def pulumi_yaml(text: str) -> str:
     return head + config
 
 
+def argument_types() -> str:
+    """The module of the components' arguments."""
+    classes = (
+        ("ModelRegistryBucketArgs", "What a ModelRegistryBucket takes.", RegistrySettings),
+        ("SklearnModelArgs", "What a SklearnModel takes; only the registry's bucket is needed.", Settings),
+    )
+    return _ARGUMENTS_HEAD + "".join(
+        f'\n\nclass {name}(TypedDict):\n    """{words}"""\n\n'
+        + "".join(f"    {_argument(field)}\n" for field in argument_fields(group))
+        for name, words, group in classes
+    )
+
+
+def _argument(field: Field) -> str:
+    kind = _ARGUMENT_TYPES[field.config_type]
+    if field.setting.may_be_output:
+        inner = "Sequence[pulumi.Input[str]]" if field.config_type == "array" else kind
+        kind = f"pulumi.Input[{inner}]"
+    kind = kind if field.required else f"NotRequired[{kind}]"
+    values = f" Values: {field.values}." if field.values else ""
+    return f'{argument(field.key)}: {kind}\n    """{field.setting.description}{values}"""'
+
+
 def _declared(field: Field) -> Iterator[tuple[str, Any]]:
     yield "type", field.config_type
     if field.config_type == "array":
@@ -127,3 +173,4 @@ def _cell(text: str) -> str:
 if __name__ == "__main__":
     PULUMI_YAML.write_text(pulumi_yaml(PULUMI_YAML.read_text(encoding="utf-8")), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")
+    ARGUMENTS.write_text(argument_types(), encoding="utf-8")

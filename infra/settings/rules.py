@@ -4,6 +4,7 @@ Each rule is a function of the settings that returns the refusal, or None. The f
 combination, the last its source: `docs/settings.md` is made from them.
 """
 
+import re
 from collections.abc import Callable
 
 from infra.settings import parsing
@@ -17,6 +18,7 @@ Rule = Callable[[Settings], str | None]
 
 # A bucket's name holds 63 characters: 25 go to "-artifacts-bucket-" and Pulumi's seven random ones.
 _SERVICE_NAME_MAX = 38
+_NAME = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 # Importing scikit-learn takes 125 MB beside the runtime; onnxruntime takes 56 MB.
 _MEMORY_FOR_SCIKIT_LEARN = 256
 _GATEWAY_TIMEOUT_MAX = 300
@@ -36,6 +38,15 @@ def check_account(settings: AccountSettings) -> None:
     _raise(own_region(settings))
 
 
+def check_name(name: str) -> None:
+    """Raise SettingsError for the name of a component after which nothing in AWS can be named."""
+    if not _NAME.fullmatch(name) or len(name) > _SERVICE_NAME_MAX:
+        raise SettingsError(
+            f"the component's name is {name!r}, resources are named after it: take lower case letters, digits and "
+            f"single hyphens between them, {_SERVICE_NAME_MAX} characters at most"
+        )
+
+
 def check_python(settings: Settings, python: str) -> None:
     """Raise SettingsError where a setting needs another Python than the model's, `python` as in `3.12`."""
     _raise(snap_start_python(settings, python))
@@ -48,7 +59,8 @@ def own_region(settings: AccountSettings) -> str | None:
     """
     for field in fields(type(settings)):
         arn = getattr(settings, field.name)
-        found = arn.split(":")[3] if field.own_region and arn else ""
+        # An output's region is not known yet, and its resource is the program's own.
+        found = arn.split(":")[3] if field.own_region and isinstance(arn, str) and arn else ""
         if found and settings.region and found != settings.region:
             return (
                 f"{field.key} is {arn!r}, of the region {found}, and aws:region is {settings.region}: name one of the "

@@ -16,6 +16,7 @@ from infra.settings.forms import (
     CertificateArn,
     DomainName,
     KmsKeyArn,
+    MoveDigest,
     OrganizationId,
     Origin,
     PolicyArn,
@@ -56,10 +57,14 @@ class AccountSettings(Group, frozen=True, kw_only=True):
             "whoever deploys needs `kms:CreateGrant`, `kms:Encrypt`, `kms:Decrypt` and `kms:GenerateDataKey`. The "
             "function's role may decrypt with the registry's key, and only through S3. Layers have Lambda's own key, "
             "which cannot be chosen.",
+            may_be_output=True,
         ),
     ] = ""
     permissions_boundary_arn: Annotated[
-        PolicyArn, Setting("ARN of the IAM policy that bounds every role that the stack creates. Empty for none.")
+        PolicyArn,
+        Setting(
+            "ARN of the IAM policy that bounds every role that the stack creates. Empty for none.", may_be_output=True
+        ),
     ] = ""
     tags: Annotated[
         Mapping[str, str],
@@ -148,6 +153,27 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "required one, or changing labels. The preview names what breaks."
         ),
     ] = False
+    allow_deprecated: Annotated[
+        bool,
+        Setting(
+            "Whether an update may deploy a version that is deprecated. One that the stack serves already stays "
+            "without it; one that was revoked is never deployed."
+        ),
+    ] = False
+    allow_unsigned: Annotated[
+        bool,
+        Setting(
+            "Whether `publicKey` or `trustedPromoters` may be emptied where the stack had some, so that models, or "
+            "moves of its tag, which nobody signed are deployed."
+        ),
+    ] = False
+    accept_history: Annotated[
+        MoveDigest,
+        Setting(
+            "Digest of a tag's last move, whose history the stack takes though it does not continue what it deployed "
+            "last; the refusal says which. Accepts that history only, and can stay. Empty for none (docs/signing.md)."
+        ),
+    ] = ""
     memory: Annotated[
         int,
         Meta(ge=128, le=10_240),
@@ -198,6 +224,15 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     api_key: Annotated[
         bool, Setting("Whether callers need an API key (header x-api-key). The default is the guide's open API.")
     ] = False
+    try_it_page: Annotated[
+        bool,
+        Setting(
+            "Whether browsers get a page to try the model at the API's root.",
+            outside="with `apiKey` the root then asks for no key: it tells the model's name and version; the page asks "
+            "for a key and tells nothing else before it has one. With `authorization` `iam` the root asks for a "
+            "signature like every other path.",
+        ),
+    ] = True
     log_retention_days: Annotated[
         _RetentionDays,
         Setting(
@@ -216,6 +251,16 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             bad=("ed25519:AAAA", " "),
         ),
     ] = field(default=(), name="publicKey")
+    trusted_promoters: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Public key that must have signed the last move of the stack's tag, as `ed25519:BASE64`; several are "
+            "separated by commas. Empty for no check (docs/signing.md).",
+            parse=parsing.public_keys,
+            config_type="string",
+            bad=("ed25519:AAAA", " "),
+        ),
+    ] = ()
     model_format: Annotated[
         FormatName,
         Setting(
@@ -289,6 +334,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             outside="a function in a VPC reaches nothing outside it by itself. It reads its model from S3, so the "
             "subnets' route tables need a gateway endpoint for S3 (which is free) or a NAT gateway. Its log and traces "
             "do not pass through the VPC.",
+            may_be_output=True,
         ),
     ] = ()
     security_group_ids: Annotated[
@@ -298,6 +344,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "Security groups of the function in its VPC, `sg-...`. They must let HTTPS out.",
             source=_VPC,
             bad=([f"sg-{number:08x}" for number in range(6)],),
+            may_be_output=True,
         ),
     ] = ()
     authorization: Annotated[
@@ -381,7 +428,9 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     ] = ""
     certificate_arn: Annotated[
         CertificateArn,
-        Setting("ARN of the domain's certificate in AWS Certificate Manager, in the stack's region."),
+        Setting(
+            "ARN of the domain's certificate in AWS Certificate Manager, in the stack's region.", may_be_output=True
+        ),
     ] = ""
     access_log: Annotated[
         str,
@@ -416,7 +465,8 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
         AnyKmsKeyArn,
         Setting(
             "ARN of the KMS key of the registry's bucket, which the function may use to read its model. Empty if the "
-            "registry has the stack's own `kmsKeyArn`, or none."
+            "registry has the stack's own `kmsKeyArn`, or none.",
+            may_be_output=True,
         ),
     ] = ""
     alarm_topic_arn: Annotated[
@@ -426,6 +476,7 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "than half of the requests refused, errors, throttled calls and slow calls of the function, 5xx answers of "
             "the API (docs/runbook.md). Empty for no alarms.",
             outside="the topic's policy must let CloudWatch publish to it if it has one of its own.",
+            may_be_output=True,
         ),
     ] = ""
     alarm_duration_ms: Annotated[
@@ -455,6 +506,11 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     def in_vpc(self) -> bool:
         """Whether the function runs in a VPC of the account."""
         return bool(self.subnet_ids)
+
+    @property
+    def has_open_page(self) -> bool:
+        """Whether everybody may open the page, where callers of the API need a key or none."""
+        return self.try_it_page and self.authorization == "none"
 
     @property
     def throttled(self) -> bool:

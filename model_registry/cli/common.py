@@ -28,6 +28,7 @@ from model_runtime.manifest import ProofKind
 
 if TYPE_CHECKING:
     from model_registry.events import EventBridge
+    from model_registry.signed_moves import PromoterKey
     from model_registry.signing import Signer
 
 _UNFOLDED = 100_000
@@ -76,7 +77,19 @@ By = Annotated[
 Reason = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the registry.")]
 NeededReason = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the registry. Needed.")]
 Address = Annotated[str, typer.Argument(help="NAME/VERSION or NAME@TAG, for example iris/3 or iris@prod.")]
+PromoterKeyFile = Annotated[
+    str | None,
+    typer.Option(
+        "--promoter-key",
+        envvar="MODEL_REGISTRY_PROMOTER_KEY",
+        help="What signs the move: a private key's file (PEM; see keygen), or the ARN of a KMS key.",
+    ),
+]
 TagAddress = Annotated[str, typer.Argument(help="NAME@TAG, for example iris@prod.")]
+OnlyFormat = Annotated[
+    str | None,
+    typer.Option("--format", help="Load only this format for it, such as the one that is served; default: all."),
+]
 Name = Annotated[str, typer.Argument(help="The model's name.")]
 
 
@@ -127,6 +140,7 @@ def open_registry(
     by: str | None = None,
     *,
     signing_key: Path | None = None,
+    promoter_key: str | None = None,
     on_move: Callable[[Move], None] | None = None,
     work: Work | None = None,
 ) -> Registry:
@@ -134,6 +148,7 @@ def open_registry(
 
     MODEL_REGISTRY_TRUSTED_KEYS (public keys, separated by commas) has manifests refused that none of them signed;
     MODEL_REGISTRY_EVENT_BUS names the EventBridge bus that is told of moves; `on_move` hears of each of them before.
+    MODEL_REGISTRY_VERIFY names tags, separated by commas, whose promotion rules may have a model's code run here.
     `work` shows what is transferred.
     """
     keys, bus = os.environ.get("MODEL_REGISTRY_TRUSTED_KEYS"), os.environ.get("MODEL_REGISTRY_EVENT_BUS")
@@ -156,6 +171,8 @@ def open_registry(
         signer=_signer(signing_key) if signing_key else None,
         trusted_keys=[keys] if keys else [],
         notifier=notify,
+        promoter=_promoter(promoter_key, profile) if promoter_key else None,
+        verify_tags=[tag.strip() for tag in os.environ.get("MODEL_REGISTRY_VERIFY", "").split(",") if tag.strip()],
     )
 
 
@@ -163,6 +180,14 @@ def _signer(path: Path) -> "Signer":
     from model_registry.signing import Signer  # cryptography is an extra
 
     return Signer.from_file(path, os.environ.get("MODEL_REGISTRY_SIGNING_PASSPHRASE"))
+
+
+def _promoter(key: str, profile: str | None) -> "PromoterKey":
+    if key.startswith("arn:"):
+        from model_registry.kms_signing import KmsSigner
+
+        return KmsSigner(key, profile=profile)
+    return _signer(Path(key))
 
 
 def _event_bridge(bus: str, bucket: str, profile: str | None) -> "EventBridge":

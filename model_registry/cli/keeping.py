@@ -1,4 +1,4 @@
-"""`deprecate`, `delete`, `gc`, `verify`, `doctor`, `copy`."""
+"""`deprecate`, `revoke`, `delete`, `gc`, `verify`, `doctor`, `copy`."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -15,6 +15,7 @@ from model_registry.cli.common import (
     Bucket,
     By,
     NeededReason,
+    OnlyFormat,
     Profile,
     Reason,
     app,
@@ -31,6 +32,7 @@ from model_registry.mending import mend
 from model_registry.reference import VersionRef
 from model_registry.verification import verify_version
 from model_runtime.errors import IntegrityError, InvalidNameError, VerificationError
+from model_runtime.signing import parse_public_keys
 
 OlderThan = Annotated[float, typer.Option("--older-than", help="Hours since the last write.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list what would be removed.")]
@@ -58,6 +60,30 @@ def deprecate(
             print_json({"version": reached, "deprecated": not undo})
         else:
             print(f"{reached} is {'no longer ' if undo else ''}deprecated")
+
+
+@app.command(rich_help_panel=KEEP)
+def revoke(
+    bucket: Bucket,
+    address: Address,
+    reason: Reason = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the revocation.")] = False,
+    by: By = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mark a version that must not be used: no tag is promoted or rolled back to it, and no stack deploys it."""
+    with known_errors():
+        registry = open_registry(bucket, profile, by)
+        if undo:
+            registry.undeprecate(address)
+        else:
+            registry.revoke(address, reason=reason)
+        reached = registry.resolve(address).manifest.reference
+        if as_json:
+            print_json({"version": reached, "revoked": not undo})
+        else:
+            print(f"{reached} is {'no longer ' if undo else ''}revoked")
 
 
 @app.command(rich_help_panel=KEEP)
@@ -109,12 +135,21 @@ def verify(
     bucket: Bucket,
     address: Address,
     quick: Annotated[bool, typer.Option("--quick", help="Do not rebuild the environment; unpickle nothing.")] = False,
+    model_format: OnlyFormat = None,
+    promoter: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MODEL_REGISTRY_TRUSTED_PROMOTERS",
+            help="Public keys, by commas: each move of the tag, from the first signed one on, must be signed by one.",
+        ),
+    ] = None,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
     """Check digests, the tag's history, and the answers to the golden examples; exit code 3 where something is wrong.
 
-    The model's environment is rebuilt by uv in a temporary folder, and the model is loaded there.
+    The model's environment is rebuilt by uv in a temporary folder, and the model is loaded there: without network and
+    your files where the system can give that, else a warning says so.
     """
     with known_errors():
         verified = None
@@ -122,11 +157,15 @@ def verify(
             registry = open_registry(bucket, profile, work=progress)
             release = registry.resolve(address)
             faults = audit(bucket, address, profile=profile) if "@" in address and not folder_of(bucket) else []
+            if promoter and "@" in address:
+                faults += registry.signing_faults(address, parse_public_keys(promoter))
             try:
                 if quick:
                     registry.check_model(release)
                 else:
-                    verified = verify_version(registry, release.manifest.reference, progress=progress)
+                    verified = verify_version(
+                        registry, release.manifest.reference, model_format=model_format, progress=progress
+                    )
             except (IntegrityError, VerificationError) as error:
                 faults.append(str(error))
         if as_json:

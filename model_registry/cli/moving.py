@@ -12,7 +12,9 @@ from model_registry.cli.common import (
     Bucket,
     By,
     Name,
+    OnlyFormat,
     Profile,
+    PromoterKeyFile,
     Reason,
     TagAddress,
     app,
@@ -45,6 +47,7 @@ def tag(
     bucket: Bucket,
     address: Address,
     tag: Annotated[str, typer.Argument(help="The tag, for example prod.")],
+    promoter_key: PromoterKeyFile = None,
     reason: Reason = "",
     by: By = None,
     profile: Profile = None,
@@ -54,7 +57,9 @@ def tag(
     with known_errors():
         committed: list[Move] = []
         _print(
-            open_registry(bucket, profile, by, on_move=committed.append).tag(address, tag, reason=reason),
+            open_registry(bucket, profile, by, promoter_key=promoter_key, on_move=committed.append).tag(
+                address, tag, reason=reason
+            ),
             committed,
             as_json=as_json,
         )
@@ -64,6 +69,7 @@ def tag(
 def untag(
     bucket: Bucket,
     address: TagAddress,
+    promoter_key: PromoterKeyFile = None,
     reason: Reason = "",
     by: By = None,
     profile: Profile = None,
@@ -73,7 +79,9 @@ def untag(
     with known_errors():
         committed: list[Move] = []
         _print(
-            open_registry(bucket, profile, by, on_move=committed.append).untag(address, reason=reason),
+            open_registry(bucket, profile, by, promoter_key=promoter_key, on_move=committed.append).untag(
+                address, reason=reason
+            ),
             committed,
             as_json=as_json,
         )
@@ -89,9 +97,11 @@ def promote(
     require: Require = None,
     not_worse_than: NotWorseThan = None,
     verify: Verify = False,
+    model_format: OnlyFormat = None,
     proof: MinimumProof = None,
     allow_breaking: AllowBreaking = False,
     allow_deprecated: AllowDeprecated = False,
+    promoter_key: PromoterKeyFile = None,
     reason: Reason = "",
     by: By = None,
     profile: Profile = None,
@@ -102,12 +112,13 @@ def promote(
         gates = _gates(require, not_worse_than, verify, proof, allow_breaking, allow_deprecated)
         committed: list[Move] = []
         with working("promoting") as progress:
-            moved = open_registry(bucket, profile, by, on_move=committed.append).promote(
+            moved = open_registry(bucket, profile, by, promoter_key=promoter_key, on_move=committed.append).promote(
                 name,
                 to_tag=to,
                 from_tag=from_tag,
                 version=version,
                 gates=gates,
+                model_format=model_format,
                 reason=reason,
                 progress=progress,
             )
@@ -149,6 +160,8 @@ def rules(
 def rollback(
     bucket: Bucket,
     address: TagAddress,
+    allow_deprecated: AllowDeprecated = False,
+    promoter_key: PromoterKeyFile = None,
     reason: Reason = "",
     by: By = None,
     profile: Profile = None,
@@ -158,7 +171,9 @@ def rollback(
     with known_errors():
         committed: list[Move] = []
         _print(
-            open_registry(bucket, profile, by, on_move=committed.append).rollback(address, reason=reason),
+            open_registry(bucket, profile, by, promoter_key=promoter_key, on_move=committed.append).rollback(
+                address, reason=reason, allow_deprecated=allow_deprecated
+            ),
             committed,
             as_json=as_json,
         )

@@ -1,4 +1,4 @@
-"""`policies`."""
+"""`policies` and `trust`."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -8,6 +8,7 @@ import typer
 from model_registry import roles
 from model_registry.cli.common import KEEP, Bucket, app, known_errors, print_json
 from model_registry.reference import is_slug
+from model_registry.roles import github
 from model_registry.roles.document import EVERY, Policy
 from model_runtime.errors import InvalidNameError
 from model_runtime.storage import bucket_name
@@ -21,6 +22,7 @@ class Role(StrEnum):
     PROMOTER = "promoter"
     AUDITOR = "auditor"
     DEPLOYER = "deployer"
+    PREVIEWER = "previewer"
 
 
 @app.command(rich_help_panel=KEEP)
@@ -31,9 +33,11 @@ def policies(
         str, typer.Option("--model", "-n", help="Only this model; default: all. A deployer has one.")
     ] = EVERY,
     tag: Annotated[str | None, typer.Option("--tag", help="promoter: the tag that is moved.")] = None,
-    stack: Annotated[str | None, typer.Option("--stack", help="deployer: the Pulumi stack.")] = None,
-    region: Annotated[str | None, typer.Option("--region", help="deployer: the stack's AWS region.")] = None,
-    account: Annotated[str | None, typer.Option("--account", help="deployer: the AWS account's number.")] = None,
+    stack: Annotated[str | None, typer.Option("--stack", help="deployer, previewer: the Pulumi stack.")] = None,
+    region: Annotated[str | None, typer.Option("--region", help="deployer, previewer: the stack's AWS region.")] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", help="deployer, previewer: the AWS account's number.")
+    ] = None,
     boundary: Annotated[
         str | None, typer.Option("--boundary", help="deployer: ARN of the policy that must bound the function's role.")
     ] = None,
@@ -61,18 +65,39 @@ def policies(
             case Role.PROMOTER:
                 tag_moved = _given("--tag", role, tag)
                 found = roles.promoter(name, tag_moved, model=model, key_arn=key, partition=partition)
-            case Role.DEPLOYER:
-                found = roles.deployer(
-                    name,
-                    model=_given("--model", role, None if model == EVERY else model),
-                    stack=_given("--stack", role, stack),
-                    region=_given("--region", role, region),
-                    account=_given("--account", role, account),
-                    boundary_arn=boundary,
-                    key_arn=key,
-                    partition=partition,
-                )
+            case Role.DEPLOYER | Role.PREVIEWER:
+                of_a_stack = {
+                    "model": _given("--model", role, None if model == EVERY else model),
+                    "stack": _given("--stack", role, stack),
+                    "region": _given("--region", role, region),
+                    "account": _given("--account", role, account),
+                }
+                if role == Role.PREVIEWER:
+                    found = roles.previewer(name, **of_a_stack, key_arn=key, partition=partition)
+                else:
+                    found = roles.deployer(name, **of_a_stack, boundary_arn=boundary, key_arn=key, partition=partition)
         print_json(found)
+
+
+@app.command(rich_help_panel=KEEP)
+def trust(
+    repository: Annotated[str, typer.Option("--repository", help="The repository at GitHub, as OWNER/NAME.")],
+    account: Annotated[str, typer.Option("--account", help="Number of the AWS account that has the role.")],
+    environment: Annotated[
+        str | None, typer.Option("--environment", help="Jobs of this environment of the repository.")
+    ] = None,
+    *,
+    pull_requests: Annotated[
+        bool, typer.Option("--pull-requests", help="Jobs of pull requests, whoever wrote them.")
+    ] = False,
+    partition: Annotated[str, typer.Option("--partition", help="aws, aws-cn or aws-us-gov.")] = "aws",
+) -> None:
+    """Print the trust policy (JSON) of a role that jobs of GitHub Actions take without a key (docs/ci.md)."""
+    with known_errors():
+        if (environment is None) != pull_requests:
+            raise InvalidNameError("a role is for one kind of job: give --environment NAME or --pull-requests")
+        subject = github.environment(environment) if environment else github.PULL_REQUEST
+        print_json(roles.github_trust(repository, subject, account=account, partition=partition))
 
 
 def _given(option: str, role: Role, value: str | None) -> str:

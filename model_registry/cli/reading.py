@@ -26,7 +26,7 @@ from model_registry.cli.common import (
     working,
 )
 from model_registry.comparison import Comparison
-from model_registry.records import Move
+from model_registry.records import Mark, Move
 from model_registry.registry import Registry
 from model_registry.release import Release
 from model_registry.summary import ListedVersion, Page
@@ -84,7 +84,7 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
         manifest = release.manifest
         features = (f"{f.name}: {f.type}{' or null' if f.nullable else ''}" for f in manifest.signature.features)
         rows = {
-            "deprecated": f"{mark.at.isoformat()} by {mark.by}: {mark.reason}" if mark else "",
+            **_mark(mark),
             "estimator": manifest.estimator,
             "description": manifest.description,
             "published": f"{manifest.created_at.isoformat()} by {manifest.created_by}",
@@ -281,12 +281,18 @@ def _row_of(page: Page, one: ListedVersion) -> dict[str, str]:
         "metrics": ", ".join(f"{name} {value:g}" for name, value in manifest.metrics.items()),
         "formats": ", ".join(manifest.format_names),
         "proof": manifest.proof.kind,
-        "note": "deprecated" if one.is_deprecated else "",
+        "note": "revoked" if one.is_revoked else "deprecated" if one.is_deprecated else "",
     }
 
 
 def _tags(page: Page, one: ListedVersion) -> list[str]:
     return [tag for tag, version in page.tags.items() if version == one.number]
+
+
+def _mark(mark: Mark | None) -> dict[str, str]:
+    if mark is None:
+        return {}
+    return {"revoked" if mark.revoked else "deprecated": f"{mark.at.isoformat()} by {mark.by}: {mark.reason}"}
 
 
 def _size(artifact: Artifact) -> str:

@@ -5,15 +5,17 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from model_registry.cache import file_digest
 from model_registry.lambda_packages.errors import SpecError
 from model_registry.lambda_packages.platform import Runtime, check_architecture, runtime_for
+from model_registry.stored_wheels import package_of
 
 # Increase when a rule changes what is in a layer of the same packages: it is part of the content address.
 RECIPE = 4
@@ -31,7 +33,8 @@ class LayerSpec:
     they may say of the same distribution.
 
     Raises:
-        SpecError: the packages are not names with one exact version each, or a file is not a wheel.
+        SpecError: the packages are not names with one exact version each.
+        EnvironmentBuildError: a file is not a wheel.
         UnsupportedPythonError: Lambda has no runtime for this Python.
         UnsupportedArchitectureError: Lambda has no such architecture.
 
@@ -61,18 +64,18 @@ class LayerSpec:
         own = self._own
         return tuple(pin for pin in self.packages if pin[0] not in own)
 
-    @property
+    @cached_property
     def _own(self) -> dict[str, tuple[str, Path]]:
-        return {name: (version, path) for path in self.wheels for name, version in [_of_wheel(path)]}
+        return {name: (str(version), path) for path in self.wheels for name, version in [package_of(path.name)]}
 
     @property
     def runtime(self) -> Runtime:
         """Lambda's runtime for this Python."""
         return runtime_for(self.python)
 
-    @property
+    @cached_property
     def key(self) -> str:
-        """The content address: sha256 of all that decides what is in the layer."""
+        """The content address: sha256 of all that decides what is in the layer. Wheel files are read for it, once."""
         inputs: dict[str, Any] = {
             "recipe": RECIPE,
             "python": self.python,
@@ -87,14 +90,6 @@ class LayerSpec:
 def is_left_out(name: str) -> bool:
     """Whether a layer does without a package, by its normalised name, though another requires it."""
     return name.startswith(_LEFT_OUT)
-
-
-def _of_wheel(path: Path) -> tuple[str, str]:
-    try:
-        name, version, *_ = parse_wheel_filename(path.name)
-    except InvalidWheelFilename as error:
-        raise SpecError(f"{path} is not a wheel ({error}): name a .whl file") from error
-    return name, str(version)
 
 
 def _normalized(packages: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,4 @@
-"""The policy of `pulumi up` for one stack that serves a model, made from what the program declares.
+"""The policies of `pulumi up` and `pulumi preview` for one stack that serves a model, from what the program declares.
 
 Names of resources begin with MODEL-STACK and what they are, which bounds the policy wherever AWS has names in ARNs; API
 Gateway has random IDs there. Which actions a type of resource needs is what the provider calls for it.
@@ -210,6 +210,7 @@ _ASK = [
 
 Of all alarms: source CloudWatch API Reference, DescribeAlarms, which wants the right on `*` for composite ones.
 """
+_READ_VERSIONS = ["lambda:GetFunctionConcurrency", "lambda:ListAliases", "lambda:ListVersionsByFunction"]
 _USE_KEY = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
 
 
@@ -243,6 +244,29 @@ def deployer(
         allow("ReadLogging", "apigateway:GET", f"arn:{partition}:apigateway:{region}::/account"),
         allow("Ask", _ASK, EVERY),
         *([allow("UseTheKey", _USE_KEY, key_arn)] if key_arn else []),
+    )
+
+
+def previewer(
+    bucket: str,
+    *,
+    model: str,
+    stack: str,
+    region: str,
+    account: str,
+    key_arn: str | None = None,
+    partition: str = "aws",
+) -> Policy:
+    """`pulumi preview` of one stack: what the program asks before it declares anything. It writes nothing anywhere."""
+    registry = f"arn:{partition}:s3:::{bucket}"
+    function = f"arn:{partition}:lambda:{region}:{account}:function:{model}-{stack}-function-*"
+    return policy(
+        allow("FindTheModel", "s3:ListBucket", registry),
+        allow("ReadTheModel", "s3:GetObject", f"{registry}/models/{model}/*"),
+        allow("Versions", _READ_VERSIONS, function),
+        allow("ReadLogging", "apigateway:GET", f"arn:{partition}:apigateway:{region}::/account"),
+        allow("Ask", [action for action in _ASK if not action.startswith(("cloudwatch:", "logs:"))], EVERY),
+        *([allow("UseTheKey", "kms:Decrypt", key_arn)] if key_arn else []),
     )
 
 

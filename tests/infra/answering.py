@@ -45,6 +45,8 @@ class AnsweringAws(LocalAws):
     pid: int = 0
     started: float = 0.0
     log: Path = Path("none")
+    access_key: str = "of-nobody"
+    secret_key: str = "of-nobody"  # noqa: S105  # nothing is asked for it
     requests: list[Request] = field(default_factory=list, compare=False)
     _clients: dict[str, Any] = field(default_factory=dict, compare=False)
     _lock: Lock = field(default_factory=Lock, compare=False)

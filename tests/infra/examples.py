@@ -6,6 +6,9 @@ from typing import Any
 
 from infra.layer.build import Layer
 from infra.settings import Settings
+from infra.trust import Followed
+from model_registry import history
+from model_registry.reference import TagRef
 from model_registry.release import Release
 from model_runtime.manifest import (
     Artifact,
@@ -47,6 +50,20 @@ def release(signature: Signature = IRIS, *, version: int = 3, python: str = "3.1
         ),
     )
     return Release(manifest, encode(manifest))
+
+
+def followed(pinned: Release) -> Followed:
+    """A version as the stack's tag names it, by the tag's first move."""
+    manifest, at = pinned.manifest, datetime(2026, 1, 3, tzinfo=UTC)
+    tag = history.moved(
+        history.unset(TagRef(manifest.name, "dev")),
+        manifest.version,
+        manifest_sha256=pinned.manifest_sha256,
+        action="tag",
+        by="me",
+        at=at,
+    )
+    return Followed(pinned, tag.history[-1])
 
 
 def settings(**changes: Any) -> Settings:

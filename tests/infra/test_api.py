@@ -35,7 +35,7 @@ def api() -> Recording:
 def test_every_method_calls_the_alias_by_proxy_integration(api: Recording) -> None:
     alias = api.one("Alias")
     integrations = api.all("Integration")
-    assert len(integrations) == len(api.all("Method")) == 18
+    assert len(integrations) == len(api.all("Method")) == 19
     for integration in integrations:
         assert integration.inputs["timeoutMilliseconds"] == 29_000
         assert integration.inputs["type"] == "AWS_PROXY"
@@ -68,11 +68,19 @@ def test_the_api_is_open_by_default(api: Recording) -> None:
 
 
 def test_with_an_api_key_every_method_asks_for_it_and_a_usage_plan_opens_the_stage() -> None:
-    closed = declare(api_key=True)
+    closed = declare(api_key=True, try_it_page=False)
     assert all(method.inputs["apiKeyRequired"] for method in asked(closed))
     plan = closed.one("UsagePlan")
     assert plan.inputs["apiStages"][0]["stage"] == "dev"
     assert closed.one("UsagePlanKey").inputs["keyId"] == f"{closed.one('ApiKey').name}-id"
+
+
+def test_a_browser_opens_the_page_of_an_api_with_keys_and_nothing_else_of_it() -> None:
+    """It cannot send a key when it opens a page; where callers sign their requests, none is open."""
+    opened = [each.inputs for each in asked(declare(api_key=True)) if not each.inputs["apiKeyRequired"]]
+    assert [(each["httpMethod"], each["resourceId"]) for each in opened] == [("GET", "root")]
+    signed = asked(declare(api_key=True, authorization="iam"))
+    assert all(each.inputs["apiKeyRequired"] and each.inputs["authorization"] == "AWS_IAM" for each in signed)
 
 
 def test_only_this_stage_of_this_api_may_call_the_alias(api: Recording) -> None:
@@ -98,6 +106,7 @@ def test_the_deployment_is_made_anew_when_and_only_when_the_api_changes(api: Rec
     assert declare(wider).one("Deployment").inputs["triggers"] != trigger
     assert declare(api_key=True).one("Deployment").inputs["triggers"] != trigger
     assert declare(authorization="iam").one("Deployment").inputs["triggers"] != trigger
+    assert declare(try_it_page=False).one("Deployment").inputs["triggers"] != trigger
     assert declare(cors_origins=(PAGE,)).one("Deployment").inputs["triggers"] != trigger
     limited = declare(throttle_rate=5, throttle_burst=5, access_log="off")
     assert limited.one("Deployment").inputs["triggers"] == trigger

@@ -29,7 +29,7 @@ from model_registry.release import Release
 from model_runtime.manifest import Feature, Signature, encode
 from tests.iam import lint
 from tests.infra.answering import ACCOUNT, AnsweringAws, Request
-from tests.infra.examples import IRIS, layer, release
+from tests.infra.examples import IRIS, followed, layer, release
 
 ARN = f"arn:aws:%s:us-east-1:{ACCOUNT}:"
 BUCKET = {"registryBucket": "models-of-ours"}
@@ -99,7 +99,7 @@ def deployed(variant: Variant) -> tuple[Request, ...]:
     """Deploy and return the requests; ApiModelError where AWS would refuse one."""
     aws = AnsweringAws()
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as state:
-        patch.setattr(inputs, "resolve_release", lambda settings: release_of(variant, settings))
+        patch.setattr(inputs, "follow_tag", lambda settings, _outputs: followed(release_of(variant, settings)))
         patch.setattr(inputs, "model_layer", lambda *_args, **_options: layer())
         patch.setattr(aws_account, "client", aws.client)
         if variant.stack == "registry":  # an account in which API Gateway may not write logs yet

@@ -44,7 +44,7 @@ def test_every_model_has_the_same_paths_and_methods() -> None:
     signatures = (IRIS, OTHER, Signature(features=(Feature(name="sepal length (cm)", type="number"),)))
     found = {tuple((route.method, route.path) for route in routes(signature)) for signature in signatures}
     (only,) = found
-    assert {("GET", "predict"), ("POST", "predict")} < set(only)
+    assert {("GET", "predict"), ("POST", "predict"), ("GET", "")} < set(only)
     assert {(method, path) for path in PATHS for method in ("ANY", "OPTIONS")} < set(only)
     assert PATHS == ("", "predict", "health", "model", "openapi.json", "ping", "invocations", "{proxy+}")
 

@@ -69,6 +69,11 @@ def test_the_function_knows_what_of_requests_is_logged_and_counted(function: Rec
     assert (variables["REQUEST_LOG"], variables["LABEL_COUNTS"]) == ("sampled", "on")
 
 
+def test_the_function_knows_that_there_is_no_page(function: Recording) -> None:
+    assert "TRY_IT_PAGE" not in function.one("Function").inputs["environment"]["variables"]
+    assert declare(try_it_page=False).one("Function").inputs["environment"]["variables"]["TRY_IT_PAGE"] == "off"
+
+
 def test_the_runtime_of_a_format_that_unpickles_nothing_is_its_own() -> None:
     assert declare(model_format="onnx").one("Function").inputs["runtime"] == "python3.13"
 

@@ -22,7 +22,7 @@ from model_registry.roles.deployer import GRANTS
 from model_runtime.manifest import Feature, Signature
 from tests.infra import recording
 from tests.infra.answering import ACCOUNT, AnsweringAws, Request
-from tests.infra.examples import IRIS, layer
+from tests.infra.examples import IRIS, followed, layer
 from tests.infra.pairs import Row, covering_array, pairs, pairs_of
 from tests.infra.recording import Recording, record
 from tests.infra.sdk_types import findings
@@ -57,6 +57,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
         {"apiKey": True, "usageRate": 5, "usageBurst": 9, "usageQuota": 100, "usageQuotaPeriod": "DAY"},
         {"apiKey": True, "authorization": "iam"},
     ],
+    "tryItPage": [{}, {"tryItPage": False}],
     "throttle": [{}, {"throttleRate": 5, "throttleBurst": 9}],
     "corsOrigins": [
         {},
@@ -78,8 +79,11 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "python": [{"python": python} for python in ("3.12", "3.11", "3.14")],
 }
 FACTORS = {name: [json.dumps(value) for value in values] for name, values in VALUES.items()}
-LEFT_OUT = {"registryBucket", "allowBreaking", "registryAdmins", "organizationId"}
-"""One is required, one changes nothing that is sent, and two are of the stack `registry`."""
+LEFT_OUT = {
+    *("registryBucket", "registryAdmins", "organizationId"),
+    *("allowBreaking", "allowDeprecated", "allowUnsigned", "acceptHistory", "trustedPromoters"),
+}
+"""One is required, two are of the stack `registry`, and five change nothing that is sent."""
 _OF_THE_MODEL = {"signature", "python"}
 
 
@@ -120,11 +124,11 @@ ROWS = array()
 def recorded(made: Variant) -> Recording:
     """The resources of a variant as Pulumi's engine would be asked for them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inputs, "resolve_release", lambda settings: release_of(made, settings))
+        patch.setattr(inputs, "follow_tag", lambda settings, _outputs: followed(release_of(made, settings)))
         patch.setattr(inputs, "model_layer", lambda *_args, **_options: layer())
         patch.setattr(inputs, "own_code", lambda *_args: {})
         patch.setattr(aws_account, "client", AnsweringAws().client)
-        patch.setattr(aws_account, "own_outputs", dict)
+        patch.setattr(aws_account, "deployed_outputs", lambda *_component: {})
         patch.setattr(recording, "REGION", REGION)
         config = {"registryBucket": "models-of-ours", **made.config}
         return record(lambda: runpy.run_path(str(PROJECT / "__main__.py")), stack=made.stack, config=config)

@@ -51,6 +51,8 @@ def test_up_serves_the_iris_model_and_prints_its_url_and_curl_lines(up: Result, 
     url = next(line for line in up.stdout.splitlines() if line.startswith("iris/1 answers at ")).split()[-1]
     assert call(url, GUIDE_EVENT).body["label"] == "virginica"
     assert sum(line.startswith("curl ") for line in up.stdout.splitlines()) == 2
+    link = next(line for line in up.stdout.splitlines() if line.startswith("Try it in a browser: ")).split()[-1]
+    assert link == url.removesuffix("predict")
     assert "--port" in run(state, "up", "--help").stdout
 
 

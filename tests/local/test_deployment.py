@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -74,6 +75,7 @@ pulumi.export("version", served.function.version)
 '''
 
 CODE = """
+import dataclasses
 import json
 def handler(event, context):
     said = event["body"] if event["httpMethod"] == "POST" else event["queryStringParameters"]["x"]
@@ -312,7 +314,7 @@ def test_a_failed_deployment_is_continued(project: Project, unique: str) -> None
 def test_the_state_of_another_ministack_is_void(project: Project, unique: str, aws: LocalAws) -> None:
     """A restarted MiniStack is empty, so everything is created again."""
     project.deploy(bucket(unique))
-    project.aws = LocalAws(aws.url, aws.port, aws.pid, aws.started - 100, aws.log)
+    project.aws = dataclasses.replace(aws, started=aws.started - 100)
     assert project.deploy(bucket(unique))[1] == {"models": "create"}
 
 

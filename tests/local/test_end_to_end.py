@@ -1,6 +1,7 @@
 """The whole way over HTTP: the unchanged program, real S3, Lambda and API Gateway APIs, IAM enforced."""
 
 import json
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,13 +110,17 @@ def test_a_model_that_was_overwritten_in_the_bucket_is_not_loaded(
     assert "model.joblib of iris/1 has SHA-256" in stack.log()[-1]["reason"]
 
 
-def test_a_closed_api_wants_its_key(aws: LocalAws, deploy_stack: Deploy) -> None:
+def test_a_closed_api_wants_its_key_but_for_the_page_that_asks_for_it(aws: LocalAws, deploy_stack: Deploy) -> None:
     stack = deploy_stack(apiKey="true")
     assert stack.post(GUIDE_EVENT).status == 403
     key = aws.client("apigateway").get_api_key(apiKey=stack.outputs["apiKeyId"], includeValue=True)["value"]
     assert key not in str(stack.outputs)
 
     assert call(stack.outputs["invokeUrl"], GUIDE_EVENT, {"x-api-key": key}).status == 200
+    assert stack.read("model").status == 403
+    opened = urllib.request.Request(stack.outputs["pageUrl"], headers={"Accept": "text/html"})  # noqa: S310  # the local AWS, by HTTP
+    with urllib.request.urlopen(opened) as page:  # noqa: S310  # as above
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
 
 
 def test_two_stacks_follow_their_own_tags_of_one_registry(models: Registry, deploy_stack: Deploy) -> None:

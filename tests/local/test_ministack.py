@@ -156,7 +156,7 @@ def test_a_killed_ministack_is_noticed_and_can_be_started_again(tmp_path: Path) 
 def test_a_stranger_with_the_noted_process_id_is_left_alone(tmp_path: Path) -> None:
     """Process ids are used again: the note counts only with the time of creation."""
     me = psutil.Process()
-    stranger = LocalAws("http://127.0.0.1:1", 1, me.pid, me.create_time() - 3600, tmp_path / "ministack.log")
+    stranger = LocalAws("http://127.0.0.1:1", 1, me.pid, me.create_time() - 3600, tmp_path / "ministack.log", "a", "b")
     ministack._write_note(tmp_path, stranger)
     assert running(tmp_path) is None
     assert stop(tmp_path) is False

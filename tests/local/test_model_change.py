@@ -11,6 +11,7 @@ from local.errors import UnsupportedError
 from local.ministack import LocalAws
 from model_registry import Registry
 from model_registry.reference import VersionRef
+from model_runtime.errors import GateError
 from tests.local.stacks import Deployed
 from training.train_iris import Trained, publish, train
 
@@ -71,6 +72,34 @@ def test_a_breaking_signature_stops_before_anything_is_changed_unless_the_stack_
     assert "Function" in stack.changed()
     stack.config = {**stack.config, "allowBreaking": "false"}
     assert said(stack.up()) == ["iris@dev: 2, unchanged"]
+
+
+def test_a_tag_that_was_turned_back_or_points_at_a_revoked_version_is_not_deployed(
+    aws: LocalAws, models: Registry, stack: Deployed, bucket: str
+) -> None:
+    """Who can write to the bucket puts the tag back as it was: consistent, with the digests of all that is there."""
+    s3, key = aws.client("s3"), "models/iris/tags/dev.json"
+    publish(models, train(LogisticRegression(max_iter=1000)), "second")
+    stored = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    models.tag("iris/2", "dev")
+    stack.up()
+    assert (stack.outputs["trust"]["sequence"], stack.outputs["modelVersion"]) == (2, 2)
+    s3.put_object(Bucket=bucket, Key=key, Body=stored)
+    with pytest.raises(pulumi.RunError, match="it ends with move 1 now, move 2 is gone") as refusal:
+        stack.up()
+    assert stack.actions == {}
+    accepted = str(refusal.value).rpartition("acceptHistory ")[2].rstrip("`")
+    stack.config = {**stack.config, "acceptHistory": accepted}
+    assert any("which acceptHistory accepts" in message for message in stack.up().messages)
+    assert stack.outputs["modelVersion"] == 1
+
+    models.revoke("iris/1", reason="poisoned")
+    with pytest.raises(pulumi.RunError, match=r"iris/1 was revoked by .* \(poisoned\): move the tag away from it"):
+        stack.up()
+    models.promote("iris", version=2, to_tag="dev")
+    with pytest.raises(GateError, match="iris/1 was revoked"):
+        models.rollback("iris@dev", allow_deprecated=True)
+    assert stack.up().outputs["modelVersion"] == 2
 
 
 def test_a_deployed_version_that_was_deleted_is_said_and_stops_nothing(

@@ -125,6 +125,14 @@ def test_a_deprecated_version_says_so_and_can_be_taken_back(three: Registry) -> 
     assert three.deprecation(three.resolve("iris/1")) is None
 
 
+def test_a_revoked_version_says_so_and_can_be_taken_back(three: Registry) -> None:
+    assert said("revoke", "iris/1", "-m", "poisoned", "--by", "me") == "iris/1 is revoked"
+    assert "revoked" in said("show", "iris/1")
+    assert "revoked" in said("list", "iris")
+    assert said("revoke", "iris/1", "--undo") == "iris/1 is no longer revoked"
+    assert three.deprecation(three.resolve("iris/1")) is None
+
+
 def test_a_tagged_version_is_not_deleted(three: Registry) -> None:
     assert "iris/3 is tagged prod, nothing was deleted" in refused("delete", "iris/3", "-m", "why", "--by", "me")
     assert three.resolve("iris@prod").manifest.version == 3

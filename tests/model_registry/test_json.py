@@ -34,6 +34,7 @@ COMMANDS = {
     "rules": "rules iris@prod --require accuracy>=0",
     "download": "download iris/1 --to there",
     "deprecate": "deprecate iris/2",
+    "revoke": "revoke iris/2",
     "delete": "delete iris/2 -m mistake",
     "gc": "gc",
     "copy": "copy iris/1 --to ./other",

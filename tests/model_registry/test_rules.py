@@ -96,6 +96,33 @@ def test_a_deprecated_version_is_not_promoted_without_leave(three: Registry) -> 
     assert three.promote("iris", from_tag="dev", to_tag="prod", gates=gates).version == 2
 
 
+def test_a_tag_is_not_rolled_back_to_a_deprecated_version_without_leave(three: Registry) -> None:
+    three.tag("iris/2", "prod")
+    three.deprecate("iris/1", reason="leaks")
+    with pytest.raises(GateError, match=r"iris/1 is deprecated by .* \(leaks\): promote .*, or allow it"):
+        three.rollback("iris@prod")
+    assert three.tag_of("iris@prod").version == 2
+    moved = three.rollback("iris@prod", allow_deprecated=True)
+    assert (moved.version, checks(moved)) == (1, (f"iris/1 is deprecated by {ACTOR} (leaks), which was allowed",))
+
+
+def test_a_revoked_version_is_reached_by_nothing_until_that_is_undone(three: Registry) -> None:
+    """A revocation takes the place of a deprecation, not the other way round."""
+    three.deprecate("iris/2", reason="old")
+    three.revoke("iris/2", reason="poisoned")
+    for mark in (three.deprecate, three.revoke):
+        with pytest.raises(ConflictError, match=rf"iris/2 was revoked already by {ACTOR} .*: poisoned\)"):
+            mark("iris/2", reason="again")
+    with pytest.raises(GateError, match=rf"iris/2 was revoked by {ACTOR} \(poisoned\)"):
+        three.promote("iris", version=2, to_tag="prod", gates=Gates(allow_deprecated=True))
+    three.undeprecate("iris/2")
+    assert three.promote("iris", version=2, to_tag="prod").version == 2
+    three.promote("iris", version=1, to_tag="prod")
+    three.revoke("iris/2", reason="poisoned")
+    with pytest.raises(GateError, match="iris/2 was revoked"):
+        three.rollback("iris@prod", allow_deprecated=True)
+
+
 def test_a_version_is_promoted_from_one_source(three: Registry) -> None:
     sources: list[dict[str, Any]] = [{}, {"from_tag": "dev", "version": 2}]
     for source in sources:

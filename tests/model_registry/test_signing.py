@@ -2,8 +2,11 @@
 
 import base64
 import json
+import shlex
 import stat
+import subprocess
 import sys
+from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -77,6 +80,31 @@ def record(signature: bytes) -> ManifestSigning:
     return msgspec.json.decode(signature, type=ManifestSigning)
 
 
+SMALL_ORDER = {
+    "00" * 32: "0, of order 4",
+    "01" + "00" * 31: "1, the neutral point",
+    "ec" + "ff" * 30 + "7f": "-1, of order 2",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05": "of order 8",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a": "the other of order 8",
+    "ed" + "ff" * 30 + "7f": "0, not reduced",
+    "ee" + "ff" * 30 + "7f": "1, not reduced",
+}
+
+
+def test_a_key_for_which_everybody_can_sign_is_refused(signer: Signer) -> None:
+    """The neutral point as a key takes this constant signature for any message: cryptography says that it fits."""
+    forged = bytes([1, *[0] * 63])
+    ed25519.Ed25519PublicKey.from_public_bytes(bytes([1, *[0] * 31])).verify(forged, b"any message")
+    for point in SMALL_ORDER:
+        for raw in (bytes.fromhex(point), bytes.fromhex(point[:-2] + f"{int(point[-2:], 16) | 0x80:02x}")):
+            with pytest.raises(SigningError, match=r"of small order, .*: trust a key that `keygen` made"):
+                parse_public_keys(public_key_text(raw))
+            record = encode(ManifestSigning(public_key=public_key_text(raw), signature=b64encode(forged).decode()))
+            with pytest.raises(SigningError, match="small order"):
+                verify(b"{}", record, [public_key_text(raw)], what="iris/1")
+    assert parse_public_keys(signer.public_key) == (signer.public_key,)
+
+
 # -- keys ----------------------------------------------------------------------------------------------------
 
 
@@ -115,10 +143,23 @@ def test_a_key_with_a_passphrase_needs_it(tmp_path: Path) -> None:
         generate_key("")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes of files")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o777])
+def test_a_key_file_that_others_may_use_is_refused_with_the_command_that_mends_it(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "my key.pem"
+    public_key = create_key(path)
+    path.chmod(mode)
+    with pytest.raises(SigningError, match=rf"others .* \(mode {mode:04o}\): run `(chmod 600 [^`]*)`") as caught:
+        Signer.from_file(path)
+    subprocess.run(shlex.split(str(caught.value).split("`")[1]), check=True)
+    assert Signer.from_file(path).public_key == public_key
+
+
 def test_what_is_no_ed25519_key_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     with pytest.raises(FileError, match="cannot read the signing key"):
         Signer.from_file(path)
+    path.touch(mode=0o600)
     path.write_bytes(b"no key")
     with pytest.raises(SigningError, match="give an ed25519 private key in PEM"):
         Signer.from_file(path)

@@ -1,9 +1,12 @@
 """Real environments made by uv from the package index."""
 
+import json
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,12 @@ import msgspec
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from model_registry import Registry, Storage
+from model_registry import Registry, Storage, isolation
+from model_registry.gates import Gates
 from model_registry.reference import VersionRef
 from model_registry.verification import Verification, verify_version
 from model_registry.versions import Versions
-from model_runtime.errors import IntegrityError, VerificationError
+from model_runtime.errors import GateError, IntegrityError, ModelFormatError, VerificationError
 from model_runtime.manifest import Manifest, Prediction, digest, encode, version_key
 from training.train_iris import Trained, publish
 
@@ -104,22 +108,110 @@ class Spying(DummyClassifier):  # type: ignore[misc]  # scikit-learn has no type
         return exec, ("import os; raise RuntimeError('SEEN ' + ' '.join(os.environ))",)
 
 
-def test_the_model_s_process_has_no_environment_variable_of_the_caller(
-    registry: Registry, storage: Storage, trained_iris: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The AWS credentials that opened the bucket are in the caller's."""
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    manifest = publish(registry, trained_iris, "").manifest
-    joblib.dump(Spying(), tmp_path / "spy")
-    data = (tmp_path / "spy").read_bytes()
+def exchange(registry: Registry, storage: Storage, attacker: object, folder: Path) -> None:
+    """Put iris/2 beside iris/1 as somebody can who may write to the bucket: all digests agree."""
+    joblib.dump(attacker, folder / "attacker")
+    data, manifest = (folder / "attacker").read_bytes(), registry.resolve("iris/1").manifest
     artifact = msgspec.structs.replace(manifest.artifact, sha256=digest(data))
     Versions(storage).put(
         VersionRef("iris", 2),
         [("model.joblib", data)],
         encode(msgspec.structs.replace(manifest, version=2, artifact=artifact)),
     )
+
+
+_ATTACK = """
+import glob, json, os, socket
+found = {"environments": 0, "connected": False, "written": False, "secret": False}
+for path in glob.glob("/proc/[0-9]*/environ"):
+    try:
+        with open(path, "rb") as file:
+            found["environments"] += b"AWS_SECRET_ACCESS_KEY" in file.read()
+    except OSError:
+        pass
+try:
+    socket.create_connection(("127.0.0.1", PORT), 5).close()
+    found["connected"] = True
+except OSError:
+    pass
+try:
+    with open(FOLDER + "/deed", "w") as file:
+        file.write("done")
+    found["written"] = True
+except OSError:
+    pass
+found["secret"] = os.path.exists(FOLDER + "/attacker")
+raise RuntimeError("FOUND " + json.dumps(found) + " END")
+"""
+
+
+@dataclass
+class Attacking(DummyClassifier):  # type: ignore[misc]  # scikit-learn has no types
+    """Looks, when it is unpickled, for credentials, the network, and a place to write a file."""
+
+    port: int
+    folder: str
+
+    def __reduce__(self) -> Any:
+        return exec, (_ATTACK.replace("PORT", str(self.port)).replace("FOLDER", repr(self.folder)),)
+
+
+def test_rules_in_the_bucket_run_no_code_at_a_promoter_s_and_who_says_so_runs_it_isolated(
+    registry: Registry,
+    storage: Storage,
+    trained_iris: Trained,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever may write to the bucket sets the rule and the pickle; the promoter's credentials are in `/proc`."""
+    publish(registry, trained_iris, "")
+    registry.set_rules("iris@prod", Gates(verify=True), reason="mine")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        exchange(registry, storage, Attacking(server.getsockname()[1], str(tmp_path)), tmp_path)
+        with pytest.raises(GateError, match=r"runs the model's code on this machine: .*`promote --verify`"):
+            registry.promote("iris", version=2, to_tag="prod")
+        with pytest.raises(GateError, match="MODEL_REGISTRY_VERIFY"):
+            registry.tag("iris/2", "prod")
+        assert not (tmp_path / "deed").exists()
+        with pytest.raises(VerificationError, match="FOUND") as raised:
+            registry.promote("iris", version=2, to_tag="prod", gates=Gates(verify=True))
+    found = json.loads(str(raised.value).partition("FOUND ")[2].partition(" END")[0])
+    here = isolation.isolated([sys.executable], variables={}, cwd=tmp_path, writable=tmp_path, readable=[])
+    if here is None:  # macOS, Windows, or a Linux that refuses it
+        assert "is loaded with your files, your processes and the network" in caplog.text
+    else:
+        assert found == {"environments": 0, "connected": False, "written": False, "secret": False}
+        assert not (tmp_path / "deed").exists()
+    accepting = Registry(storage, actor="me", verify_tags=["iris@prod"])
+    monkeypatch.setattr("model_registry.verification.verify_version", lambda *_args, **_options: "verified")
+    assert accepting.promote("iris", version=1, to_tag="prod").history[-1].checks == ("verified",)
+
+
+def test_only_the_format_that_is_served_is_loaded_for_it(registry: Registry, trained_iris: Trained) -> None:
+    publish(registry, trained_iris, "")
+    with pytest.raises(ModelFormatError, match="iris/1"):
+        registry.promote("iris", version=1, to_tag="prod", gates=Gates(verify=True), model_format="onnx")
+
+
+def test_the_model_s_process_has_no_environment_variable_of_the_caller(
+    registry: Registry,
+    storage: Storage,
+    trained_iris: Trained,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The AWS credentials that opened the bucket are in the caller's. Where nothing isolates it, that is said."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(isolation, "_WALLS", ())
+    publish(registry, trained_iris, "")
+    exchange(registry, storage, Spying(), tmp_path)
     with pytest.raises(VerificationError, match="SEEN") as raised:
         verify_version(registry, "iris/2")
+    assert "iris/2 is loaded with your files, your processes and the network" in caplog.text
     seen = set(str(raised.value).partition("SEEN ")[2].partition(")")[0].split())
     assert {"HOME", "PATH", "TMPDIR"} <= seen
     own = {"HOME", "PATH", "TMPDIR", "LC_CTYPE", "SYSTEMROOT"}

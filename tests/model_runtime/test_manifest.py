@@ -176,3 +176,57 @@ def test_the_first_manifests_of_a_process_may_be_read_by_several_threads() -> No
         command = [sys.executable, "-c", DECODED_AT_ONCE]
         done = subprocess.run(command, input=encode(MANIFEST), capture_output=True, check=False)
         assert (done.returncode, done.stdout) == (0, b"{%d}\n" % MANIFEST.version), done.stderr
+
+
+INSTRUCTIONS = [
+    "evil @ https://a.example/evil.whl",
+    "--index-url=https://a.example",
+    "-r /etc/passwd",
+    "numpy\n--index-url https://a.example",
+    "numpy\n",
+    "numpy; echo",
+    "$(touch x)",
+    "../numpy",
+    "/opt/evil/python",
+    "",
+    "\x1b[2J",
+    "\uff4eumpy",
+]
+"""What an installer, a shell, a terminal or a file of requirements would take for more than a name."""
+
+
+@pytest.mark.parametrize("text", INSTRUCTIONS)
+@pytest.mark.parametrize("place", ["joblib", "onnx"])
+def test_no_string_of_an_environment_is_an_instruction(text: str, place: str) -> None:
+    """Every place of the type that holds one: a new member has to be named here."""
+    sha256 = "0" * 64
+    fine = {"python": "3.12", "machine": "x86_64", "packages": {"numpy": "2.0"}}
+    of_environment: dict[str, list[dict[str, object]]] = {
+        "python": [{"python": text}],
+        "machine": [{"machine": text or None}],
+        "packages": [{"packages": {text: "2.0"}}, {"packages": {"numpy": text}}],
+        "hashes": [
+            {"hashes": {text or "\n": {}}},
+            {"hashes": {"arm64": {text: sha256}}},
+            {"hashes": {"arm64": {"a": text}}},
+        ],
+        "sources": [{"sources": {text: "default"}}, {"sources": {"numpy": text}}],
+    }
+    assert of_environment.keys() == set(Environment.__struct_fields__)
+    for changes in of_environment.values():
+        for change in changes:
+            environment = {**fine, **change}
+            form = {"artifact": {"file": "model.onnx", "sha256": sha256, "size": 1}, "environment": environment}
+            data = changed(environment=environment) if place == "joblib" else changed(formats={"onnx": form})
+            with pytest.raises(RecordError, match=r"the manifest cannot be read .*environment"):
+                decode_manifest(data)
+
+
+def test_names_and_versions_as_indexes_have_them_are_read() -> None:
+    packages = {"scikit-learn": "1.7.2", "ruamel.yaml": "0.18", "A_b": "1!2.0.post1+cpu.1", "x": "1.0rc1", "torch": "2"}
+    hashes = {"x86_64": {"x": "a" * 64}, "macosx-14.0-arm64": {"x": "b" * 64}}
+    environment = Environment(
+        python="3.14", machine="AMD64", packages=packages, hashes=hashes, sources={"x": "named", "torch": "folder"}
+    )
+    read = decode_manifest(encode(msgspec.structs.replace(MANIFEST, environment=environment)))
+    assert read.environment == environment

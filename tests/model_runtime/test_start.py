@@ -442,7 +442,8 @@ def test_the_function_s_own_files_import_nothing_but_what_it_ships(tmp_path: Pat
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(path.read_bytes())
     # All but the entry point, which loads a model when it is imported.
-    names = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in function_files()]
+    files = [name.removesuffix(".py") for name in function_files() if name.endswith(".py")]
+    names = [name.removesuffix("/__init__").replace("/", ".") for name in files]
     code = IMPORTER.format(code=str(tmp_path), modules=[name for name in names if name != "handler.function"])
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     modules = json.loads(done.stdout)

@@ -26,7 +26,7 @@ from pulumi.runtime.proto import provider_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN, _special_sig_key
 
 from local.errors import LocalError, UnsupportedError
-from local.ministack import LocalAws, client_as
+from local.ministack import LocalAws
 from local.resources import RESOURCES
 from local.resources.base import Properties, ResourceType, whole
 from local.resources.calls import CALLS
@@ -42,13 +42,6 @@ FAIL_VARIABLE, HANG_VARIABLE = "TEST_PROVIDER_FAILS_AT", "TEST_PROVIDER_HANGS_AT
 """Variables that name a type whose creation fails, or is never answered: for tests of what follows."""
 HANG_MARKER_VARIABLE = "TEST_PROVIDER_HANGS"
 """Names a file that is made when a creation begins to hang."""
-
-
-class CallersAws(LocalAws):
-    """The MiniStack that the environment names, with the credentials that it has: IAM decides what they may."""
-
-    def client(self, service: str) -> Any:
-        return client_as(self.url, service, os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
 
 
 class AwsProvider(rpc.Provider):
@@ -225,9 +218,10 @@ async def serve(engine: str, aws: LocalAws) -> None:
 
 
 def main() -> None:
-    """Serve the MiniStack that the environment names."""
+    """Serve the MiniStack that the environment names, with the credentials that it has: IAM decides what they may."""
     url = os.environ["AWS_ENDPOINT_URL"]
-    aws = CallersAws(url, urlsplit(url).port or 80, os.getppid(), 0.0, Path(os.devnull))
+    credentials = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+    aws = LocalAws(url, urlsplit(url).port or 80, os.getppid(), 0.0, Path(os.devnull), *credentials)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(next(one for one in sys.argv[1:] if not one.startswith("-")), aws))
 

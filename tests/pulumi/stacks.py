@@ -99,9 +99,9 @@ class EngineStack(Deployed):
         """What is in the stack's file."""
         return yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
 
-    def preview(self, *arguments: str) -> "EngineStack":
+    def preview(self, *arguments: str, **environment: str) -> "EngineStack":
         """Show what an update would do."""
-        self._run("preview", *arguments)
+        self._run("preview", *arguments, **environment)
         return self
 
     def up(self, **environment: str) -> "EngineStack":

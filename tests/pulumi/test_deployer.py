@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from aws_check.errors import EngineError
 from local.ministack import REGION, client_as
 from model_registry import Registry, roles
 from model_registry.roles.deployer import GRANTS
@@ -38,18 +39,23 @@ OF_THE_TESTS = ["cloudwatch:ListDashboards"]
 """What the provider of the tests asks, and pulumi-aws does not."""
 
 
+def credentials(project: Project, user: str, policy: roles.Policy) -> dict[str, str]:
+    """Credentials of a user who has this policy and nothing else."""
+    iam = project.aws.client("iam")
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="role", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+
 @pytest.fixture
 def deployer(project: Project) -> dict[str, str]:
     """Credentials of somebody who has the role's policy and nothing else."""
-    iam = project.aws.client("iam")
     policy = roles.deployer(BUCKET, model="iris", stack=STACK, region=REGION, account=ACCOUNT)
     granted = {action for one in policy["Statement"] for action in one["Action"]}
     assert granted.issuperset(UNNAMED)
     policy["Statement"].append({"Effect": "Allow", "Action": [*UNNAMED, *OF_THE_TESTS], "Resource": "*"})
-    iam.create_user(UserName="deployer")
-    iam.put_user_policy(UserName="deployer", PolicyName="role", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName="deployer")["AccessKey"]
-    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    return credentials(project, "deployer", policy)
 
 
 Client = Callable[[str], Any]
@@ -101,6 +107,16 @@ def test_a_deployer_deploys_updates_and_destroys_his_stack_and_can_do_nothing_el
     mine.set(memory=512, corsOrigins=["https://app.example.com"], usageRate=6)
     mine.up(**deployer)
     assert {"Function", "Alias", "Deployment", "UsagePlan"} <= mine.changed()
+
+    previewer = credentials(
+        project, "previewer", roles.previewer(BUCKET, model="iris", stack=STACK, region=REGION, account=ACCOUNT)
+    )
+    mine.set(memory=640, subnetIds=["subnet-0a1b2c3d"], securityGroupIds=["sg-0a1b2c3d"])
+    assert "Function" in mine.preview(**previewer).changed()
+    assert "not checked" not in mine.output, "a right to ask is missing"
+    with pytest.raises(EngineError, match="AccessDenied"):
+        mine.up(**previewer)
+    mine.unset("subnetIds", "securityGroupIds")
 
     def client(service: str) -> Any:
         return client_as(project.aws.url, service, *deployer.values())

@@ -1,5 +1,5 @@
 from infra.settings.field import fields
-from infra.settings.page import PAGE, PULUMI_YAML, page, pulumi_yaml, schema, settings
+from infra.settings.page import ARGUMENTS, PAGE, PULUMI_YAML, argument_types, page, pulumi_yaml, schema, settings
 from infra.settings.rules import RULES, own_region, snap_start_python
 from infra.settings.schema import RegistrySettings, Settings
 
@@ -36,3 +36,8 @@ def test_every_rule_says_what_it_refuses_and_where_that_stands() -> None:
         assert found, rule
         assert source.strip(), rule
         assert combination.splitlines()[0].rstrip(".").split(":")[0] in text
+
+
+def test_the_components_arguments_are_current() -> None:
+    """Else: `python -m infra.settings.page`."""
+    assert ARGUMENTS.read_text(encoding="utf-8") == argument_types()

@@ -20,6 +20,7 @@ POLICIES = {
     "promoter": roles.promoter(BUCKET, "prod", key_arn=KEY),
     "auditor": roles.auditor(BUCKET, key_arn=KEY),
     "deployer": roles.deployer(BUCKET, **STACK, boundary_arn=BOUNDARY, key_arn=KEY),
+    "previewer": roles.previewer(BUCKET, **STACK, key_arn=KEY),
 }
 
 

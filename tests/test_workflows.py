@@ -1,0 +1,69 @@
+"""The workflow that people copy: what it may, and in which order it does things."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.structure import ROOT
+
+WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+JOBS: dict[str, dict[str, Any]] = yaml.safe_load(WORKFLOW.read_text())["jobs"]
+DEPLOYING = ("preview", "up")
+CREDENTIALS = "aws-actions/configure-aws-credentials@"
+PULUMI = "pulumi/actions@"
+
+
+def used(job: str) -> list[str]:
+    return [step.get("uses", "") for step in JOBS[job]["steps"]]
+
+
+def test_there_is_no_long_lived_key() -> None:
+    """AWS trusts the job's identity, and Pulumi's state is in AWS: nothing is stored that could be stolen."""
+    assert "secrets." not in WORKFLOW.read_text()
+    assert not re.search("access.key|ACCESS_TOKEN", WORKFLOW.read_text(), re.IGNORECASE)
+    for job in DEPLOYING:
+        (step,) = [step for step in JOBS[job]["steps"] if step.get("uses", "").startswith(CREDENTIALS)]
+        assert set(step["with"]) == {"role-to-assume", "aws-region"}
+
+
+@pytest.mark.parametrize("job", DEPLOYING)
+def test_nothing_is_installed_once_there_are_credentials(job: str) -> None:
+    """What an installation runs is others' code."""
+    steps = JOBS[job]["steps"]
+    credentials = next(index for index, one in enumerate(used(job)) if one.startswith(CREDENTIALS))
+    assert [one.split("@")[0] + "@" for one in used(job)[credentials:]] == [CREDENTIALS, PULUMI]
+    before = steps[:credentials]
+    assert {"make .venv/.ready", "pulumi plugin install"} <= {step.get("run") for step in before}
+    assert [step for step in before if step.get("uses", "").startswith(PULUMI) and "with" not in step]
+
+
+def test_a_job_has_the_rights_that_it_needs() -> None:
+    workflow = yaml.safe_load(WORKFLOW.read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "permissions" not in JOBS["test"]
+    assert JOBS["preview"]["permissions"] == {"contents": "read", "id-token": "write", "pull-requests": "write"}
+    assert JOBS["up"]["permissions"] == {"contents": "read", "id-token": "write"}
+
+
+def test_a_preview_reads_and_an_update_waits_for_approval() -> None:
+    """The environment is in the subject that the role of `up` trusts, so its reviewers cannot be gone around."""
+    roles = {
+        job: str(JOBS[job]["steps"]).count(f"vars.AWS_{kind}_ROLE_ARN")
+        for job, kind in (("preview", "PREVIEW"), ("up", "DEPLOY"))
+    }
+    assert roles == {"preview": 1, "up": 1}
+    assert "environment" not in JOBS["preview"]
+    assert JOBS["up"]["environment"] == "dev"
+    commands = {job: JOBS[job]["steps"][-1]["with"]["command"] for job in DEPLOYING}
+    assert commands == {"preview": "preview", "up": "up"}
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in JOBS["preview"]["if"]
+    assert "pull_request_target" not in WORKFLOW.read_text()
+
+
+def test_every_checkout_forgets_its_token() -> None:
+    """Else each later step could push."""
+    for name, job in JOBS.items():
+        (checkout,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+        assert checkout["with"] == {"persist-credentials": False}, name
