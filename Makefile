@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/.demo-ready
 READY := $(VENV)/.ready
-INSTALL := install --quiet --no-deps --require-hashes
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes -r
+# From the root, as uv's settings in pyproject.toml, which are for `make lock`, have no hashes.
+UV := cd / && "$(CURDIR)/$(BIN)/uv" pip install --quiet --no-deps --require-hashes --python "$(CURDIR)/$(BIN)/python" -r
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve stop aws-check test soak models docs bench profile check fix lock clean
@@ -71,12 +73,12 @@ $(DEMO): requirements-demo.lock
 	@echo "setting up $(VENV) (once): Python and uv"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@sed -n '/^uv==/,/[^\\]$$/p' $< > $(VENV)/uv.txt
-	@$(BIN)/python -m pip --disable-pip-version-check $(INSTALL) -r $(VENV)/uv.txt
+	@$(PIP) $(VENV)/uv.txt
 	@echo "setting up $(VENV) (once): what the demo needs"
-	@$(BIN)/uv pip $(INSTALL) --python $(BIN)/python -r $< || $(BIN)/python -m pip --disable-pip-version-check $(INSTALL) -r $<
+	@($(UV) "$(CURDIR)/$<") || $(PIP) $<
 	@touch $@
 
 $(READY): requirements.lock $(DEMO)
 	@echo "setting up $(VENV) (once): what tests and development need"
-	@$(BIN)/uv pip $(INSTALL) --python $(BIN)/python -r $< || $(BIN)/python -m pip --disable-pip-version-check $(INSTALL) -r $<
+	@($(UV) "$(CURDIR)/$<") || $(PIP) $<
 	@touch $@
