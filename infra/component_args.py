@@ -25,6 +25,12 @@ class ModelRegistryBucketArgs(TypedDict):
     """In the stack `registry`: ARNs of the users and roles that may delete versions of objects for good, in which * is any text. Empty for nobody, until the bucket's policy is changed. Values: ARNs of users or roles such as arn:aws:iam::123456789012:role/registry-admin."""
     organization_id: NotRequired[str]
     """In the stack `registry`: ID of the AWS organization outside of which nobody uses the bucket, whatever else allows it. Empty for no such rule. Values: the ID of an organization such as o-a1b2c3d4e5."""
+    object_lock_days: NotRequired[int]
+    """In the stack `registry`: days for which no version of an object can be deleted for good after it was written (S3 Object Lock); 0 for no lock. Tags move and versions are hidden as before. Values: from 0 to 36500 days (0 for no lock)."""
+    object_lock_mode: NotRequired[str]
+    """In the stack `registry`: who may end the lock of a version before `objectLockDays` are over. `governance`: those in `registryAdmins` who have `s3:BypassGovernanceRetention`; `compliance`: nobody, not even the account's root user. Values: one of governance, compliance."""
+    audit_trail: NotRequired[bool]
+    """In the stack `registry`: whether CloudTrail logs each write and deletion of an object of the registry, into a bucket of its own, for `verify --trail` (output `auditBucket`). Data events are charged."""
 
 
 class SklearnModelArgs(TypedDict):
@@ -44,6 +50,8 @@ class SklearnModelArgs(TypedDict):
     """Tag that the stack follows; empty for the stack's own name (stack `prod` follows the tag `prod`)."""
     allow_breaking: NotRequired[bool]
     """Whether an update may break callers of the deployed version, for example by removing a feature, adding a required one, or changing labels. The preview names what breaks."""
+    require_hashes: NotRequired[bool]
+    """Whether a version is refused whose manifest lacks the SHA-256 of a package's wheel for the architecture, as those that 0.1.0 or `--proof none` published. They are warned of otherwise."""
     allow_deprecated: NotRequired[bool]
     """Whether an update may deploy a version that is deprecated. One that the stack serves already stays without it; one that was revoked is never deployed."""
     allow_unsigned: NotRequired[bool]
@@ -62,6 +70,8 @@ class SklearnModelArgs(TypedDict):
     """`rest` puts a REST API in front of the function; with `none` callers invoke the function themselves, which may then run for up to 900 seconds. Values: one of rest, none."""
     api_key: NotRequired[bool]
     """Whether callers need an API key (header x-api-key). The default is the guide's open API."""
+    try_it_page: NotRequired[bool]
+    """Whether browsers get a page to try the model at the API's root."""
     log_retention_days: NotRequired[int]
     """Days for which logs are kept, one of the periods that CloudWatch Logs offers (1, 3, 5, 7, 14, 30, ...). Values: one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653."""
     tracing: NotRequired[bool]

@@ -20,6 +20,7 @@ from model_registry.download import Download
 from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.history import version_at
 from model_registry.moves import Moves
+from model_registry.notebook import table
 from model_registry.promotion import SILENCE, Judge, Progress, joint_gates
 from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
 PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
 NOTE = "note: "
 """Begins a line of progress that says what was found, and not what is being done."""
+
+_SHOWN = 50
+"""So many models of a registry are shown in a notebook: each is some requests."""
 
 ABORTED_AFTER = timedelta(days=1)
 """A publish without a manifest is taken for one that was cut off, and not for one under way, after this time."""
@@ -104,6 +108,21 @@ class Registry:
         self._moves = Moves(self._versions, self._tags, self._who, notifier, caller, promoter)
         self._proof = proof
         self._verify_tags = frozenset(verify_tags)
+
+    def __repr__(self) -> str:
+        return f"<Registry {self.location}>"
+
+    def _repr_html_(self) -> str:
+        pages = islice(self.pages(), _SHOWN)
+        models = [
+            {
+                "model": page.name,
+                "latest": str(page.versions[-1].number),
+                "tags": ", ".join(f"{tag} → {version}" for tag, version in page.tags.items()),
+            }
+            for page in pages
+        ]
+        return table(self.location, models or [{"model": "none yet"}])
 
     # -- publish ---------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from model_registry import isolation, processes
 from model_registry.environments import environment_for
+from model_registry.lambda_packages.pinned import hashes_here
 from model_registry.reference import Reference
 from model_registry.release import Release
 from model_registry.shipping import OWN_CODE, RUNTIME, layer_packages
@@ -179,7 +180,8 @@ def _environment(manifest: Manifest, model_format: str, wheels: Sequence[Path], 
     environment = manifest.model_format(model_format).environment
     packages, wheels = layer_packages(environment.packages), chosen(wheels, environment.packages)
     try:
-        return environment_for(packages, environment.python, wheels=wheels, progress=progress)
+        hashes = hashes_here(environment)
+        return environment_for(packages, environment.python, wheels=wheels, hashes=hashes, progress=progress)
     except EnvironmentBuildError as error:
         raise VerificationError(f"the environment of {manifest.reference} cannot be built: {error}") from error
 

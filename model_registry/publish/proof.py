@@ -20,6 +20,7 @@ import msgspec
 
 from model_registry import processes, shipping
 from model_registry.environments import environment_for, find_interpreter
+from model_registry.lambda_packages.pinned import hashes_here
 from model_registry.publish.answers import Comparison, OwnAnswers, compare, telling_column
 from model_registry.stored_wheels import chosen
 from model_runtime.errors import InterpreterNotFoundError, ProofError
@@ -132,7 +133,8 @@ def _interpreter(case: Case, kind: ProofKind, progress: Progress) -> Path:
         return Path(sys.executable)
     wheels = chosen(case.wheels, environment.packages)
     packages = shipping.layer_packages(environment.packages)
-    return environment_for(packages, environment.python, wheels=wheels, progress=progress)
+    hashes = hashes_here(environment)
+    return environment_for(packages, environment.python, wheels=wheels, hashes=hashes, progress=progress)
 
 
 def _is_here(python: str) -> bool:

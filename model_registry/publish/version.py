@@ -15,6 +15,7 @@ from model_registry.publish.changes import Changes, checked_changes
 from model_registry.publish.code import Code, distribution_of, look_again
 from model_registry.publish.estimator import Description, describe, json_row, own_code_of, rows_of
 from model_registry.publish.formats import Form, further_forms
+from model_registry.publish.hashes import why_without, with_hashes
 from model_registry.publish.lineage import checked_labels, lineage_of
 from model_registry.publish.proof import Case, MissingModules, prove, speed_of
 from model_registry.publish.sizes import fitting
@@ -125,7 +126,7 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     )
     model = folder / MODEL_FILE
     described.stored.write(model)
-    made = _made(_draft(given, described, model, forms), described.code)
+    made = _made(_draft(given, described, model, forms), described.code, pins=kind != "none")
     if kind != "none":
         made = _proven(made, described, model, kind, given, progress=progress)
         for form in forms:
@@ -137,7 +138,8 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     further |= {path.name: path.read_bytes() for path in made.wheels}
     if made.code.files:
         further[CODE_FILE] = made.code.zipped
-    return Prepared(draft, model, further, (*described.notes, *_notes_of_wheels(draft), *notes))
+    without = why_without(draft) if kind != "none" else ()
+    return Prepared(draft, model, further, (*described.notes, *_notes_of_wheels(draft), *without, *notes))
 
 
 @dataclass(frozen=True)
@@ -156,11 +158,15 @@ class _Made:
         return Case(self.draft, files, rows, own, self.code.files, name, self.wheels)
 
 
-def _made(draft: Manifest, code: Code, sources_only: Collection[str] = ()) -> _Made:
-    """The version with the wheels that its packages take; `sources_only` are packages that an index has no wheel of."""
+def _made(draft: Manifest, code: Code, sources_only: Collection[str] = (), *, pins: bool = True) -> _Made:
+    """The version with the wheels that its packages take, and with `pins` the digests of those that an index has.
+
+    `sources_only` are packages that an index has no wheel of.
+    """
     wheels = wheels_of(draft.environment.packages, sources_only)
     artifacts = tuple(_artifact(path.name, path.read_bytes()) for path in wheels)
-    return _Made(msgspec.structs.replace(draft, wheels=artifacts), code, wheels)
+    draft = msgspec.structs.replace(draft, wheels=artifacts)
+    return _Made(with_hashes(draft, wheels) if pins else draft, code, wheels)
 
 
 def _notes_of_wheels(draft: Manifest) -> list[str]:

@@ -14,7 +14,9 @@ import pytest
 
 from infra import aws_account, inputs
 from infra.function_code import PROJECT
-from infra.settings import Settings, SettingsError
+from infra.model import SklearnModel
+from infra.settings import AccountSettings, RegistrySettings, Settings, SettingsError
+from infra.settings.arguments import argument
 from infra.settings.field import fields, from_text
 from infra.settings.rules import check_combinations, check_python
 from local.ministack import REGION
@@ -22,7 +24,7 @@ from model_registry.roles.deployer import GRANTS
 from model_runtime.manifest import Feature, Signature
 from tests.infra import recording
 from tests.infra.answering import ACCOUNT, AnsweringAws, Request
-from tests.infra.examples import IRIS, followed, layer
+from tests.infra.examples import IRIS, PUBLIC_KEY, followed, layer
 from tests.infra.pairs import Row, covering_array, pairs, pairs_of
 from tests.infra.recording import Recording, record
 from tests.infra.sdk_types import findings
@@ -42,7 +44,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "memory": [{}, {"memory": 10_240}],
     "timeout": [{}, {"timeout": 1}, {"timeout": 300, "gatewayTimeout": 300}, {"timeout": 900, "api": "none"}],
     "architecture": [{}, {"architecture": "arm64"}],
-    "publicKey": [{}, {"publicKey": f"ed25519:{'A' * 43}="}],
+    "publicKey": [{}, {"publicKey": PUBLIC_KEY}],
     "capacity": [
         {},
         {"snapStart": True},
@@ -79,11 +81,12 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "python": [{"python": python} for python in ("3.12", "3.11", "3.14")],
 }
 FACTORS = {name: [json.dumps(value) for value in values] for name, values in VALUES.items()}
+_OF_THE_REGISTRY = {field.key for field in fields(RegistrySettings)} - {field.key for field in fields(AccountSettings)}
 LEFT_OUT = {
-    *("registryBucket", "registryAdmins", "organizationId"),
-    *("allowBreaking", "allowDeprecated", "allowUnsigned", "acceptHistory", "trustedPromoters"),
+    *_OF_THE_REGISTRY,
+    *("allowBreaking", "allowDeprecated", "allowUnsigned", "acceptHistory", "trustedPromoters", "requireHashes"),
 }
-"""One is required, two are of the stack `registry`, and five change nothing that is sent."""
+"""Some are of the stack `registry`, of which one is required, and six change nothing that is sent."""
 _OF_THE_MODEL = {"signature", "python"}
 
 
@@ -163,6 +166,14 @@ def test_what_is_sent_fits_the_api_models_of_aws(index: int) -> None:
     assert {"lambda.CreateFunction", "lambda.PublishLayerVersion", "iam.CreateRole", "s3.CreateBucket"} <= operations
     assert ("apigateway.CreateStage" in operations) == (made.config.get("api") != "none")
     assert [finding for request in requests if (finding := too_much(request))] == []
+
+
+def test_every_output_is_an_attribute_of_the_component() -> None:
+    """Programs of other languages see those alone that have a type and a description."""
+    for row in ROWS[:3]:
+        names = {argument(name) for name in recorded(variant(row)).outputs}
+        assert names
+        assert names <= SklearnModel.__annotations__.keys()
 
 
 POLICIES = {
