@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -21,7 +22,7 @@ def declare(key: str = "a" * 64) -> Recording:
     return record(program)
 
 
-def written(recording: Recording, what: str) -> dict[str, Any]:
+def written(recording: Recording, what: str) -> Mapping[str, Any]:
     """The inputs of an object in the bucket."""
     (found,) = (each for each in recording.all("BucketObjectv2") if each.name == f"iris-dev-layer-{what}")
     return found.inputs
