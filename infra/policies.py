@@ -94,6 +94,22 @@ def _network_interfaces(neighbour_arn: str) -> list[dict[str, Any]]:
     ]
 
 
+def api_access(execution_arn: str, *, vpc_endpoint_ids: Sequence[str] = (), signed: bool = False) -> str:
+    """The resource policy of an API: everybody may call it, or all through these VPC endpoints; `signed`, by IAM.
+
+    Where callers sign, only the account is allowed: then their own policies decide. An `Allow` for everybody would let
+    in who has none. Source: API Gateway Developer Guide, "How API Gateway resource policies affect authorization
+    workflow".
+    """
+    partition, account = execution_arn.split(":")[1], execution_arn.split(":")[4]
+    request = {"Action": "execute-api:Invoke", "Resource": f"{execution_arn}/*"}
+    callers = {"AWS": f"arn:{partition}:iam::{account}:root"} if signed else "*"
+    allowed = {"Effect": "Allow", "Principal": callers, **request}
+    elsewhere = {"Condition": {"StringNotEquals": {"aws:SourceVpce": list(vpc_endpoint_ids)}}}
+    refused = {"Effect": "Deny", "Principal": "*", **request, **elsewhere}
+    return _document(allowed, *([refused] if vpc_endpoint_ids else []))
+
+
 def tls_only(bucket_arn: str) -> str:
     """A bucket policy that refuses requests over plain HTTP."""
     return _document(_tls_only(bucket_arn))
