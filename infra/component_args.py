@@ -25,6 +25,12 @@ class ModelRegistryBucketArgs(TypedDict):
     """In the stack `registry`: ARNs of the users and roles that may delete versions of objects for good, in which * is any text. Empty for nobody, until the bucket's policy is changed. Values: ARNs of users or roles such as arn:aws:iam::123456789012:role/registry-admin."""
     organization_id: NotRequired[str]
     """In the stack `registry`: ID of the AWS organization outside of which nobody uses the bucket, whatever else allows it. Empty for no such rule. Values: the ID of an organization such as o-a1b2c3d4e5."""
+    object_lock_days: NotRequired[int]
+    """In the stack `registry`: days for which no version of an object can be deleted for good after it was written (S3 Object Lock); 0 for no lock. Tags move and versions are hidden as before. Values: from 0 to 36500 days (0 for no lock)."""
+    object_lock_mode: NotRequired[str]
+    """In the stack `registry`: who may end the lock of a version before `objectLockDays` are over. `governance`: those in `registryAdmins` who have `s3:BypassGovernanceRetention`; `compliance`: nobody, not even the account's root user. Values: one of governance, compliance."""
+    audit_trail: NotRequired[bool]
+    """In the stack `registry`: whether CloudTrail logs each write and deletion of an object of the registry, into a bucket of its own, for `verify --trail` (output `auditBucket`). Data events are charged."""
 
 
 class SklearnModelArgs(TypedDict):

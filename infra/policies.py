@@ -152,12 +152,44 @@ def registry_bucket(bucket_arn: str, *, admins: Sequence[str] = (), organization
     return _document(*statements)
 
 
+def audit_log_bucket(bucket_arn: str, *, account: str, region: str, trail: str, admins: Sequence[str] = ()) -> str:
+    """The policy of the bucket with a trail's log files: CloudTrail writes them, for trails of this account by name.
+
+    Nobody else writes there, and only the `admins` delete.
+
+    Source: AWS CloudTrail User Guide, "Amazon S3 bucket policy for CloudTrail"; IAM User Guide,
+    aws:PrincipalIsAWSService.
+    """
+    partition = bucket_arn.split(":")[1]
+    ours = {"ArnLike": {"aws:SourceArn": f"arn:{partition}:cloudtrail:{region}:{account}:trail/{trail}-*"}}
+    cloudtrail = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}}
+    whole = {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}}
+    objects, but_admins = f"{bucket_arn}/*", {"ArnNotLike": {"aws:PrincipalArn": list(admins)}} if admins else None
+    return _document(
+        _tls_only(bucket_arn),
+        {"Sid": "Look", **cloudtrail, "Action": "s3:GetBucketAcl", "Resource": bucket_arn, "Condition": ours},
+        {
+            **cloudtrail,
+            "Sid": "WriteLogFiles",
+            "Action": "s3:PutObject",
+            "Resource": f"{bucket_arn}/AWSLogs/{account}/*",
+            "Condition": {**ours, **whole},
+        },
+        _nobody(
+            "OnlyServicesWrite", "s3:PutObject", {"Bool": {"aws:PrincipalIsAWSService": "false"}}, Resource=objects
+        ),
+        _nobody("KeepLogFiles", ["s3:DeleteObject", "s3:DeleteObjectVersion"], but_admins, Resource=objects),
+    )
+
+
 def _tls_only(bucket_arn: str) -> dict[str, Any]:
     plain = {"Bool": {"aws:SecureTransport": "false"}}
     return _nobody("TlsOnly", "s3:*", plain, Resource=[bucket_arn, f"{bucket_arn}/*"])
 
 
-def _nobody(sid: str, action: str, condition: dict[str, Any] | None, **resources: str | list[str]) -> dict[str, Any]:
+def _nobody(
+    sid: str, action: str | list[str], condition: dict[str, Any] | None, **resources: str | list[str]
+) -> dict[str, Any]:
     statement = {"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": action, **resources}
     return {**statement, "Condition": condition} if condition else statement
 

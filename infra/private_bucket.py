@@ -29,7 +29,7 @@ class PrivateBucket(pulumi.ComponentResource):
         force_destroy: bool = False,
         protect: bool = False,
         account: AccountSettings | None = None,
-        policy: Callable[[str], str] = policies.tls_only,
+        policy: Callable[[str], pulumi.Input[str]] = policies.tls_only,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`kind`: the class's name in the type token. `bucket_name`: fixed, else Pulumi adds random characters.

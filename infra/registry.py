@@ -6,6 +6,7 @@ import pulumi
 
 from infra import aws_account
 from infra.api_logging import ApiGatewayLogging
+from infra.audit_trail import AuditTrail
 from infra.component_args import ModelRegistryBucketArgs
 from infra.outputs import outputs_of
 from infra.registry_bucket import RegistryBucket
@@ -25,6 +26,8 @@ class ModelRegistryBucket(pulumi.ComponentResource):
     """Name of the bucket."""
     api_logging: pulumi.Output[str]
     """`created`, or the role of somebody else by which API Gateway writes its logs."""
+    audit_bucket: pulumi.Output[str]
+    """Name of the bucket with the log files of the trail, where there is one."""
 
     def __init__(self, name: str, args: ModelRegistryBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the bucket and the right to write logs.
@@ -52,6 +55,11 @@ class ModelRegistryBucket(pulumi.ComponentResource):
             "apiLogging": theirs or "created",
             "registryBucket": bucket.name,
         }
+        if settings.audit_trail:
+            trail = AuditTrail(
+                f"{name}-audit", registry=bucket, account=settings, opts=pulumi.ResourceOptions(parent=self)
+            )
+            self.outputs["auditBucket"] = trail.logs
         for attribute, output in outputs_of(self.outputs).items():
             setattr(self, attribute, output)
         self.register_outputs(self.outputs)

@@ -4,6 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.object_lock import lock_objects
 from infra.private_bucket import PrivateBucket
 from infra.settings import RegistrySettings
 
@@ -44,4 +45,6 @@ class RegistryBucket(PrivateBucket):
             # Rules on versions are refused before versioning is on.
             opts=pulumi.ResourceOptions(parent=self, protect=True, depends_on=self.ready),
         )
+        if account:
+            lock_objects(name, self, account)
         self.register_outputs({"name": self.name})

@@ -1,17 +1,22 @@
-"""Whether a tag's history was cut or rewritten, read from the versions that S3 keeps of the tag object.
+"""Whether a tag's history was cut or rewritten, read from the versions that S3 keeps of the tag object, and a trail.
 
 A tag object proves that nothing inside its history was edited, dropped or reordered. That its last moves were dropped,
 or that its last move was edited, cannot show in the object itself, as nothing follows that holds a digest of them. It
 shows in a versioned bucket: a tag object is only ever replaced by one with the same history and one more move.
+
+Whoever may delete versions for good can delete the newest: then nothing in the bucket shows that there was a later one,
+and a trail of CloudTrail does. Object lock keeps anybody from deleting it.
 """
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from typing import Any
 
 from model_registry import history, reference
 from model_registry.records import Tag, decode_tag, tag_key
 from model_registry.reference import TagRef
+from model_registry.trail import Seen, Trail
 from model_runtime.errors import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -24,30 +29,53 @@ from model_runtime.errors import (
 from model_runtime.storage import aws_session, bucket_name
 from model_runtime.storage_errors import REFUSED_CREDENTIALS
 
+_VERSIONS = "s3:ListBucketVersions, s3:GetBucketVersioning and s3:GetObjectVersion"
 _DENIED = {"AccessDenied", "AllAccessDisabled"}
 
 
-def audit(bucket: str, address: str | TagRef, *, profile: str | None = None) -> list[str]:
+def audit(
+    bucket: str,
+    address: str | TagRef,
+    *,
+    profile: str | None = None,
+    trail: Trail | None = None,
+    since: date | None = None,
+) -> list[str]:
     """Compare each stored version of a tag object with the one before; returns every cut or rewrite in words.
 
     Takes one request per stored version, and needs s3:ListBucketVersions, s3:GetBucketVersioning and
     s3:GetObjectVersion. Versions that a lifecycle rule or somebody with s3:DeleteObjectVersion removed for good
-    cannot be compared; a gap between those that are left is reported. NotFoundError where there never was such a
-    tag, StorageError where the bucket cannot be read.
+    cannot be compared; a gap between those that are left is reported, and with a `trail` each of them that was written
+    `since` a day. NotFoundError where there never was such a tag, StorageError where the bucket cannot be read.
     """
-    # boto3, as obstore does not list the versions of an object.
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
-
     ref = reference.parse(address) if isinstance(address, str) else address
     if not isinstance(ref, TagRef):
         raise InvalidNameError(f"{ref} is a version, only a tag has a history: write NAME@TAG")
     name = bucket_name(bucket)
+    with _errors(name, "read the versions of objects", _VERSIONS):
+        s3 = aws_session(profile).client("s3")  # boto3, as obstore does not list the versions of an object
+        faults = list(_faults(s3, name, ref))
+    if trail:
+        key = tag_key(ref.name, ref.tag)
+        with _errors(trail.bucket, "read the log files of a trail", "s3:ListBucket and s3:GetObject"):
+            seen = list(trail.seen(s3, name, key, since=since))
+        with _errors(name, "read the versions of objects", _VERSIONS):
+            # After the log files were read: what was written since is not missed.
+            stored = {entry["VersionId"] for entry in _listed(s3, name, key)[0]}
+        faults += _unseen(ref, trail, seen, stored)
+    return faults
+
+
+@contextmanager
+def _errors(bucket: str, action: str, rights: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+
     try:
-        return list(_faults(aws_session(profile).client("s3"), name, ref))
+        yield
     except (NoCredentialsError, ProfileNotFound) as error:
         raise CredentialsError(f"the AWS credentials cannot be used: {error}") from error
     except (BotoCoreError, ClientError) as error:
-        raise _explained(error, name) from error
+        raise _explained(error, bucket, action, rights) from error
 
 
 def _faults(s3: Any, bucket: str, ref: TagRef) -> Iterator[str]:
@@ -77,6 +105,23 @@ def _faults(s3: Any, bucket: str, ref: TagRef) -> Iterator[str]:
         if before is not None:
             yield from (f"{where}: {fault}" for fault in _between(before, tag))
         before = tag
+
+
+def _unseen(ref: TagRef, trail: Trail, seen: Sequence[Seen | RecordError], stored: set[str]) -> Iterator[str]:
+    """What a trail has seen written that is not stored any more, each with who deleted it where the trail has that."""
+    yield from (str(one) for one in seen if isinstance(one, RecordError))
+    written = sorted((one for one in seen if isinstance(one, Seen) and not one.is_deletion), key=lambda one: one.at)
+    deleted = {one.version: one for one in seen if isinstance(one, Seen) and one.is_deletion}
+    if not stored & {one.version for one in written}:
+        yield (
+            f"{ref}: the trail in s3://{trail.bucket} has seen no write of what is stored: it does not log the data "
+            "events of this bucket, or began later, or is asked for too few days"
+        )
+    for one in written:
+        if one.version not in stored:
+            gone = deleted.get(one.version)
+            by = f"{gone.by} deleted it at {gone.at.isoformat()}" if gone else "who deleted it is not in the trail"
+            yield f"{ref}: what {one.by} wrote at {one.at.isoformat()} (version {one.version}) is gone for good: {by}"
 
 
 def _between(before: Tag, after: Tag) -> Iterator[str]:
@@ -109,15 +154,12 @@ def _at(entry: dict[str, Any]) -> str:
     return modified.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _explained(error: Exception, bucket: str) -> StorageError:
+def _explained(error: Exception, bucket: str, action: str, rights: str) -> StorageError:
     code = getattr(error, "response", {}).get("Error", {}).get("Code")
     if code in _DENIED:
-        return AccessDeniedError(
-            f"s3://{bucket}: not allowed to read the versions of objects: use credentials that may "
-            "s3:ListBucketVersions, s3:GetBucketVersioning and s3:GetObjectVersion"
-        )
+        return AccessDeniedError(f"s3://{bucket}: not allowed to {action}: use credentials that may {rights}")
     if code == "NoSuchBucket":
         return BucketNotFoundError(f"s3://{bucket}: there is no such bucket: check the name, account and region")
     if code in REFUSED_CREDENTIALS:
         return CredentialsError(f"s3://{bucket}: the credentials were refused: refresh them, say by `aws sso login`")
-    return StorageError(f"s3://{bucket}: cannot read the versions of objects: {error}")
+    return StorageError(f"s3://{bucket}: cannot {action}: {error}")

@@ -101,7 +101,17 @@ def _bubblewrap(shown: Sequence[str], writable: str, cwd: str, variables: Mappin
     program = shutil.which("bwrap")
     if program is None:
         return None
-    walls = ["--unshare-all", "--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev"]
+    walls = [
+        "--unshare-all",
+        "--cap-drop",
+        "ALL",
+        "--die-with-parent",
+        "--new-session",
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+    ]
     reads = [part for path in shown for part in ("--ro-bind", path, path)]
     return [
         *(program, *walls, "--tmpfs", "/tmp", *reads, "--bind", writable, writable, "--chdir", cwd),  # noqa: S108  # inside

@@ -340,12 +340,17 @@ def decode_record(data: bytes, kind: type[_Kind], formats: range, *, what: str |
     return record
 
 
-def _format_of(data: bytes) -> object:
+class _Formatted(msgspec.Struct):
+    """What every record has. All else is skipped: making objects of it would take many times its size."""
+
+    format: int | str | None = None
+
+
+def _format_of(data: bytes) -> int | str | None:
     try:
-        document = msgspec.json.decode(data)
+        return _decoder(_Formatted).decode(data).format
     except UNREADABLE:
         return None
-    return document.get("format") if isinstance(document, dict) else None
 
 
 def check_slug(value: str, what: str) -> str:

@@ -3,6 +3,8 @@
 boto3 does it: obstore holds what it writes under a condition in memory, and has no condition for uploads in parts.
 """
 
+import base64
+import hashlib
 import io
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +24,7 @@ LARGEST = 5 << 30
 """Bytes that one request can write: Amazon S3 User Guide, "Uploading objects"."""
 _MOST_PARTS = 10_000
 """The same, "Amazon S3 multipart upload limits"."""
+_READ = 1 << 20
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
 
 
@@ -107,7 +110,13 @@ class Uploads:
                 )
             body = _Piece(file, 0, size, sent)
             self._ask(
-                "put_object", Key=key, Body=body, ContentLength=size, Metadata=metadata, IfNoneMatch="*"
+                "put_object",
+                Key=key,
+                Body=body,
+                ContentLength=size,
+                ContentMD5=_md5(body),
+                Metadata=metadata,
+                IfNoneMatch="*",
             )  # which is not sent at all where the service answers at once: Expect: 100-continue
             return
         upload = self._ask("create_multipart_upload", Key=key, Metadata=metadata)["UploadId"]
@@ -144,7 +153,7 @@ class Uploads:
         return False
 
     def _part(self, key: str, upload: str, number: int, body: Any) -> dict[str, Any]:
-        answer = self._ask("upload_part", Key=key, UploadId=upload, PartNumber=number, Body=body)
+        answer = self._ask("upload_part", Key=key, UploadId=upload, PartNumber=number, Body=body, ContentMD5=_md5(body))
         return {"PartNumber": number, "ETag": answer["ETag"]}
 
     def _complete(self, key: str, upload: str, parts: list[dict[str, Any]]) -> None:
@@ -171,6 +180,15 @@ class Uploads:
         except HTTPClientError as error:
             failed = UploadError(str(error))
         raise failed  # not from botocore's: what comes from there is taken for a problem of credentials
+
+
+def _md5(body: Any) -> str:
+    """A body's checksum as every service knows it, without which a bucket that locks its objects takes none."""
+    found = hashlib.md5(usedforsecurity=False)
+    while piece := body.read(_READ):
+        found.update(piece)
+    body.seek(0)
+    return base64.b64encode(found.digest()).decode()
 
 
 def _phrase(status: int | None) -> str:

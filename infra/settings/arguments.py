@@ -13,7 +13,7 @@ import pulumi
 from infra.component_args import ModelRegistryBucketArgs, SklearnModelArgs
 from infra.settings.errors import SettingsError
 from infra.settings.field import Field, Group, fields
-from infra.settings.rules import check_account, check_combinations, check_name
+from infra.settings.rules import check_combinations, check_name, check_registry
 from infra.settings.schema import AccountSettings, RegistrySettings, Settings
 
 # What a setting's own grammar reads; numbers and truth values are checked by their types.
@@ -75,7 +75,7 @@ def registry_settings(args: Mapping[str, Any]) -> RegistrySettings:
     """The settings of the registry's component; SettingsError as for a model's."""
     try:
         settings = RegistrySettings(**_values(RegistrySettings, args))
-        check_account(settings)
+        check_registry(settings)
     except SettingsError as error:
         raise SettingsError(_of_arguments(str(error))) from error
     return settings

@@ -13,7 +13,7 @@ import yaml
 from infra.function_code import PROJECT
 from infra.settings.arguments import argument, argument_fields
 from infra.settings.field import Field, fields
-from infra.settings.rules import RULES, own_region, snap_start_python
+from infra.settings.rules import RULES, lock_period, own_region, snap_start_python
 from infra.settings.schema import RegistrySettings, Settings
 
 PAGE = PROJECT / "docs" / "settings.md"
@@ -161,7 +161,7 @@ def _default(field: Field) -> str:
 
 
 def _refusals() -> Iterator[str]:
-    for rule in (*RULES, snap_start_python, own_region):
+    for rule in (*RULES, snap_start_python, own_region, lock_period):
         combination, _, source = (inspect.getdoc(rule) or "").partition("Source:")
         yield f"| {_cell(combination).rstrip('.')} | {_cell(source).rstrip('.')} |"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 
 from infra.settings.field import Group, fields, from_text
-from infra.settings.rules import check_account, check_combinations
+from infra.settings.rules import check_combinations, check_registry
 from infra.settings.schema import RegistrySettings, Settings
 
 REGISTRY_STACK = "registry"
@@ -17,7 +17,7 @@ def read_settings() -> Settings | RegistrySettings:
     stack = pulumi.get_stack()
     if stack == REGISTRY_STACK:
         registry = RegistrySettings(**_values(RegistrySettings))
-        check_account(registry)
+        check_registry(registry)
         return registry
     settings = Settings(stack=stack, **_values(Settings))
     check_combinations(settings)

@@ -11,7 +11,7 @@ from infra.settings import closing, parsing
 from infra.settings.errors import SettingsError
 from infra.settings.field import fields, remedy
 from infra.settings.forms import EVERY_ORIGIN
-from infra.settings.schema import NO_EXTRA_STORAGE, NOT_RESERVED, AccountSettings, Settings
+from infra.settings.schema import NO_EXTRA_STORAGE, NOT_RESERVED, AccountSettings, RegistrySettings, Settings
 from model_runtime.errors import InvalidNameError
 
 Rule = Callable[[Settings], str | None]
@@ -36,6 +36,12 @@ def check_combinations(settings: Settings) -> None:
 def check_account(settings: AccountSettings) -> None:
     """Raise SettingsError for what is refused in any stack."""
     _raise(own_region(settings))
+
+
+def check_registry(settings: RegistrySettings) -> None:
+    """Raise SettingsError for what is refused in the stack `registry`."""
+    check_account(settings)
+    _raise(lock_period(settings))
 
 
 def check_name(name: str) -> None:
@@ -67,6 +73,19 @@ def own_region(settings: AccountSettings) -> str | None:
                 "stack's own region"
             )
     return None
+
+
+def lock_period(settings: RegistrySettings) -> str | None:
+    """`objectLockMode` `compliance` without `objectLockDays`.
+
+    Source: Amazon S3 API Reference, DefaultRetention: a mode needs a period.
+    """
+    if settings.object_lock_mode == "governance" or settings.object_lock_days:
+        return None
+    return (
+        "objectLockMode is compliance and objectLockDays is 0, so nothing is locked: `pulumi config set "
+        "objectLockDays NUMBER`, or `pulumi config rm objectLockMode`"
+    )
 
 
 def stack_name(settings: Settings) -> str | None:

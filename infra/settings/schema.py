@@ -128,6 +128,39 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             outside="the account must be in that organization, else it locks itself out of the bucket.",
         ),
     ] = ""
+    object_lock_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500),
+        Setting(
+            "In the stack `registry`: days for which no version of an object can be deleted for good after it was "
+            "written (S3 Object Lock); 0 for no lock. Tags move and versions are hidden as before.",
+            unit="days (0 for no lock)",
+            source='Amazon S3 User Guide, "Object Lock considerations": 100 years',
+            outside="a bucket that is there already is locked by an update too, for what is written from then on. S3 "
+            "lets nobody turn Object Lock off again: with 0 later, new objects are kept for no time, once `pulumi "
+            "state unprotect` was told of the bucket's lock. What is deleted or replaced is paid for until its time is "
+            "over.",
+        ),
+    ] = 0
+    object_lock_mode: Annotated[
+        Literal["governance", "compliance"],
+        Setting(
+            "In the stack `registry`: who may end the lock of a version before `objectLockDays` are over. "
+            "`governance`: those in `registryAdmins` who have `s3:BypassGovernanceRetention`; `compliance`: nobody, "
+            "not even the account's root user.",
+            source='Amazon S3 User Guide, "Locking objects with Object Lock", Retention modes',
+        ),
+    ] = "governance"
+    audit_trail: Annotated[
+        bool,
+        Setting(
+            "In the stack `registry`: whether CloudTrail logs each write and deletion of an object of the registry, "
+            "into a bucket of its own, for `verify --trail` (output `auditBucket`). Data events are charged.",
+            outside="with `kmsKeyArn` the key's policy must let CloudTrail use it (principal "
+            "`cloudtrail.amazonaws.com`, `kms:GenerateDataKey*` and `kms:DescribeKey`). To end it, `pulumi state "
+            "unprotect` the trail and its bucket before.",
+        ),
+    ] = False
 
 
 class Settings(RegistrySettings, frozen=True, kw_only=True):

@@ -95,6 +95,12 @@ def _lifecycle(inputs: Properties) -> Properties:
     return {"LifecycleConfiguration": {"Rules": rules}} | request(minimum, inputs)
 
 
+def _object_lock(inputs: Properties) -> Properties:
+    enabled = {"ObjectLockEnabled": inputs.get("objectLockEnabled", "Enabled")}
+    rule = {"Rule": pascal(inputs["rule"])} if inputs.get("rule") else {}
+    return {"ObjectLockConfiguration": enabled | rule} | request({"token": "Token"}, inputs)
+
+
 _OBJECT: Mapping[str, Field] = {
     "bucket": "Bucket",
     "key": "Key",
@@ -170,6 +176,13 @@ RESOURCES = {
         _lifecycle,
         "rules",
         "transitionDefaultMinimumObjectSize",
+    ),
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": _setting(
+        "put_object_lock_configuration",
+        _object_lock,
+        "objectLockEnabled",
+        "rule",
+        "token",
     ),
     "aws:s3/bucketObjectv2:BucketObjectv2": ResourceType(
         _create_object,

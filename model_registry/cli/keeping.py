@@ -1,6 +1,6 @@
 """`deprecate`, `revoke`, `delete`, `gc`, `verify`, `doctor`, `copy`."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -30,6 +30,7 @@ from model_registry.doctor import findings
 from model_registry.folder import folder_of, open_storage
 from model_registry.mending import mend
 from model_registry.reference import VersionRef
+from model_registry.trail import Trail
 from model_registry.verification import verify_version
 from model_runtime.errors import IntegrityError, InvalidNameError, VerificationError
 from model_runtime.signing import parse_public_keys
@@ -135,6 +136,16 @@ def verify(
     bucket: Bucket,
     address: Address,
     quick: Annotated[bool, typer.Option("--quick", help="Do not rebuild the environment; unpickle nothing.")] = False,
+    trail: Annotated[
+        str | None,
+        typer.Option(
+            "--trail", help="s3://BUCKET or s3://BUCKET/PREFIX of a CloudTrail trail: finds moves that were deleted."
+        ),
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--since", formats=["%Y-%m-%d"], help="The trail's log files of this day and later."),
+    ] = None,
     model_format: OnlyFormat = None,
     promoter: Annotated[
         str | None,
@@ -156,7 +167,7 @@ def verify(
         with working(f"verifying {address}") as progress:
             registry = open_registry(bucket, profile, work=progress)
             release = registry.resolve(address)
-            faults = audit(bucket, address, profile=profile) if "@" in address and not folder_of(bucket) else []
+            faults = _audited(bucket, address, profile, trail, since)
             if promoter and "@" in address:
                 faults += registry.signing_faults(address, parse_public_keys(promoter))
             try:
@@ -175,6 +186,18 @@ def verify(
             print(*(faults or [sound]), sep="\n")
         if faults:
             raise typer.Exit(FOUND_SOMETHING)
+
+
+def _audited(bucket: str, address: str, profile: str | None, trail: str | None, since: datetime | None) -> list[str]:
+    """What is wrong with the history of a tag in a bucket; a version has none, and a folder keeps no versions."""
+    if "@" not in address or folder_of(bucket):
+        if trail:
+            raise InvalidNameError(
+                f"{address} of {bucket} has no history that a trail could have seen: leave out --trail"
+            )
+        return []
+    logs, day = Trail.parse(trail) if trail else None, since.date() if since else None
+    return audit(bucket, address, profile=profile, trail=logs, since=day)
 
 
 @app.command(rich_help_panel=KEEP)

@@ -32,6 +32,9 @@ def policies(
     model: Annotated[
         str, typer.Option("--model", "-n", help="Only this model; default: all. A deployer has one.")
     ] = EVERY,
+    trail: Annotated[
+        str | None, typer.Option("--trail", help="auditor: the bucket with the log files of the registry's trail.")
+    ] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="promoter: the tag that is moved.")] = None,
     stack: Annotated[str | None, typer.Option("--stack", help="deployer, previewer: the Pulumi stack.")] = None,
     region: Annotated[str | None, typer.Option("--region", help="deployer, previewer: the stack's AWS region.")] = None,
@@ -43,6 +46,9 @@ def policies(
     ] = None,
     key: Annotated[
         str | None, typer.Option("--kms-key", help="ARN of the registry's KMS key, where it has one.")
+    ] = None,
+    promoter_key: Annotated[
+        str | None, typer.Option("--promoter-key", help="promoter: ARN of the KMS key that signs the moves.")
     ] = None,
     partition: Annotated[str, typer.Option("--partition", help="aws, aws-cn or aws-us-gov.")] = "aws",
 ) -> None:
@@ -61,10 +67,13 @@ def policies(
             case Role.PUBLISHER:
                 found = roles.publisher(name, model=model, key_arn=key, partition=partition)
             case Role.AUDITOR:
-                found = roles.auditor(name, model=model, key_arn=key, partition=partition)
+                logs = bucket_name(trail) if trail else None
+                found = roles.auditor(name, model=model, trail=logs, key_arn=key, partition=partition)
             case Role.PROMOTER:
                 tag_moved = _given("--tag", role, tag)
-                found = roles.promoter(name, tag_moved, model=model, key_arn=key, partition=partition)
+                found = roles.promoter(
+                    name, tag_moved, model=model, key_arn=key, signer_arn=promoter_key, partition=partition
+                )
             case Role.DEPLOYER | Role.PREVIEWER:
                 of_a_stack = {
                     "model": _given("--model", role, None if model == EVERY else model),

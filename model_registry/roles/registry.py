@@ -24,20 +24,41 @@ def publisher(bucket: str, *, model: str = EVERY, key_arn: str | None = None, pa
 
 
 def promoter(
-    bucket: str, tag: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws"
+    bucket: str,
+    tag: str,
+    *,
+    model: str = EVERY,
+    key_arn: str | None = None,
+    signer_arn: str | None = None,
+    partition: str = "aws",
 ) -> Policy:
-    """Move this tag (`tag`, `promote`, `rollback`, `untag`), and look. Its promotion rules are others' matter."""
+    """Move this tag (`tag`, `promote`, `rollback`, `untag`), and look. Its promotion rules are others' matter.
+
+    `signer_arn` is the KMS key that signs the moves, where one does.
+    """
     arn = _arn(partition, bucket)
     return policy(
         *_looking(arn, model),
         allow("MoveTheTag", _PUT, [f"{arn}/models/{model}/tags/{tag}.json", f"{arn}/models/{model}/history/{tag}/*"]),
+        *([allow("SignMoves", ["kms:GetPublicKey", "kms:Sign"], signer_arn)] if signer_arn else []),
         *_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
     )
 
 
-def auditor(bucket: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws") -> Policy:
-    """Look, also at what was overwritten or deleted, and at how the bucket is protected; `doctor`. Writes nothing."""
+def auditor(
+    bucket: str,
+    *,
+    model: str = EVERY,
+    trail: str | None = None,
+    key_arn: str | None = None,
+    partition: str = "aws",
+) -> Policy:
+    """Look, also at what was overwritten or deleted, and at how the bucket is protected; `doctor`. Writes nothing.
+
+    `trail` is the bucket of the log files that `verify --trail` reads.
+    """
     arn = _arn(partition, bucket)
+    logs = _arn(partition, trail) if trail else ""
     protection = [
         "s3:GetBucketObjectLockConfiguration",
         "s3:GetBucketOwnershipControls",
@@ -51,6 +72,7 @@ def auditor(bucket: str, *, model: str = EVERY, key_arn: str | None = None, part
         *_looking(arn, model),
         allow("ReadWhatWas", "s3:GetObjectVersion", f"{arn}/models/{model}/*"),
         allow("SeeTheProtection", protection, arn),
+        *([allow("FindLogFiles", "s3:ListBucket", logs), allow("ReadLogFiles", _GET, f"{logs}/*")] if logs else []),
         *_key(key_arn, "kms:Decrypt"),
     )
 

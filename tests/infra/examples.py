@@ -28,6 +28,9 @@ IRIS = Signature(
 )
 
 
+PUBLIC_KEY = "ed25519:+DlsqhTM9BRDwCgR3y3AL+khYHHE4eJTIzJX1+fZtJU="
+
+
 def release(signature: Signature = IRIS, *, version: int = 3, python: str = "3.12") -> Release:
     """A published version, as the registry would return it."""
     values = {"number": 1.5, "integer": 2, "string": "it's", "boolean": True}

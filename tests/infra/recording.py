@@ -48,7 +48,11 @@ class Recording(pulumi.runtime.Mocks):
         return f"{args.name}-id", {**computed, **args.inputs}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        answers = {"aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"}}
+        answers = {
+            "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+            "aws:index/getRegion:getRegion": {"region": REGION},
+        }
         return answers[args.token], []
 
     def all(self, kind: str) -> list[Recorded]:

@@ -29,7 +29,7 @@ from model_registry.release import Release
 from model_runtime.manifest import Feature, Signature, encode
 from tests.iam import lint
 from tests.infra.answering import ACCOUNT, AnsweringAws, Request
-from tests.infra.examples import IRIS, followed, layer, release
+from tests.infra.examples import IRIS, PUBLIC_KEY, followed, layer, release
 
 ARN = f"arn:aws:%s:us-east-1:{ACCOUNT}:"
 BUCKET = {"registryBucket": "models-of-ours"}
@@ -56,7 +56,7 @@ VARIANTS = {
     "longest names": Variant({"model": "a" * 32, "tag": "b" * 32}, stack="prod"),
     "arm64": Variant({"architecture": "arm64"}),
     "api key": Variant({"apiKey": "true"}),
-    "signed": Variant({"publicKey": f"ed25519:{'A' * 43}="}),
+    "signed": Variant({"publicKey": PUBLIC_KEY}),
     "skops": Variant({"format": "skops", "trustedTypes": "a.b,c.d"}),
     "onnx": Variant({"format": "onnx"}),
     "oldest python": Variant(python="3.11"),
@@ -92,6 +92,11 @@ VARIANTS = {
     "boundary": Variant({"permissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/bounded"}),
     "tags": Variant({"tags": '{"team": "x+1 =a", "cost-centre": "4711"}'}),
     "registry's tags": Variant({"tags": '{"team": "x+1 =a"}'}, stack="registry"),
+    "registry's lock": Variant({"objectLockDays": "30", "objectLockMode": "compliance"}, stack="registry"),
+    "registry's trail": Variant(
+        {"auditTrail": "true", "objectLockDays": "30", "kmsKeyArn": ARN % "kms" + "key/0-1", "tags": '{"team": "a"}'},
+        stack="registry",
+    ),
     "alarms": Variant({"alarmTopicArn": ARN % "sns" + "topic"}),
     "dashboard": Variant({"dashboard": "true"}),
     "text": Variant(signature=TEXT),

@@ -38,6 +38,17 @@ def test_the_registry_has_the_name_that_was_given_and_keeps_its_objects() -> Non
     assert not inputs["forceDestroy"]
 
 
+def test_the_registry_locks_its_objects_where_that_is_asked_for() -> None:
+    settings = RegistrySettings(registry_bucket="models-of-ours", object_lock_days=30, object_lock_mode="compliance")
+    recording = record(lambda: RegistryBucket("models", bucket_name="models-of-ours", account=settings))
+    lock = recording.one("BucketObjectLockConfiguration").inputs
+    assert lock["rule"] == {"defaultRetention": {"mode": "COMPLIANCE", "days": 30}}
+    assert "objectLockEnabled" not in recording.one("Bucket").inputs, "which would replace a bucket that is there"
+    assert not record(lambda: RegistryBucket("models", bucket_name="models-of-ours")).all(
+        "BucketObjectLockConfiguration"
+    )
+
+
 def test_the_artifact_bucket_goes_with_its_stack() -> None:
     inputs = record(lambda: ArtifactBucket("models")).one("Bucket").inputs
     assert "bucket" not in inputs

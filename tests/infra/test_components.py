@@ -8,17 +8,21 @@ from infra.alarms import ModelAlarms
 from infra.api import ApiArgs, ModelApi
 from infra.api_logging import ApiGatewayLogging
 from infra.artifact_bucket import ArtifactBucket
+from infra.audit_trail import AuditTrail
 from infra.custom_domain import CustomDomain
 from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
 from infra.layer_version import DependencyLayer
 from infra.registry_bucket import RegistryBucket
+from infra.settings import RegistrySettings
 from tests.infra.examples import IRIS, layer, release, settings
 from tests.infra.recording import Recording, record
 
 
 def everything() -> None:
-    RegistryBucket("registry", bucket_name="models-of-ours")
+    account = RegistrySettings(registry_bucket="models-of-ours", object_lock_days=1)
+    registry = RegistryBucket("registry", bucket_name="models-of-ours", account=account)
+    AuditTrail("registry-audit", registry=registry, account=account)
     ApiGatewayLogging("api-logging")
     packages = DependencyLayer(
         "iris-dev-layer",
@@ -58,7 +62,7 @@ def all_components() -> Recording:
 def test_every_resource_is_the_child_of_a_component(all_components: Recording) -> None:
     """The mock monitor writes the chain of parent types into the URN."""
     components = [r for r in all_components.resources if r.is_component]
-    assert len(components) == 9
+    assert len(components) == 11
     for urn in all_components.urns:
         chain = urn.split("::")[2].split("$")
         assert any(kind.startswith("sklearn-on-lambda:infra:") for kind in chain), urn

@@ -14,7 +14,7 @@ import pytest
 
 from infra import aws_account, inputs
 from infra.function_code import PROJECT
-from infra.settings import Settings, SettingsError
+from infra.settings import AccountSettings, RegistrySettings, Settings, SettingsError
 from infra.settings.field import fields, from_text
 from infra.settings.rules import check_combinations, check_python
 from local.ministack import REGION
@@ -22,7 +22,7 @@ from model_registry.roles.deployer import GRANTS
 from model_runtime.manifest import Feature, Signature
 from tests.infra import recording
 from tests.infra.answering import ACCOUNT, AnsweringAws, Request
-from tests.infra.examples import IRIS, followed, layer
+from tests.infra.examples import IRIS, PUBLIC_KEY, followed, layer
 from tests.infra.pairs import Row, covering_array, pairs, pairs_of
 from tests.infra.recording import Recording, record
 from tests.infra.sdk_types import findings
@@ -42,7 +42,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "memory": [{}, {"memory": 10_240}],
     "timeout": [{}, {"timeout": 1}, {"timeout": 300, "gatewayTimeout": 300}, {"timeout": 900, "api": "none"}],
     "architecture": [{}, {"architecture": "arm64"}],
-    "publicKey": [{}, {"publicKey": f"ed25519:{'A' * 43}="}],
+    "publicKey": [{}, {"publicKey": PUBLIC_KEY}],
     "capacity": [
         {},
         {"snapStart": True},
@@ -92,11 +92,12 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "python": [{"python": python} for python in ("3.12", "3.11", "3.14")],
 }
 FACTORS = {name: [json.dumps(value) for value in values] for name, values in VALUES.items()}
+_OF_THE_REGISTRY = {field.key for field in fields(RegistrySettings)} - {field.key for field in fields(AccountSettings)}
 LEFT_OUT = {
-    *("registryBucket", "registryAdmins", "organizationId"),
+    *_OF_THE_REGISTRY,
     *("allowBreaking", "allowDeprecated", "allowUnsigned", "acceptHistory", "trustedPromoters"),
 }
-"""One is required, two are of the stack `registry`, and five change nothing that is sent."""
+"""Some are of the stack `registry`, of which one is required, and five change nothing that is sent."""
 _OF_THE_MODEL = {"signature", "python"}
 
 

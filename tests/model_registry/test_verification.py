@@ -140,6 +140,11 @@ try:
     found["written"] = True
 except OSError:
     pass
+try:
+    with open("/proc/self/status") as file:
+        found["privileges"] = int(file.read().partition("CapEff:")[2].split()[0], 16)
+except OSError:
+    pass
 found["secret"] = os.path.exists(FOLDER + "/attacker")
 raise RuntimeError("FOUND " + json.dumps(found) + " END")
 """
@@ -182,7 +187,8 @@ def test_rules_in_the_bucket_run_no_code_at_a_promoter_s_and_who_says_so_runs_it
     if here is None:  # macOS, Windows, or a Linux that refuses it
         assert "is loaded with your files, your processes and the network" in caplog.text
     else:
-        assert found == {"environments": 0, "connected": False, "written": False, "secret": False}
+        nothing = {"environments": 0, "connected": False, "written": False, "secret": False, "privileges": 0}
+        assert found == nothing
         assert not (tmp_path / "deed").exists()
     accepting = Registry(storage, actor="me", verify_tags=["iris@prod"])
     monkeypatch.setattr("model_registry.verification.verify_version", lambda *_args, **_options: "verified")

@@ -18,6 +18,7 @@ _GONE = frozenset(
         *("ProvisionedConcurrencyConfigNotFoundException", "ResourceNotFound"),
         "WAFNonexistentItemException",
         *("404", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "NotFoundException", "ResourceNotFoundException"),
+        "TrailNotFoundException",
         *("NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration", "NoSuchLifecycleConfiguration"),
         *("OwnershipControlsNotFoundError", "ServerSideEncryptionConfigurationNotFoundError"),
     }
@@ -85,6 +86,13 @@ def _delete_objects(aws: LocalAws, bucket: str, wanted: Callable[[str], bool], p
 def _suspend_versioning(aws: LocalAws, bucket: str, _inputs: Properties) -> None:
     # Versioning that was on can only be suspended.
     aws.client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+
+
+def _unlock(aws: LocalAws, bucket: str, _inputs: Properties) -> None:
+    # A lock that was on stays on; what is written from now on has no retention.
+    aws.client("s3").put_object_lock_configuration(
+        Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+    )
 
 
 # -- IAM, Lambda, CloudWatch ---------------------------------------------------------------------------------------
@@ -206,6 +214,10 @@ _TYPES: Mapping[str, tuple[Call, Call]] = {
         _call("s3", "delete_bucket_lifecycle", bucket="Bucket"),
         _call("s3", "get_bucket_lifecycle_configuration", bucket="Bucket"),
     ),
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": (
+        _unlock,
+        _call("s3", "get_object_lock_configuration", bucket="Bucket"),
+    ),
     "aws:s3/bucketObjectv2:BucketObjectv2": (_delete_object, _call("s3", "head_object", bucket="Bucket", key="Key")),
     "aws:iam/role:Role": _pair("iam", "role", id="RoleName"),
     "aws:iam/rolePolicy:RolePolicy": _pair("iam", "role_policy", **_ROLE_POLICY),
@@ -235,6 +247,7 @@ _TYPES: Mapping[str, tuple[Call, Call]] = {
         _delete_dashboard,
         _call("cloudwatch", "get_dashboard", id="DashboardName"),
     ),
+    "aws:cloudtrail/trail:Trail": _pair("cloudtrail", "trail", id="Name"),
     "aws:apigateway/restApi:RestApi": _pair("apigateway", "rest_api", id="restApiId"),
     "aws:apigateway/resource:Resource": _pair("apigateway", "resource", restApi="restApiId", id="resourceId"),
     "aws:apigateway/method:Method": _pair("apigateway", "method", **_PLACE),

@@ -1,5 +1,7 @@
 """The stack `registry` under the real engine: models outlive a destroy."""
 
+import json
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,39 @@ def test_a_role_that_another_team_gave_to_api_gateway_is_left_alone(registry_sta
         assert gateway.get_account()["cloudwatchRoleArn"] == theirs
     finally:
         _write_logs_as(gateway, before)
+
+
+def test_a_registry_in_use_is_locked_by_an_update_that_replaces_nothing(registry_stack: EngineStack) -> None:
+    stack, place = registry_stack.up(), {"Bucket": BUCKET, "Key": "models/iris/tags/prod.json"}
+    s3 = stack.aws.client("s3")
+    stack.set(objectLockDays=1, auditTrail=True)
+    assert "BucketObjectLockConfiguration" in stack.up().changed()
+    assert set(stack.counts()) == {"create", "same"}
+    _is_logged(stack)
+    place["VersionId"] = s3.put_object(**place, Body=b"1")["VersionId"]
+    assert s3.head_object(**place)["ObjectLockMode"] == "GOVERNANCE"
+    stack.set(objectLockDays=2)
+    assert stack.up().counts()["update"] == 2
+    stack.unset("objectLockDays", "auditTrail")
+    with pytest.raises(EngineError, match="protect"):
+        stack.up()
+    stack.project.pulumi("state", "unprotect", "--all", "--yes", "--stack", "registry")
+    assert set(stack.up().counts()) == {"delete", "same"}
+    s3.delete_object(**place, BypassGovernanceRetention=True)
+    s3.delete_bucket(Bucket=BUCKET)
+
+
+def _is_logged(stack: EngineStack) -> None:
+    cloudtrail = stack.aws.client("cloudtrail")
+    (trail,) = cloudtrail.describe_trails()["trailList"]
+    assert trail["S3BucketName"] == stack.outputs["auditBucket"]
+    assert cloudtrail.get_trail_status(Name=trail["TrailARN"])["IsLogging"]
+    (selector,) = cloudtrail.get_event_selectors(TrailName=trail["TrailARN"])["AdvancedEventSelectors"]
+    fields = {one["Field"]: one.get("Equals") or one.get("StartsWith") for one in selector["FieldSelectors"]}
+    assert fields["resources.ARN"] == [f"arn:aws:s3:::{BUCKET}/"]
+    policy = json.loads(stack.aws.client("s3").get_bucket_policy(Bucket=trail["S3BucketName"])["Policy"])
+    trails = policy["Statement"][1]["Condition"]["ArnLike"]["aws:SourceArn"]
+    assert fnmatch(trail["TrailARN"], trails)
 
 
 def _write_logs_as(gateway: Any, role: str) -> None:

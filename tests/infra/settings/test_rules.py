@@ -115,3 +115,10 @@ def test_snap_start_is_refused_for_a_model_of_python_3_11() -> None:
     for python in ("3.12", "3.13", "3.14"):
         check_python(with_snapshot, python)
     check_python(without, "3.11")
+
+
+def test_a_lock_needs_its_days() -> None:
+    with pytest.raises(SettingsError, match=re.escape("`pulumi config set objectLockDays NUMBER`")):
+        read("registry", objectLockMode="compliance")
+    assert read("registry", objectLockMode="compliance", objectLockDays="1")
+    assert read("dev", objectLockMode="compliance"), "the lock is no matter of this stack"

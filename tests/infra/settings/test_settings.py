@@ -8,11 +8,12 @@ import pytest
 from infra.settings import RegistrySettings, Settings, SettingsError, read_settings
 from infra.settings.field import Field, fields
 from infra.settings.page import schema
+from tests.infra.examples import PUBLIC_KEY
 from tests.infra.recording import record
 from tests.infra.settings.bad import bad_values
 
 REQUIRED = {"registryBucket": "models-of-ours"}
-KEYS = tuple(f"ed25519:{letter * 43}=" for letter in "AE")
+KEYS = (PUBLIC_KEY, "ed25519:6g+KA2hKZ4gCfxv9urYmhgnsvQsDZIc/UIOv8mZjXG4=")
 
 
 def read(stack: str = "dev", **changes: str) -> Settings | RegistrySettings:

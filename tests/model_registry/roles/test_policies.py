@@ -17,8 +17,8 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/iris-prod-role-0a1b2c3"
 POLICIES = {
     "reader": roles.reader(BUCKET, key_arn=KEY),
     "publisher": roles.publisher(BUCKET, key_arn=KEY),
-    "promoter": roles.promoter(BUCKET, "prod", key_arn=KEY),
-    "auditor": roles.auditor(BUCKET, key_arn=KEY),
+    "promoter": roles.promoter(BUCKET, "prod", key_arn=KEY, signer_arn=KEY),
+    "auditor": roles.auditor(BUCKET, trail="the-logs", key_arn=KEY),
     "deployer": roles.deployer(BUCKET, **STACK, boundary_arn=BOUNDARY, key_arn=KEY),
     "previewer": roles.previewer(BUCKET, **STACK, key_arn=KEY),
 }
@@ -103,7 +103,9 @@ def run(*arguments: str) -> tuple[int, str]:
         (["reader"], roles.reader(BUCKET)),
         (["publisher", "--model", "iris"], roles.publisher(BUCKET, model="iris")),
         (["promoter", "--tag", "prod"], roles.promoter(BUCKET, "prod")),
+        (["promoter", "--tag", "prod", "--promoter-key", KEY], roles.promoter(BUCKET, "prod", signer_arn=KEY)),
         (["auditor", "--kms-key", KEY], roles.auditor(BUCKET, key_arn=KEY)),
+        (["auditor", "--trail", "s3://the-logs"], roles.auditor(BUCKET, trail="the-logs")),
         (
             ["deployer", *(f"--{name}={value}" for name, value in STACK.items()), "--boundary", BOUNDARY],
             roles.deployer(BUCKET, **STACK, boundary_arn=BOUNDARY),

@@ -10,10 +10,13 @@ from botocore.exceptions import ClientError
 
 from local.ministack import LocalAws
 from model_registry import Registry, Storage, roles
+from model_registry.audit import audit
 from model_registry.doctor import findings
 from model_registry.records import Gates
 from model_registry.reference import VersionRef
+from model_registry.trail import Trail
 from model_runtime.errors import AccessDeniedError
+from tests.conftest import new_bucket
 from tests.model_registry.processes import add
 from training.train_iris import Trained, publish
 
@@ -126,8 +129,23 @@ def test_an_auditor_also_sees_what_was_and_how_the_bucket_is_protected(may: Any,
     assert len(was) > 2
     assert theirs.get_object(Bucket=bucket, Key=was[-1]["Key"], VersionId=was[-1]["VersionId"])["Body"].read()
     assert theirs.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert audit(bucket, "iris@prod") == []
     with pytest.raises(ClientError, match="AccessDenied"):
         theirs.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+
+
+def test_an_auditor_reads_the_log_files_of_a_trail(
+    acting: Callable[[dict[str, Any]], Registry], aws: LocalAws, bucket: str
+) -> None:
+    logs = new_bucket(aws)
+    acting(roles.auditor(bucket))
+    with pytest.raises(AccessDeniedError, match=f"s3://{logs}: not allowed to read the log files"):
+        audit(bucket, "iris@prod", trail=Trail(logs))
+    acting(roles.auditor(bucket, trail=logs))
+    assert "has seen no write" in audit(bucket, "iris@prod", trail=Trail(logs))[0]
+    theirs = boto3.session.Session(region_name="us-east-1").client("s3")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        theirs.put_object(Bucket=logs, Key="AWSLogs/x", Body=b"")
 
 
 def test_only_an_auditor_sees_what_was(acting: Callable[[dict[str, Any]], Registry], bucket: str) -> None:
