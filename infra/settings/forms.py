@@ -98,6 +98,11 @@ PrincipalArn = Annotated[
         'IAM User Guide, "AWS global condition context keys", aws:PrincipalArn: that of a role, not of its session',
     ),
 ]
+AccountId = Annotated[
+    str,
+    Meta(pattern=r"\A(|[0-9]{12})\Z"),
+    Form("an account's 12 digits such as 123456789012", ("1234", "arn:aws:iam::123456789012:root")),
+]
 OrganizationId = Annotated[
     str,
     Meta(pattern=r"\A(|o-[a-z0-9]{10,32})\Z"),

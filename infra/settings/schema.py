@@ -12,6 +12,7 @@ from msgspec import Meta, field
 from infra.settings import parsing
 from infra.settings.field import Group, Setting
 from infra.settings.forms import (
+    AccountId,
     AnyKmsKeyArn,
     Authorization,
     CertificateArn,
@@ -556,6 +557,14 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "Each is a metric that is charged."
         ),
     ] = False
+    registry_account: Annotated[
+        AccountId,
+        Setting(
+            "Account that owns the registry's bucket: the function's role reads from no bucket of that name of anybody "
+            "else. Empty for the stack's own.",
+            source='IAM User Guide, "AWS global condition context keys", aws:ResourceAccount',
+        ),
+    ] = ""
     registry_kms_key_arn: Annotated[
         AnyKmsKeyArn,
         Setting(

@@ -84,6 +84,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "logRetentionDays": [{}, {"logRetentionDays": 1}, {"logRetentionDays": 3653}],
     "tracing": [{}, {"tracing": False}],
     "key": [{}, {"kmsKeyArn": KEY}, {"kmsKeyArn": KEY, "registryKmsKeyArn": KEY + "2"}],
+    "registryAccount": [{}, {"registryAccount": "210987654321"}],
     "permissionsBoundaryArn": [{}, {"permissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/bounded"}],
     "tags": [{}, {"tags": {"team": "x+1 =a", "cost-centre": "4711"}}],
     "alarms": [{}, {"alarmTopicArn": ARN % "sns" + "topic", "alarmDurationMs": 500}],
