@@ -306,8 +306,8 @@ def _uncommitted(ref: VersionRef, files: Mapping[str, datetime]) -> Iterator[Fin
 
 
 def _readable(storage: Storage, key: str, what: str, decode: Callable[[bytes], object]) -> Iterator[Finding]:
-    stored = storage.read(key)
     try:
+        stored = storage.read(key)
         if stored:
             decode(stored.data)
     except RecordError as error:

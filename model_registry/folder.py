@@ -16,7 +16,7 @@ from pathlib import Path
 from obstore.store import MemoryStore
 
 from model_runtime.errors import ConflictError, InvalidNameError, StorageError
-from model_runtime.storage import Content, Storage, Stored
+from model_runtime.storage import Content, Storage, Stored, require_record_size
 
 _OWN = ".registry"
 """Folder of the lock and of writers' tokens; no key begins so."""
@@ -52,6 +52,7 @@ class FolderStorage(Storage):
         """Return the object, or None where there is none."""
         with self._failing(f"read {key}"):
             try:
+                require_record_size(key, self._path(key).stat().st_size)
                 data = self._path(key).read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None

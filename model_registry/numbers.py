@@ -33,14 +33,17 @@ class Numbers:
 
     def recount(self, name: str) -> None:
         """Count anew where the counter cannot be read; one that can is left as it is."""
-        stored = self._storage.read(counter_key(name))
-        if stored is None:
-            return
+        key, stored = counter_key(name), None
         try:
-            decode_counter(stored.data)
+            stored = self._storage.read(key)
+            if stored is not None:
+                decode_counter(stored.data)
         except RecordError:
             counter = encode(Counter(last=self.highest(name), writer="recounted"))
-            self._storage.replace(counter_key(name), counter, stored.etag)
+            if stored is None:  # too large to be read, and so by every publish, none of which has written it meanwhile
+                self._storage.overwrite(key, counter)
+            else:
+                self._storage.replace(key, counter, stored.etag)
 
     def highest(self, name: str) -> int:
         """The highest number that anything is stored under, by listing."""

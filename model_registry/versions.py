@@ -18,7 +18,7 @@ from model_registry.reference import VersionRef, is_slug, is_version
 from model_registry.release import Release
 from model_registry.removal import Removal, standing_mark
 from model_registry.tags import Tags
-from model_runtime.errors import ConflictError, IntegrityError, NotFoundError, RecordError
+from model_runtime.errors import ConflictError, IntegrityError, NotFoundError, PublishError, RecordError
 from model_runtime.manifest import (
     CODE_FILE,
     FORMAT_FILES,
@@ -35,7 +35,7 @@ from model_runtime.manifest import (
     versions_prefix,
 )
 from model_runtime.signing import SIGNING_FILE, verify
-from model_runtime.storage import Content, Storage
+from model_runtime.storage import LARGEST_RECORD, Content, Storage
 
 _COMMIT_TRIES = 5  # so many times `gc` would have to take what is being published
 _SHOWN = 10
@@ -86,6 +86,11 @@ class Versions:
             version = self._take_number(name, data)
             manifest = manifest_of(version)
             encoded = encode(manifest)
+            if len(encoded) > LARGEST_RECORD:
+                raise PublishError(
+                    f"the manifest of {name} has {len(encoded):,} bytes, {LARGEST_RECORD:,} are read: publish it with "
+                    "fewer examples, features or categories"
+                )
             files = {**(further or {}), **({} if sign is None else {SIGNING_FILE: sign(encoded)})}
             for file, content in files.items():
                 self._storage.create(version_key(name, version, file), content, token=uuid.uuid4().hex)
@@ -168,14 +173,7 @@ class Versions:
 
     def file_bytes(self, release: Release, artifact: Artifact) -> bytes:
         """The bytes of a file of a version, checked against the manifest; IntegrityError where they differ."""
-        manifest = release.manifest
-        stored = self._storage.read(version_key(manifest.name, manifest.version, artifact.file))
-        if stored is None:
-            raise self._lost(release, artifact)
-        found = digest(stored.data)
-        if found != artifact.sha256:
-            raise _changed(release, artifact, found)
-        return stored.data
+        return b"".join(self.file_chunks(release, artifact))
 
     def file_chunks(self, release: Release, artifact: Artifact) -> Iterator[bytes]:
         """A file of a version piece by piece; IntegrityError at its end where it is not what the manifest says."""

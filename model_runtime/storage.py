@@ -32,6 +32,7 @@ from model_runtime.errors import (
     AccessDeniedError,
     ConflictError,
     CredentialsError,
+    RecordError,
     RegistryError,
     StorageError,
     TakenError,
@@ -59,6 +60,8 @@ _TRIED = f"{PROBES}conditional-writes"
 _SILENCE = timedelta(seconds=10)
 """A request that gets no byte for so long has failed. Records are a few kilobytes; a model comes in many reads."""
 _CHUNK = 8 << 20
+LARGEST_RECORD = 32 << 20
+"""Bytes of a manifest, tag or other record at most; the largest of real ones have some hundred kilobytes."""
 _BULK = 1 << 20
 """What has more bytes than this is uploaded piece by piece, and may take longer than that to be answered."""
 
@@ -174,10 +177,11 @@ class Storage:
         return storage
 
     def read(self, key: str) -> Stored | None:
-        """Return the object, or None where there is none."""
+        """Return the object, or None where there is none; RecordError where it is too large for a record."""
 
         def read() -> Stored:
             result = obstore.get(self._store, key)
+            require_record_size(key, result.meta["size"])
             return Stored(result.bytes().to_bytes(), result.meta["e_tag"])
 
         with self._errors(f"read {key}"):
@@ -298,7 +302,7 @@ class Storage:
 
         False also where that cannot be found out: the failure is what is to be reported then.
         """
-        with suppress(StorageError):
+        with suppress(StorageError, RecordError):
             stored = self.read(key)
             return stored is not None and stored.data == data
         return False
@@ -365,6 +369,15 @@ class Storage:
         from model_runtime.storage_errors import explained  # here, as a start that goes well needs it not
 
         return explained(error, self.location, action, endpoint=self._endpoint)
+
+
+def require_record_size(what: str, size: int) -> None:
+    """RecordError for more bytes than a record has: whoever reads one holds all of it in memory."""
+    if size > LARGEST_RECORD:
+        raise RecordError(
+            f"{what} has {size:,} bytes, a record has {LARGEST_RECORD:,} at most: restore the object from the bucket's "
+            "versions"
+        )
 
 
 def _unwatched(_key: str, _done: int, _size: int) -> None:

@@ -4,6 +4,7 @@ import json
 import pydoc
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 from typer.testing import CliRunner, Result
 
-from model_registry import Registry, Storage, history
+from model_registry import Registry, Storage, history, versions
 from model_registry.cli import app, common
 from model_registry.doctor import Finding, findings
 from model_registry.gates import Gates
@@ -25,6 +26,7 @@ from model_registry.records import (
     Counter,
     Mark,
     PromotionRules,
+    Segment,
     counter_key,
     decode_counter,
     decode_mark,
@@ -41,11 +43,14 @@ from model_runtime.errors import (
     GateError,
     IntegrityError,
     NotFoundError,
+    PublishError,
     RecordError,
+    RegistryError,
     StorageError,
 )
 from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, Artifact, decode_manifest, encode, version_key
 from model_runtime.storage import Content
+from tests.model_registry import reading
 from tests.model_registry.processes import add, manifest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -353,6 +358,7 @@ SAMPLES = [
     encode(history.moved(history.unset(TagRef("iris", "prod")), 1, manifest_sha256="0", action="tag", by="x", at=NOW)),
     encode(Mark(by="x", at=NOW, reason="y")),
     encode(Counter(last=1, writer="x")),
+    encode(Segment(name="iris", tag="prod", moves=())),
     encode(PromotionRules(gates=Gates(), set_by="x", at=NOW, reason="")),
 ]
 
@@ -387,6 +393,121 @@ def test_any_field_of_a_record_may_hold_any_json(sample: bytes, data: st.DataObj
     document = json.loads(sample)
     document[data.draw(st.sampled_from(sorted(document)))] = data.draw(json_values)
     decoded(msgspec.json.encode(document))
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, bytes]:
+    """The objects of a registry with every kind of record."""
+    return reading.objects()
+
+
+def registry_with(objects: dict[str, bytes], **changed: bytes) -> Registry:
+    """A registry of these objects, some of another content, by their kind."""
+    storage = Storage(MemoryStore(), "memory")
+    for key, data in {**objects, **{reading.KEYS[kind]: data for kind, data in changed.items()}}.items():
+        storage.overwrite(key, data)
+    return Registry(storage, actor="somebody", proof="none")
+
+
+def told(registry: Registry) -> list[str]:
+    """The objects that doctor names, of the kinds of `reading`; a segment's in what it says of its tag."""
+    return [
+        next(key for key in sorted(reading.KEYS.values()) if key in one.fact + one.key)
+        for one in errors(registry._storage)
+    ]
+
+
+@pytest.mark.parametrize("kind", reading.KEYS)
+def test_every_kind_of_record_is_read_by_some_verb(whole: dict[str, bytes], kind: str) -> None:
+    """Else the tests below would show nothing."""
+    assert told(registry_with(whole, **{kind: b"{"})) == ([] if kind == "signing" else [reading.KEYS[kind]])
+    if kind in {"signing", "rules"}:
+        with pytest.raises(RegistryError):
+            reading.READ["a signed version" if kind == "signing" else "rules"](registry_with(whole, **{kind: b"{"}))
+
+
+@settings(max_examples=60)
+@given(kind=st.sampled_from(sorted(reading.KEYS)), data=st.data())
+def test_whatever_a_record_holds_every_verb_answers_or_refuses(
+    whole: dict[str, bytes], kind: str, data: st.DataObject
+) -> None:
+    """Any bytes, any JSON, and any JSON in any place of the record that was there."""
+    document: Any = msgspec.json.decode(whole.get(reading.KEYS[kind], b'{"format": 1, "key": "", "signature": ""}'))
+    form = data.draw(st.sampled_from(["bytes", "json", "a field", "a field deep within"]))
+    if form == "bytes":
+        found = data.draw(st.binary(max_size=200))
+    elif form == "json":
+        found = msgspec.json.encode(data.draw(json_values))
+    else:
+        place = document
+        while form == "a field deep within" and any(isinstance(one, dict | list) and one for one in members(place)):
+            place = data.draw(st.sampled_from([one for one in members(place) if isinstance(one, dict | list) and one]))
+        keys = sorted(place) if isinstance(place, dict) else range(len(place))
+        place[data.draw(st.sampled_from(keys))] = data.draw(json_values)
+        found = msgspec.json.encode(document)
+    reading.use(registry_with(whole, **{kind: found}))
+
+
+def members(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(["models", "iris", "prod.json", "tags", "versions", "1", "history", "policies", "..", "."])
+            | st.text(max_size=8).filter(lambda part: "/" not in part),
+            min_size=1,
+            max_size=7,
+        ).map("/".join),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_objects_of_any_name_are_in_nobodys_way(whole: dict[str, bytes], keys: list[str]) -> None:
+    registry = registry_with(whole)
+    for key in keys:
+        with suppress(RegistryError):  # some are names that no object can have
+            reading.put(registry._storage, key, b"{}")
+    reading.use(registry)
+
+
+@pytest.mark.parametrize("kind", reading.KEYS)
+def test_a_record_of_50_megabytes_is_refused_by_its_size(whole: dict[str, bytes], kind: str) -> None:
+    """Before it is read: whoever reads a record holds all of it in memory."""
+    large = b'{"format": 1, "name": "' + b"x" * (50 << 20) + b'"}'
+    registry = registry_with(whole, **{kind: large})
+    assert told(registry) == ([] if kind == "signing" else [reading.KEYS[kind]])
+    tracemalloc.start()
+    try:
+        reading.use(registry)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 << 20
+
+
+def test_what_a_record_has_too_much_is_not_made_objects_of() -> None:
+    """6 MB of empty lists would take 112 MB and more."""
+    hostile = b'{"format": 99, "x": [' + b"[]," * 2_000_000 + b"[]]}"
+    tracemalloc.start()
+    try:
+        for decode in DECODERS:
+            with pytest.raises(RecordError, match="has format 99"):
+                decode(hostile)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_a_manifest_that_could_not_be_read_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "LARGEST_RECORD", 100)
+    storage = Storage(MemoryStore(), "memory")
+    with pytest.raises(PublishError, match="bytes, 100 are read: publish it with fewer examples"):
+        add(storage, "iris", b"1")
+    assert list(Registry(storage, actor="x").models()) == []
 
 
 # -- histories of any length ---------------------------------------------------------------------------------
