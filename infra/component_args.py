@@ -50,6 +50,8 @@ class SklearnModelArgs(TypedDict):
     """Tag that the stack follows; empty for the stack's own name (stack `prod` follows the tag `prod`)."""
     allow_breaking: NotRequired[bool]
     """Whether an update may break callers of the deployed version, for example by removing a feature, adding a required one, or changing labels. The preview names what breaks."""
+    require_hashes: NotRequired[bool]
+    """Whether a version is refused whose manifest lacks the SHA-256 of a package's wheel for the architecture, as those that 0.1.0 or `--proof none` published. They are warned of otherwise."""
     allow_deprecated: NotRequired[bool]
     """Whether an update may deploy a version that is deprecated. One that the stack serves already stays without it; one that was revoked is never deployed."""
     allow_unsigned: NotRequired[bool]
@@ -130,6 +132,8 @@ class SklearnModelArgs(TypedDict):
     """What the API's access log says of a request. `standard` has neither query strings nor addresses, `detailed` adds who called from where, `off` writes none; everything else is a format of your own, in `$context` variables."""
     request_log: NotRequired[str]
     """Whether the function's log has a line for each request (`on`), for each hundredth (`sampled`) or for none (`off`): route, status, rows, milliseconds, model version, the access log's request id; never a value. Failures always have one. Values: one of off, sampled, on."""
+    recorded_examples: NotRequired[bool]
+    """Whether `GET /model` shows examples that are rows of the publisher's: those of `publish --examples given` and `masked`, and of versions that older releases published. Synthetic ones are always shown."""
     label_counts: NotRequired[bool]
     """Whether answers are counted by label, as metrics `Label.NAME`, where the model has 20 labels at most. Each is a metric that is charged."""
     registry_account: NotRequired[str]

@@ -16,12 +16,12 @@ from infra.settings import Settings, SettingsError
 from infra.trust import Followed, check_history, check_keys, check_mark, check_promoter
 from model_registry import shipping, verification
 from model_registry.lambda_packages.errors import LayerAnswerError, LayerError
+from model_registry.lambda_packages.pinned import layer_spec
 from model_registry.lambda_packages.platform import runtime_for
 from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.reference import TagRef, VersionRef
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_registry.stored_wheels import chosen
 from model_runtime.errors import EnvironmentBuildError, IntegrityError, ModelFormatError, RegistryError
 from model_runtime.formats.skops import not_trusted
 from model_runtime.manifest import Manifest, ModelFormat
@@ -161,21 +161,36 @@ def model_layer(
     wheels: Sequence[Path] = (),
     own_code: Mapping[str, Path] = MappingProxyType({}),
     signing: bool = False,
+    require_hashes: bool = False,
     trial: Trial | None = None,
 ) -> Layer:
     """Build the layer of a format's packages and of what the handler needs, or take it from the cache.
 
     `wheels` are packages that are on no index. `own_code` is not part of it, but of what must fit into the function
     beside it. With `signing` it also has what checks a signature: 16 MB unzipped that only a stack with a public key
-    pays for. A layer that is built must pass the `trial`.
+    pays for. A layer that is built must pass the `trial`. Wheels are installed that the manifest has the digests of,
+    and no others; with `require_hashes` a version that lacks some is refused, and warned of otherwise.
     """
-    packages = shipping.layer_packages(model_format.environment.packages, signing=signing)
     code_size = sum(path.stat().st_size for path in (*shipping.function_files().values(), *own_code.values()))
     try:
-        own = chosen(wheels, model_format.environment.packages)
-        spec = LayerSpec(model_format.environment.python, architecture, tuple(packages.items()), own)
+        spec = layer_spec(model_format.environment, architecture, wheels, signing=signing)
+        _check_hashes(manifest, spec, require_hashes=require_hashes)
         layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size, trial=trial)
     except (LayerError, EnvironmentBuildError) as error:
         raise SettingsError(f"{manifest.reference}: {error}") from error
     pulumi.log.info(layer.report())
     return layer
+
+
+def _check_hashes(manifest: Manifest, spec: LayerSpec, *, require_hashes: bool) -> None:
+    if not spec.unpinned:
+        return
+    fact = (
+        f"the manifest of {manifest.reference} lacks the digests of wheels for {spec.architecture} "
+        f"({', '.join(spec.unpinned)})"
+    )
+    if require_hashes:
+        raise SettingsError(
+            f"requireHashes: {fact}: publish it again with `--proof full`, or `pulumi config set requireHashes false`"
+        )
+    pulumi.log.warn(f"{fact}, so its layer takes those that an index has now: publish it again with `--proof full`")

@@ -43,10 +43,7 @@ class _Prepared:
 
 
 class SklearnModel(pulumi.ComponentResource):
-    """Serves the version of a scikit-learn model that a tag of the registry points at: layer, function and REST API.
-
-    Layer, Python, parameters and checks follow from the version's manifest. The tag is followed at each update.
-    """
+    """Serves the version of a scikit-learn model that a tag of the registry points at: layer, function and REST API."""
 
     model_name: pulumi.Output[str]
     """Name of the model."""
@@ -90,7 +87,7 @@ class SklearnModel(pulumi.ComponentResource):
     """ID of the Route 53 zone of the target."""
 
     def __init__(self, name: str, args: SklearnModelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare everything that serves the model.
+        """Declare everything that serves the model; the tag is followed at each update.
 
         Args:
             name: what the resources are named after: lower case letters, digits and single hyphens.
@@ -183,6 +180,7 @@ def _prepare(settings: Settings, deployed: Mapping[str, Any]) -> _Prepared:
         wheels=inputs.stored_wheels(settings, release),
         own_code=code,
         signing=bool(settings.public_keys),
+        require_hashes=settings.require_hashes,
         trial=inputs.golden_trial(settings, release, code),
     )
     versions = published(deployed.get("functionName"))

@@ -15,12 +15,15 @@ from rich.console import Console
 from local import iris, ministack
 from local.errors import LocalError
 from local.stack_state import StackState
+from model_registry import Registry
 from model_runtime.errors import NotFoundError, RegistryError
 
 app = typer.Typer(name="local", help="AWS on this machine.", no_args_is_help=True, pretty_exceptions_enable=False)
 talk = Console(stderr=True)
 
-State = Annotated[Path, typer.Option("--state", help="Folder that keeps what the local AWS needs.")]
+State = Annotated[
+    Path, typer.Option("--state", envvar="LOCAL_AWS_STATE", help="Folder that keeps what the local AWS needs.")
+]
 DEFAULT_STATE = ministack.ENVIRONMENTS
 
 
@@ -28,10 +31,12 @@ DEFAULT_STATE = ministack.ENVIRONMENTS
 def up(
     state: State = DEFAULT_STATE,
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on; default: a free one.")] = None,
+    model: Annotated[str, typer.Option("--model", help="The model that is served.")] = iris.MODEL,
 ) -> None:
     """Start the local AWS unless it is running, and deploy the registry and the stack dev.
 
-    An empty registry gets the Iris model first. Run again, it deploys what the tag dev points at by then.
+    The Iris model is published first where the registry does not have it; another one is yours to publish and to tag.
+    Run again, it deploys what the tag dev points at by then.
     """
     with _known_errors():
         aws = ministack.running(state)
@@ -40,15 +45,17 @@ def up(
             aws = ministack.start(state, port=port)
         try:
             with aws.activated(), talk.status("deploying") as status:
-                outputs = _deploy(aws, state, status.update)
+                outputs = _deploy(aws, state, model, status.update)
         except BaseException:
             if started:
                 ministack.stop(state)
             raise
-        print(f"{outputs['modelName']}/{outputs['modelVersion']} answers at {outputs['invokeUrl']}\n")
-        if "pageUrl" in outputs:
-            print(f"Try it in a browser: {outputs['pageUrl']}\n")
-        print(outputs["curlGet"], outputs["curlPost"], sep="\n")
+        if outputs is None:
+            print(
+                f"the registry is ready; {model}@{iris.STACK} is not set: publish a version, tag it, run this again\n"
+            )
+        else:
+            _print_urls(outputs)
         print(f'\nRegistry: eval "$({sys.executable} -m local env)" && {sys.executable} -m model_registry list')
         print("Stop it with: make stop")
 
@@ -85,6 +92,22 @@ def env(state: State = DEFAULT_STATE) -> None:
     with _known_errors():
         variables = {**_running(state).environment(), "MODEL_REGISTRY": f"s3://{iris.BUCKET}"}
         print(*(f"export {name}={shlex.quote(value)}" for name, value in variables.items()), sep="\n")
+
+
+@app.command()
+def output(
+    name: Annotated[str | None, typer.Argument(help="One output; default: all, as JSON.")] = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Print the outputs of the stack dev, as `pulumi stack output` does."""
+    with _known_errors():
+        outputs = _stack(_running(state), state).outputs
+        if name is None:
+            print(json.dumps(outputs, indent=2))
+        elif name in outputs:
+            print(outputs[name])
+        else:
+            raise LocalError(f"the stack {iris.STACK} has no output {name!r}: it has {', '.join(outputs) or 'none'}")
 
 
 @app.command()
@@ -129,18 +152,36 @@ def main() -> None:
     app()
 
 
-def _deploy(aws: ministack.LocalAws, state: Path, say: iris.Talk) -> iris.Outputs:
+def _deploy(aws: ministack.LocalAws, state: Path, model: str, say: iris.Talk) -> iris.Outputs | None:
+    """Deploy the registry and the model; None where there is none to deploy."""
     iris.deploy_registry(aws, state, say)
     registry = iris.open_registry()
+    if model == iris.MODEL:
+        _publish_iris_once(registry, say)
+    else:
+        try:
+            registry.pin(f"{model}@{iris.STACK}")
+        except NotFoundError:
+            return None
+    return iris.deploy_model(aws, state, say, model)
+
+
+def _publish_iris_once(registry: Registry, say: iris.Talk) -> None:
     try:
-        registry.model("iris")
+        registry.model(iris.MODEL)
     except NotFoundError:
         from training.train_iris import publish, train
 
         say("training")
         release = publish(registry, train(), "Random forest of the guide")
         registry.tag(release.manifest.reference, iris.STACK, reason="first version")
-    return iris.deploy_model(aws, state, say)
+
+
+def _print_urls(outputs: iris.Outputs) -> None:
+    print(f"{outputs['modelName']}/{outputs['modelVersion']} answers at {outputs['invokeUrl']}\n")
+    if "pageUrl" in outputs:
+        print(f"Try it in a browser: {outputs['pageUrl']}\n")
+    print(outputs["curlGet"], outputs["curlPost"], sep="\n")
 
 
 def _running(state: Path) -> ministack.LocalAws:
@@ -151,11 +192,14 @@ def _running(state: Path) -> ministack.LocalAws:
 
 
 def _function_name(aws: ministack.LocalAws, state: Path) -> str:
-    stack = StackState(state.resolve() / "stacks" / f"{iris.STACK}.json", aws)
-    for resource in stack.resources.values():
+    for resource in _stack(aws, state).resources.values():
         if resource.type == "aws:lambda/function:Function":
             return resource.id
     raise LocalError("the stack dev is not deployed: run `python -m local up`")
+
+
+def _stack(aws: ministack.LocalAws, state: Path) -> StackState:
+    return StackState(state.resolve() / "stacks" / f"{iris.STACK}.json", aws)
 
 
 def _event(text: str) -> bytes:

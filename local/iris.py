@@ -16,6 +16,7 @@ from model_registry.identity import caller_identity
 
 PROJECT = Path(__file__).parent.parent
 BUCKET = "local-model-registry"
+MODEL = "iris"
 STACK = "dev"
 REGISTRY_STACK = "registry"
 
@@ -40,9 +41,9 @@ def deploy_registry(aws: LocalAws, state: Path, talk: Talk) -> Outputs:
     return _deploy(aws, state, REGISTRY_STACK, talk)
 
 
-def deploy_model(aws: LocalAws, state: Path, talk: Talk) -> Outputs:
-    """Deploy the stack `dev`, which serves the version that the tag `dev` points at."""
-    return _deploy(aws, state, STACK, talk)
+def deploy_model(aws: LocalAws, state: Path, talk: Talk, model: str = MODEL) -> Outputs:
+    """Deploy the stack `dev`, which serves the version that the tag `dev` of a model points at."""
+    return _deploy(aws, state, STACK, talk, model=model)
 
 
 def open_registry() -> Registry:
@@ -69,14 +70,14 @@ def _answer(response: Any) -> Answer:
     return Answer(response.status, headers, json.loads(response.read()))
 
 
-def _deploy(aws: LocalAws, state: Path, stack: str, talk: Talk) -> Outputs:
+def _deploy(aws: LocalAws, state: Path, stack: str, talk: Talk, **config: str) -> Outputs:
     return deploy(
         PROJECT,
         stack,
         aws,
         state,
         # MiniStack runs functions on this machine, whatever the stack's file says: the layer is made for it.
-        config={"registryBucket": BUCKET, "architecture": HOST_ARCHITECTURE},
+        config={"registryBucket": BUCKET, "architecture": HOST_ARCHITECTURE, **config},
         on_resource=lambda kind, name, action: talk(f"{action} {kind.rpartition(':')[2]} {name}"),
         on_log=talk,
     )

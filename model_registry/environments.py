@@ -13,8 +13,9 @@ import shutil
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -39,6 +40,7 @@ def environment_for(
     python: str,
     *,
     wheels: Sequence[Path] = (),
+    hashes: Mapping[str, Collection[str]] = MappingProxyType({}),
     cache: Path | None = None,
     progress: uv.Progress = lambda _line: None,
 ) -> Path:
@@ -53,6 +55,7 @@ def environment_for(
         packages: Exact version of each distribution by name.
         python: Minor version, such as `3.12`. Without an interpreter here, uv may download one, as configured.
         wheels: Files to install besides, each instead of what `packages` may say about the same distribution.
+        hashes: SHA-256 in hex of the wheels that a package may come as, by its name; another one is refused.
         cache: Folder of the environments, by default the user's.
         progress: Gets a line for each step when there is something to build.
 
@@ -62,20 +65,15 @@ def environment_for(
 
     """
     cache = (cache or cache_folder("environments")).absolute()
-    own = {package_of(path.name): path.absolute() for path in wheels}
+    own = {package_of(path.name): (path, file_digest(path)) for path in wheels}
     replaced = {name for name, _ in own}
     pins = sorted(pin for pin in map(_package, packages.items()) if pin[0] not in replaced)
-    inputs = {
-        "recipe": _RECIPE,
-        "python": python,
-        "platform": sysconfig.get_platform(),
-        "packages": [f"{name}=={version}" for name, version in pins],
-        "wheels": {path.name: file_digest(path) for _, path in sorted(own.items())},
-    }
-    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    lines = [uv.requirement(name, str(version), hashes.get(name, ())) for name, version in pins]
+    key = _key(python, lines, {path.name: sha256 for path, sha256 in own.values()})
 
     def fill(interpreter: Path) -> None:
-        requirements = [*(f"{name}=={version}" for name, version in pins), *map(str, own.values())]
+        wheel_lines = [uv.wheel_requirement(name, path, sha256) for (name, _), (path, sha256) in own.items()]
+        requirements = [*lines, *wheel_lines]
         count = len(requirements)
         progress(f"installing {count} package{'' if count == 1 else 's'}")
         _install(interpreter, requirements, progress)
@@ -89,6 +87,18 @@ def environment_for(
     with contextlib.suppress(OSError):  # a cache that somebody else owns
         os.utime(found)
     return interpreter
+
+
+def _key(python: str, lines: Sequence[str], wheels: Mapping[str, str]) -> str:
+    """The address of an environment: all that decides what is in it."""
+    inputs = {
+        "recipe": _RECIPE,
+        "python": python,
+        "platform": sysconfig.get_platform(),
+        "packages": lines,
+        "wheels": wheels,
+    }
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def kept_environment(place: Path, python: str, fill: Callable[[Path], None]) -> Path:
@@ -148,9 +158,8 @@ def _base_interpreter() -> str:
 
 
 def _install(interpreter: Path, requirements: Sequence[str], progress: uv.Progress) -> None:
-    command = ["pip", "install", "--python", str(interpreter), "--no-deps", "--only-binary", ":all:"]
     if requirements:
-        _checked(uv.run([*command, "--", *requirements], progress=progress))
+        _checked(uv.install(["--python", interpreter], requirements, progress=progress))
 
 
 def _checked(outcome: uv.Outcome) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from model_registry.notebook import table
 from model_runtime.manifest import Instant, ProofKind, decode_record
 
 FORMAT = 1
@@ -65,6 +66,21 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[Move, ...]
     sealed: int = 0
     fence: str = ""
+
+    def _repr_html_(self) -> str:
+        moves = [
+            {
+                "at": f"{move.at:%Y-%m-%d %H:%M}",
+                "what": move.action,
+                "from": "" if move.from_version is None else str(move.from_version),
+                "to": "" if move.to_version is None else str(move.to_version),
+                "by": move.by,
+                "why": move.reason,
+            }
+            for move in reversed(self.history)
+        ]
+        target = "nothing" if self.version is None else f"{self.name}/{self.version}"
+        return table(f"{self.name}@{self.tag} → {target}", moves)
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):

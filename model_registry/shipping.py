@@ -38,10 +38,22 @@ def function_files() -> dict[str, Path]:
 
 def function_requirements(*, signing: bool = False) -> dict[str, str]:
     """The packages, with exact versions, that the function's own code needs, to check signatures too if `signing`."""
+    return dict(pin.split("==") for pin, *_ in _requirement_lines(signing=signing))
+
+
+def function_hashes(*, signing: bool = False) -> dict[str, tuple[str, ...]]:
+    """By these packages' names, the SHA-256 of their wheels for each of Lambda's runtimes and architectures."""
+    lines = _requirement_lines(signing=signing)
+    return {
+        pin.partition("==")[0]: tuple(option.removeprefix("--hash=sha256:") for option in hashes)
+        for pin, *hashes in lines
+    }
+
+
+def _requirement_lines(*, signing: bool) -> list[list[str]]:
     files = ["requirements.txt", *(["requirements-signing.txt"] if signing else [])]
-    lines = [line for file in files for line in (_ROOT / "handler" / file).read_text(encoding="utf-8").splitlines()]
-    pins = (line.partition("==") for line in lines if line and not line.startswith("#"))
-    return {name.strip(): version.strip() for name, _, version in pins}
+    texts = [(_ROOT / "handler" / file).read_text(encoding="utf-8").replace("\\\n", " ") for file in files]
+    return [line.split() for text in texts for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def layer_packages(packages: dict[str, str], *, signing: bool = False) -> dict[str, str]:

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ _CONFIG_KEYS = (
 _CONFIG_INDEXES = ("index", "index-url", "extra-index-url")
 _TRUE = ("1", "true", "yes", "on")  # pip's words
 _TAIL = 6
+_HASH = " --hash=sha256:"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,35 @@ def run(arguments: Sequence[str | Path], *, progress: Progress = lambda _line: N
         output = printed.read()
     tail = [line for line in lines if line.strip() and not line.startswith("Using ")][-_TAIL:]
     return Outcome(process.returncode, output, " ".join(" ".join(lines).split()), "\n".join(tail))
+
+
+def install(
+    arguments: Sequence[str | Path], requirements: Sequence[str], *, progress: Progress = lambda _line: None
+) -> Outcome:
+    """Run `uv pip install` for lines of a file of requirements: wheels only, as they are, without what they require.
+
+    Digests on a line (`requirement`) are checked, and each line must have some where all have.
+    """
+    hashed = ["--require-hashes"] if requirements and all(_HASH in line for line in requirements) else []
+    with tempfile.TemporaryDirectory(prefix="uv-") as folder:
+        path = Path(folder, "requirements.txt")
+        path.write_text("\n".join(requirements) + "\n", encoding="utf-8")
+        only = ("--no-deps", "--only-binary", ":all:", *hashed)
+        return run(["pip", "install", *arguments, *only, "-r", path], progress=progress)
+
+
+def requirement(name: str, version: str, sha256: Iterable[str] = ()) -> str:
+    """Write a package of an index as a line of a file of requirements, with the digests of which its wheel has one."""
+    return f"{name}=={version}{_hashes(sha256)}"
+
+
+def wheel_requirement(name: str, path: Path, sha256: str) -> str:
+    """Write a wheel's file as such a line."""
+    return f"{name} @ {path.absolute().as_uri()}{_hashes([sha256])}"
+
+
+def _hashes(sha256: Iterable[str]) -> str:
+    return "".join(f"{_HASH}{digest}" for digest in sorted(sha256))
 
 
 def find_uv() -> str:
@@ -182,6 +212,31 @@ def _config_files(variables: Mapping[str, str]) -> list[Path]:
         home = variables.get("XDG_CONFIG_HOME")
         folders = [Path("/etc"), Path(home) if home else Path.home() / ".config"]
     return [folder / "uv" / "uv.toml" for folder in folders]
+
+
+def origin() -> dict[str, Any]:
+    """What is configured of where packages come from, now; empty where that is uv's own index alone.
+
+    Folders of wheels have their time of change with them.
+    """
+    config = user_config(os.environ)
+    given, settings = environment(os.environ, config), {**config, **config.get("pip", {})}
+    found = {name: given[name] for name in (*_INDEXES, "UV_FIND_LINKS", "UV_INDEX_STRATEGY") if given.get(name)}
+    keys = (*_CONFIG_INDEXES, "find-links", "no-index", "index-strategy")
+    found |= {key: settings[key] for key in keys if key in settings}
+    times = {link: Path(link).stat().st_mtime_ns for link in _links(found) if link and Path(link).is_dir()}
+    return found | ({"times": times} if times else {})
+
+
+def names_an_index() -> bool:
+    """Whether what is configured names an index, or a page of links, beside or instead of uv's own."""
+    found = origin()
+    named = not found.keys().isdisjoint({*_INDEXES, *_CONFIG_INDEXES})
+    return named or any("://" in link for link in _links(found))
+
+
+def _links(found: Mapping[str, Any]) -> list[str]:
+    return [*found.get("UV_FIND_LINKS", "").split(","), *found.get("find-links", [])]
 
 
 def config_text(config: Mapping[str, Any]) -> str:

@@ -21,12 +21,13 @@ from typing import Any, Protocol
 
 from model_registry import isolation, processes
 from model_registry.environments import environment_for
+from model_registry.lambda_packages.pinned import hashes_here
 from model_registry.reference import Reference
 from model_registry.release import Release
 from model_registry.shipping import OWN_CODE, RUNTIME, layer_packages
 from model_registry.stored_wheels import chosen
 from model_runtime.errors import EnvironmentBuildError, VerificationError
-from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, FormatName, Manifest
+from model_runtime.manifest import FORMAT_FILES, GOLDEN_FILE, MANIFEST_FILE, FormatName, Manifest
 
 Progress = Callable[[str], None]
 
@@ -55,6 +56,9 @@ class Reader(Protocol):
 
     def wheels(self, release: Release) -> tuple[Path, ...]:
         """Its packages that are on no index, checked."""
+
+    def golden_bytes(self, release: Release) -> bytes | None:
+        """The file of its recorded rows, checked, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,9 @@ def saved(registry: Reader, release: Release, model_format: FormatName, own_code
         folder = Path(temporary)
         registry.save_model(release, folder / FORMAT_FILES[model_format], model_format)
         (folder / MANIFEST_FILE).write_bytes(release.manifest_bytes)
+        golden = registry.golden_bytes(release)
+        if golden is not None:
+            (folder / GOLDEN_FILE).write_bytes(golden)
         for file, path in own_code.items():
             (folder / OWN_CODE / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / OWN_CODE / file)
@@ -165,8 +172,8 @@ def replay(
     command = isolation.isolated(arguments, variables=environment, cwd=folder, writable=folder, readable=readable)
     if command is None:
         _LOG.warning(
-            "%s is loaded with your files, your processes and the network: there is no bubblewrap on this system, and "
-            "it refuses namespaces of users, so nothing keeps the model's code from them",
+            "%s is loaded with your files, your processes and the network: neither bubblewrap nor namespaces of users "
+            "work on this system, so nothing keeps the model's code from them",
             _what(manifest, model_format),
         )
     found = _replay(manifest, model_format, folder, (command or arguments, environment))
@@ -179,7 +186,8 @@ def _environment(manifest: Manifest, model_format: str, wheels: Sequence[Path], 
     environment = manifest.model_format(model_format).environment
     packages, wheels = layer_packages(environment.packages), chosen(wheels, environment.packages)
     try:
-        return environment_for(packages, environment.python, wheels=wheels, progress=progress)
+        hashes = hashes_here(environment)
+        return environment_for(packages, environment.python, wheels=wheels, hashes=hashes, progress=progress)
     except EnvironmentBuildError as error:
         raise VerificationError(f"the environment of {manifest.reference} cannot be built: {error}") from error
 
@@ -215,15 +223,20 @@ def _what(manifest: Manifest, model_format: str) -> str:
 
 
 def _told(manifest: Manifest, model_format: str, found: dict[str, Any]) -> str:
-    mismatches = "; ".join(
-        f"{json.dumps(each['input'])} gives {json.dumps(each['answer'])}, recorded is {json.dumps(each['recorded'])}"
-        for each in found["mismatches"]
-    )
+    mismatches = "; ".join(map(_mismatch, found["mismatches"]))
     count = f"{len(found['mismatches'])} of {found['examples']}"
     return (
         f"{_what(manifest, model_format)} answers {count} golden examples differently than recorded: {mismatches}. "
         "Publish it again from the environment that trained it"
     )
+
+
+def _mismatch(found: dict[str, Any]) -> str:
+    if "row" in found:
+        raised = f" (it raised {found['raised']})" if "raised" in found else ""
+        return f"recorded row {found['row']}{raised}"
+    answer, recorded = json.dumps(found["answer"]), json.dumps(found["recorded"])
+    return f"{json.dumps(found['input'])} gives {answer}, recorded is {recorded}"
 
 
 def _tail(text: str) -> str:

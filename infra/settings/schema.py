@@ -193,6 +193,13 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "required one, or changing labels. The preview names what breaks."
         ),
     ] = False
+    require_hashes: Annotated[
+        bool,
+        Setting(
+            "Whether a version is refused whose manifest lacks the SHA-256 of a package's wheel for the architecture, "
+            "as those that 0.1.0 or `--proof none` published. They are warned of otherwise."
+        ),
+    ] = False
     allow_deprecated: Annotated[
         bool,
         Setting(
@@ -550,6 +557,13 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "Failures always have one."
         ),
     ] = "off"
+    recorded_examples: Annotated[
+        bool,
+        Setting(
+            "Whether `GET /model` shows examples that are rows of the publisher's: those of `publish --examples "
+            "given` and `masked`, and of versions that older releases published. Synthetic ones are always shown."
+        ),
+    ] = False
     label_counts: Annotated[
         bool,
         Setting(

@@ -4,10 +4,11 @@
     ├── SpecError                    the list of packages is empty, malformed or contradicts itself
     ├── UnsupportedPythonError       Lambda has no runtime for this Python
     ├── UnsupportedArchitectureError Lambda has no such architecture
-    ├── InstallError                 uv failed for a reason that none of the next three describes
+    ├── InstallError                 uv failed for a reason that none of the next four describes
     │   ├── IndexUnreachableError    the package index did not answer
     │   ├── PackageNotFoundError     the index has no such package or version
-    │   └── WheelNotFoundError       the version exists, but not as a wheel for Lambda's platform
+    │   ├── WheelNotFoundError       the version exists, but not as a wheel for Lambda's platform
+    │   └── WheelChangedError        the wheel is not the one that the model was published with
     ├── CompileError                 the Python that compiles the layer ended abnormally
     ├── LinkingError                 a shared object needs what neither the layer nor Lambda has
     ├── LayerImportError             a package cannot be imported from the layer
@@ -48,6 +49,10 @@ class PackageNotFoundError(InstallError):
 
 class WheelNotFoundError(InstallError):
     """A version has no wheel for Lambda's platform."""
+
+
+class WheelChangedError(InstallError):
+    """A wheel has other bytes than those that the model was published with."""
 
 
 class CompileError(LayerError):

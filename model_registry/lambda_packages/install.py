@@ -20,15 +20,15 @@ def pip_install(
 ) -> uv.Outcome:
     """Install exactly these requirements for Lambda's platform into the folder `target`: wheels only, no dependencies.
 
-    A dry run takes some tenths of a second and downloads no wheel. `progress` gets a line for each large download.
+    They are lines as `model_registry.uv` writes them, with digests where these are known. A dry run takes some tenths
+    of a second and downloads no wheel. `progress` gets a line for each large download.
     """
-    command = [
-        *("pip", "install", "--python", sys.executable, "--target", str(target)),
+    arguments = [
+        *("--python", sys.executable, "--target", str(target), "--no-compile-bytecode"),
         *("--python-version", runtime.python, "--python-platform", runtime.platform(architecture)),
-        *("--only-binary", ":all:", "--no-deps", "--no-compile-bytecode"),
         *(["--dry-run"] if dry_run else []),
     ]
-    return uv.run([*command, "--", *requirements], progress=progress)
+    return uv.install(arguments, list(requirements), progress=progress)
 
 
 def newest_in_lambda(name: str, specifier: str, python: str) -> str | None:

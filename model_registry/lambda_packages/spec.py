@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from model_registry.cache import file_digest
 from model_registry.lambda_packages.errors import SpecError
 from model_registry.lambda_packages.platform import Runtime, check_architecture, runtime_for
 from model_registry.stored_wheels import package_of
+from model_registry.uv import requirement, wheel_requirement
 
 # Increase when a rule changes what is in a layer of the same packages: it is part of the content address.
 RECIPE = 4
@@ -30,7 +31,7 @@ class LayerSpec:
 
     Names and versions are normalised (PEP 503, PEP 440) and sorted, so equal environments are equal specs. Packages of
     GPU libraries (`nvidia-*`) are left out. What comes as a wheel file counts among the packages, and instead of what
-    they may say of the same distribution.
+    they may say of the same distribution. Only what has one of the `hashes` of a package is installed for it.
 
     Raises:
         SpecError: the packages are not names with one exact version each.
@@ -44,6 +45,7 @@ class LayerSpec:
     architecture: str  # "x86_64" or "arm64", Lambda's names
     packages: tuple[tuple[str, str], ...]  # (distribution, exact version)
     wheels: tuple[Path, ...] = ()  # of packages that are on no index
+    hashes: Mapping[str, Collection[str]] = field(default_factory=dict)  # SHA-256 of which a package's wheel has one
 
     def __post_init__(self) -> None:
         runtime_for(self.python)
@@ -51,18 +53,34 @@ class LayerSpec:
         own = self._own
         pins = [(name, version) for name, version in self.packages if canonicalize_name(name) not in own]
         object.__setattr__(self, "packages", _normalized([*pins, *((name, own[name][0]) for name in own)]))
+        hashes = {str(canonicalize_name(name)): tuple(sorted(found)) for name, found in self.hashes.items() if found}
+        object.__setattr__(self, "hashes", {name: hashes[name] for name, _ in self.pins if name in hashes})
 
     @property
     def requirements(self) -> list[str]:
-        """What `uv pip install` is asked for."""
-        own = self._own
-        return [str(own[name][1]) if name in own else f"{name}=={version}" for name, version in self.packages]
+        """What `uv pip install` is asked for, as lines of a file of requirements."""
+        own = [wheel_requirement(name, path, self._digests[path]) for name, (_, path) in self._own.items()]
+        return sorted([*own, *(requirement(name, version, self.hashes.get(name, ())) for name, version in self.pins)])
 
     @property
     def pins(self) -> tuple[tuple[str, str], ...]:
         """The packages that come from an index."""
         own = self._own
         return tuple(pin for pin in self.packages if pin[0] not in own)
+
+    @property
+    def unpinned(self) -> tuple[str, ...]:
+        """The packages of which any wheel is taken that an index has."""
+        return tuple(name for name, _ in self.pins if name not in self.hashes)
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """The SHA-256 of each package that comes as a file."""
+        return {name: self._digests[path] for name, (_, path) in self._own.items()}
+
+    @cached_property
+    def _digests(self) -> dict[Path, str]:
+        return {path: file_digest(path) for path in self.wheels}
 
     @cached_property
     def _own(self) -> dict[str, tuple[str, Path]]:
@@ -83,7 +101,9 @@ class LayerSpec:
             "packages": self.packages,
         }
         if self.wheels:
-            inputs["wheels"] = sorted(map(file_digest, self.wheels))
+            inputs["wheels"] = sorted(self._digests.values())
+        if self.hashes:
+            inputs["hashes"] = self.hashes
         return hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

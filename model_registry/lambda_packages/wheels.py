@@ -14,6 +14,7 @@ from model_registry.lambda_packages.errors import (
     IndexUnreachableError,
     InstallError,
     PackageNotFoundError,
+    WheelChangedError,
     WheelNotFoundError,
 )
 from model_registry.lambda_packages.install import pip_install
@@ -24,6 +25,7 @@ _PARALLEL = 4  # uv is idle most of the time, waiting for the index
 
 # What uv has said since 0.9 at least, when the index does not answer ...
 _UNREACHABLE = ("failed to fetch", "error sending request", "network was disabled", "network connectivity is disabled")
+_OTHER_BYTES = ("hash mismatch", "no matching hash", "hashes do not match")
 # ... and when it does, and the answer is no.
 _UNKNOWN_PACKAGE = ("was not found in", "was not found,")
 _UNKNOWN_VERSION = ("there is no version of", "there are no versions of")
@@ -34,15 +36,20 @@ Package = tuple[str, str]  # name and exact version
 
 def explain(packages: Iterable[Package], runtime: Runtime, architecture: str, failed: Outcome) -> InstallError:
     """Turn a failed installation of `packages` into the error that describes it best."""
-    if _says(failed, _UNREACHABLE):
+    if is_unreachable(failed):
         return _unreachable(failed)
+    if _says(failed, _OTHER_BYTES):
+        return WheelChangedError(
+            "the package index has other wheels than the model was published with: find out who replaced them, or "
+            f"publish again if that was right; uv says:\n{failed.tail}"
+        )
     packages = tuple(packages)
     outcomes = dict(
         zip(packages, _try_all([[_text(package)] for package in packages], runtime, architecture), strict=True)
     )
     bad = {package: outcome for package, outcome in outcomes.items() if not outcome.ok}
     for outcome in bad.values():
-        if _says(outcome, _UNREACHABLE):
+        if is_unreachable(outcome):
             return _unreachable(outcome)
     unknown = [package for package, outcome in bad.items() if _says(outcome, (*_UNKNOWN_PACKAGE, *_UNKNOWN_VERSION))]
     if unknown:
@@ -61,10 +68,15 @@ def without_wheel(packages: Iterable[Package], runtime: Runtime, architecture: s
     packages = tuple(packages)
     outcomes = _try_all([[_text(package)] for package in packages], runtime, architecture)
     for outcome in outcomes:
-        if not outcome.ok and _says(outcome, _UNREACHABLE):
+        if not outcome.ok and is_unreachable(outcome):
             raise _unreachable(outcome)
     tried = zip(packages, outcomes, strict=True)
     return [package for package, outcome in tried if not outcome.ok and _says(outcome, _NO_WHEEL)]
+
+
+def is_unreachable(outcome: Outcome) -> bool:
+    """Whether uv failed because an index does not answer."""
+    return _says(outcome, _UNREACHABLE)
 
 
 def _says(outcome: Outcome, phrases: Iterable[str]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from model_runtime.errors import ModelFormatError
+from model_runtime.formats.external_data import has_external_data
 from model_runtime.manifest import Label, Prediction, Signature
 from model_runtime.prediction import check_finite
 from model_runtime.schema import Row, label_names
@@ -18,6 +19,9 @@ CONTRACT_KEY = "sklearn-on-lambda"
 """Under this name of its metadata a model holds its `Contract`, as JSON."""
 
 NO_ONNXRUNTIME = "the format onnx needs the package onnxruntime: `pip install 'sklearn-on-lambda[onnx]'`"
+
+_LARGEST_BYTES = 2**31 - 1
+"""Protocol Buffers takes no larger message ("Proto Limits")."""
 
 _TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64", "tensor(string)": "object"}
 
@@ -116,6 +120,7 @@ class OnnxPredictor:
 
 
 def _session(data: bytes) -> Any:
+    _check_alone(data)
     try:
         import onnxruntime
     except ImportError as error:
@@ -131,6 +136,24 @@ def _session(data: bytes) -> Any:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise ModelFormatError(f"the ONNX model cannot be loaded ({error}): publish it again with `--onnx`") from error
+
+
+def _check_alone(data: bytes) -> None:
+    """Raise ModelFormatError for a model that is larger than any can be, or that would read other files."""
+    if len(data) > _LARGEST_BYTES:
+        raise ModelFormatError(
+            f"the ONNX model has {len(data):,} bytes, its format has {_LARGEST_BYTES:,} at most: publish it again with "
+            "`--onnx`"
+        )
+    try:
+        external = has_external_data(data)
+    except ValueError as error:
+        raise ModelFormatError(f"the ONNX model cannot be loaded ({error}): publish it again with `--onnx`") from error
+    if external:
+        raise ModelFormatError(
+            "the ONNX model has tensors in other files, which are not read: publish it again with `--onnx`, all in one "
+            "file"
+        )
 
 
 def _refusal() -> type[Exception]:

@@ -13,6 +13,9 @@ from model_runtime.errors import ModelFormatError, PublishError
 
 NO_SKOPS = "models in the form of skops need the package skops: `pip install 'sklearn-on-lambda[skops]'`"
 
+_LARGEST_BYTES = 10_240_000_000
+"""More than Lambda's largest function has memory for (AWS Lambda Developer Guide, "Lambda quotas": 10,240 MB)."""
+
 PACKAGES = ("skops", "packaging")
 """What loading needs beside the estimator's own packages; prettytable, which skops requires too, is for model cards."""
 
@@ -51,6 +54,7 @@ def untrusted_types(data: bytes) -> tuple[str, ...]:
     _require_skops(ModelFormatError)
     import skops.io
 
+    _check_size(data)
     return tuple(skops.io.get_untrusted_types(data=data))
 
 
@@ -64,12 +68,30 @@ def load(data: bytes, trusted: Sequence[str], *, what: str) -> Any:
     from sklearn.exceptions import InconsistentVersionWarning
     from skops.io.exceptions import UntrustedTypesFoundException
 
+    _check_size(data, what)
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
         try:
             return skops.io.loads(data, trusted=list(trusted))
         except UntrustedTypesFoundException as error:
             raise not_trusted(untrusted_types(data), trusted, what=what) from error
+
+
+def _check_size(data: bytes, what: str = "the skops archive") -> None:
+    """Raise ModelFormatError for what is no archive, or would take more memory than any function has."""
+    import io
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise ModelFormatError(f"{what} is not a skops archive ({error}): publish it again with `--skops`") from error
+    if unpacked > _LARGEST_BYTES:
+        raise ModelFormatError(
+            f"{what} has {unpacked:,} bytes once it is unpacked, {_LARGEST_BYTES:,} are read: do not use it, and find "
+            "out who published it"
+        )
 
 
 def not_trusted(types: Sequence[str], trusted: Sequence[str], *, what: str) -> ModelFormatError:

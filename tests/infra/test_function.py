@@ -8,8 +8,9 @@ import pytest
 from infra.function import FunctionArgs, ModelFunction
 from infra.function_code import PROJECT
 from model_registry.release import Release
-from model_registry.shipping import function_files, function_requirements
+from model_registry.shipping import function_files, function_hashes, function_requirements
 from model_runtime.manifest import Environment, ModelFormat, encode
+from tests.handler.requirements import locked
 from tests.infra.examples import release, settings
 from tests.infra.recording import Recording, record
 
@@ -140,6 +141,16 @@ def test_the_handlers_packages_are_pinned_as_in_the_lock() -> None:
     assert set(signing) - set(pins) == {"cffi", "cryptography", "pycparser"}
     for name, version in signing.items():
         assert f"\n{name}=={version} " in lock
+
+
+def test_the_handlers_packages_have_the_digests_of_wheels_of_the_lock() -> None:
+    hashes, known = function_hashes(signing=True), locked()
+    assert hashes.keys() == function_requirements(signing=True).keys()
+    for name, found in hashes.items():
+        assert found
+        assert set(found) <= known[name][1]
+    # One for each Python and architecture, but for 3.11 on arm64: obstore has no wheel for its image.
+    assert len(hashes["msgspec"]) == 7
 
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/0a1b"

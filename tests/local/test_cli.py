@@ -72,6 +72,22 @@ def test_up_again_uses_the_one_that_runs(up: Result, state: Path) -> None:
     assert ministack.running(state) == before
 
 
+def test_output_prints_one_output_or_all(up: Result, state: Path) -> None:
+    assert up.exit_code == 0
+    assert run(state, "output", "modelName").stdout == "iris\n"
+    assert json.loads(run(state, "output").stdout)["invokeUrl"].endswith("/predict")
+    refused = run(state, "output", "url")
+    assert refused.exit_code == 1
+    assert "has no output 'url': it has " in refused.stderr
+
+
+def test_a_model_of_yours_is_to_be_published_first(up: Result, state: Path) -> None:
+    assert up.exit_code == 0
+    said = run(state, "up", "--model", "churn")
+    assert said.exit_code == 0, said.output
+    assert said.stdout.startswith("the registry is ready; churn@dev is not set: publish a version, tag it")
+
+
 def test_status_tells_where_it_runs(up: Result, state: Path) -> None:
     assert up.exit_code == 0
     told = json.loads(run(state, "status", "--json").stdout)

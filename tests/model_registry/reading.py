@@ -75,6 +75,12 @@ def filled() -> Registry:
     return registry
 
 
+def objects() -> dict[str, bytes]:
+    """All that is stored in it, by key."""
+    storage = filled()._storage
+    return {key: stored.data for key in storage.keys("") if (stored := storage.read(key))}
+
+
 def put(storage: Storage, key: str, data: bytes) -> None:
     """Write an object as somebody who may do so can, whatever there is."""
     storage.overwrite(key, data)

@@ -336,6 +336,7 @@ EVERY = [
     (["resolve", "iris/1"]),
     (["download", "iris/1"]),
     (["export", "iris/1", "--mlflow", "exported"]),
+    (["sbom", "iris/1"]),
     (["untag", "iris@dev", "--by", "me"]),
     (["rollback", "iris@dev", "--by", "me"]),
     (["history", "iris@dev"]),
@@ -347,6 +348,8 @@ EVERY = [
     (["verify", "iris@dev", "--quick"]),
     (["rules", "iris@dev"]),
     (["compare", "iris/1", "iris@dev"]),
+    (["ui"]),
+    (["site", "--to", "site"]),
     (["copy", "iris/1", "--to", "s3://another-registry"]),
 ]
 every_command = pytest.mark.parametrize("arguments", EVERY, ids=lambda arguments: arguments[0])

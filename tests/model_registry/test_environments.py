@@ -151,9 +151,9 @@ def test_a_uv_that_installs_another_version_is_refused(
 ) -> None:
     """A wheel whose file name is not true, for example: nothing that a user can configure does that."""
     make_wheel(wheels, "one", "0.9", {"one.py": ""})
-    run_uv = uv.run
+    install = uv.install
     monkeypatch.setattr(
-        uv, "run", lambda words, **more: run_uv([str(word).replace("==1.0", "==0.9") for word in words], **more)
+        uv, "install", lambda words, lines, **_: install(words, [line.replace("==1.0", "==0.9") for line in lines])
     )
     with pytest.raises(EnvironmentBuildError, match=r"other packages than asked for, these differ: one 0\.9, one 1\.0"):
         environment_for({"one": "1.0"}, RUNNING, cache=tmp_path / "envs")

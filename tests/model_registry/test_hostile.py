@@ -398,8 +398,7 @@ def test_any_field_of_a_record_may_hold_any_json(sample: bytes, data: st.DataObj
 @pytest.fixture(scope="module")
 def whole() -> dict[str, bytes]:
     """The objects of a registry with every kind of record."""
-    made = reading.filled()._storage
-    return {key: stored.data for key in made.keys("") if (stored := made.read(key))}
+    return reading.objects()
 
 
 def registry_with(objects: dict[str, bytes], **changed: bytes) -> Registry:

@@ -17,6 +17,8 @@ from model_registry.publish.formats import _onnx_python
 from model_registry.verification import verify_version
 from model_runtime import formats
 from model_runtime.errors import IntegrityError, ModelFormatError, PublishError, VerificationError
+from model_runtime.formats import onnx as onnx_format
+from model_runtime.formats.external_data import has_external_data
 from model_runtime.formats.onnx import CONTRACT_KEY, OnnxPredictor
 from model_runtime.manifest import Manifest, Prediction, Signature, digest, encode, version_key
 
@@ -173,3 +175,55 @@ def test_only_what_is_answered_is_computed(published: Manifest, storage: Storage
     signature: Signature = msgspec.structs.replace(published.signature, probabilities=False)
     answers: list[Any] = OnnxPredictor(stored(storage), signature).predict([tuple(X[0].tolist())])
     assert answers == [Prediction(label=answers[0].label)]
+
+
+def reading(location: str, *, nested: bool = False, sparse: bool = False) -> bytes:
+    """A model whose one weight is in another file."""
+    from onnx import AttributeProto, SparseTensorProto, TensorProto, helper
+
+    weight = TensorProto(name="w", data_type=TensorProto.UINT8, dims=[6], data_location=TensorProto.EXTERNAL)
+    weight.external_data.add(key="location", value=location)
+    answer = helper.make_tensor_value_info("y", TensorProto.UINT8, [6])
+    node = helper.make_node("Identity", ["w"], ["y"])
+    inner = helper.make_graph([node], "inner", [], [answer], [] if sparse else [weight])
+    if sparse:
+        inner.sparse_initializer.append(SparseTensorProto(values=weight, indices=weight, dims=[6]))
+    if nested:
+        branch = helper.make_node("If", ["c"], ["y"])
+        branch.attribute.add(name="then_branch", type=AttributeProto.GRAPH).g.CopyFrom(inner)
+        inner = helper.make_graph([branch], "outer", [], [answer])
+    opset = helper.make_opsetid("", 13)
+    return bytes(helper.make_model(inner, opset_imports=[opset], ir_version=8).SerializeToString())
+
+
+def test_a_model_that_would_read_other_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself onnxruntime answers with what is in the file, if that is below the working directory."""
+    import onnxruntime
+
+    (tmp_path / "secret").write_bytes(b"secret")
+    monkeypatch.chdir(tmp_path)
+    (answer,) = onnxruntime.InferenceSession(reading("secret"), providers=["CPUExecutionProvider"]).run(None, {})
+    assert bytes(answer) == b"secret"
+    signature = Signature(features=())
+    for data in (reading("secret"), reading("secret", nested=True), reading("secret", sparse=True)):
+        with pytest.raises(ModelFormatError, match="has tensors in other files, which are not read: publish it again"):
+            OnnxPredictor(data, signature)
+    with pytest.raises(ModelFormatError, match="the bytes are not an ONNX model"):
+        OnnxPredictor(b"\x3a\x7flocation", signature)
+
+
+def test_the_word_location_alone_is_no_other_file() -> None:
+    """A category or a column may be called so; everything of the model is walked through then."""
+    from onnx import TensorProto, helper
+
+    label = TensorProto(name="l", data_type=TensorProto.STRING, dims=[1], string_data=[b"location"])
+    answer = helper.make_tensor_value_info("l", TensorProto.STRING, [1])
+    model = helper.make_model(helper.make_graph([], "location", [], [answer], [label]))
+    helper.set_model_props(model, {"location": "here"})
+    assert not has_external_data(model.SerializeToString())
+
+
+def test_a_model_that_is_larger_than_any_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_format, "_LARGEST_BYTES", 10)
+    with pytest.raises(ModelFormatError, match="the ONNX model has 11 bytes, its format has 10 at most"):
+        OnnxPredictor(b"x" * 11, Signature(features=()))

@@ -143,6 +143,18 @@ def test_an_archive_with_a_foreign_type_is_refused_before_any_of_its_code_runs(t
     assert exploded.exists(), "trusted, it runs"
 
 
+def test_an_archive_that_unpacks_to_more_than_a_function_has_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = skops_format.dump(forest())
+    monkeypatch.setattr(skops_format, "_LARGEST_BYTES", 1_000)
+    for read in (lambda: skops_format.load(data, (), what="model.skops"), lambda: skops_format.untrusted_types(data)):
+        with pytest.raises(
+            ModelFormatError, match=r"has [\d,]+ bytes once it is unpacked, 1,000 are read: do not use it"
+        ):
+            read()
+    with pytest.raises(ModelFormatError, match=r"is not a skops archive .*: publish it again"):
+        skops_format.load(data[:100], (), what="model.skops")
+
+
 def test_an_archive_of_another_scikit_learn_is_never_loaded(
     registry: Registry, published: Manifest, storage: Storage
 ) -> None:
