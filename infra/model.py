@@ -136,10 +136,8 @@ class SklearnModel(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        api, of_api = None, {}
-        if settings.api == "rest":
-            of_the_api = ApiArgs(manifest.signature, function, settings, had_policy=bool(deployed.get(POLICY)))
-            api, of_api = deploy_api(name, of_the_api, manifest, child)
+        of_the_api = ApiArgs(manifest.signature, function, settings, had_policy=bool(deployed.get(POLICY)))
+        api, of_api = deploy_api(name, of_the_api, manifest, child) if settings.api == "rest" else (None, {})
         watch(name, settings, manifest, function, api_name=api.api_name if api else None, opts=child)
         return {
             **of_api,

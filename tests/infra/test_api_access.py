@@ -69,7 +69,7 @@ def test_the_policy_as_an_evaluator_reads_it(*, signed: bool) -> None:
     policy = api_access(EXECUTION, vpc_endpoint_ids=ENDPOINTS, signed=signed)
     nothing: dict[str, Any] = {"Version": "2012-10-17", "Statement": []}
     may = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "execute-api:*", "Resource": "*"}]}
-    ways = ({"aws:SourceVpce": ENDPOINTS[1]}, {"aws:SourceVpce": "vpce-of-another"}, {})
+    ways: tuple[dict[str, str], ...] = ({"aws:SourceVpce": ENDPOINTS[1]}, {"aws:SourceVpce": "vpce-of-another"}, {})
     asked = [
         Asked("execute-api:Invoke", f"{EXECUTION}/dev/GET/predict", own, bucket_policy=policy, keys=way)
         for own in (may, nothing)

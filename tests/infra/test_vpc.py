@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import pulumi
 import pytest
 from botocore.exceptions import ClientError
 
@@ -89,7 +90,7 @@ def test_what_is_not_known_is_not_refused(ec2: Any, monkeypatch: pytest.MonkeyPa
     """Subnets of nobody are Lambda's to refuse; a right that is missing is said."""
     check(f"subnet-{uuid.uuid4().hex[:8]}")
     warnings: list[str] = []
-    monkeypatch.setattr(aws_account.pulumi.log, "warn", warnings.append)
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
     ec2.meta.events.register("before-call.ec2.DescribeSubnets", _refuse)
     try:
         check("subnet-0a1b2c3d")
