@@ -114,7 +114,7 @@ def warnings_without_messages(*, messages: bool = False) -> None:
         warning = category.__qualname__, f"{filename}:{lineno}"
         if warning not in shown:
             shown.add(warning)
-            said = {"message": shortened(str(message))} if messages else {}
+            said: dict[str, Any] = {"message": shortened(str(message))} if messages else {}
             write("warning", category=warning[0], place=warning[1], **said)
 
     warnings.showwarning = show  # type: ignore[assignment]  # it is called with all six, by position
