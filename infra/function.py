@@ -152,6 +152,7 @@ def environment(settings: Settings, release: Release) -> dict[str, str]:
         request_log=settings.request_log,
         label_counts=settings.label_counts,
         recorded_examples=settings.recorded_examples,
+        log_messages=settings.log_messages,
         try_it_page=settings.try_it_page,
     )
 

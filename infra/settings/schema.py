@@ -557,6 +557,14 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "Failures always have one."
         ),
     ] = "off"
+    log_messages: Annotated[
+        bool,
+        Setting(
+            "Whether the function's log has the messages of errors, of Python's warnings and of what libraries log, "
+            "cut at 2 KB: they may repeat values that callers sent. Without, it has types and places only.",
+            outside="what a model's own code prints is in the log as it is, whatever this says.",
+        ),
+    ] = False
     recorded_examples: Annotated[
         bool,
         Setting(

@@ -83,7 +83,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     ],
     "accessLog": [{}, {"accessLog": "detailed"}, {"accessLog": "off"}, {"accessLog": "$context.requestId"}],
     "requestLog": [{}, {"requestLog": "on"}, {"requestLog": "sampled", "labelCounts": True}],
-    "recordedExamples": [{}, {"recordedExamples": True}],
+    "recordedExamples": [{}, {"recordedExamples": True, "logMessages": True}],
     "logRetentionDays": [{}, {"logRetentionDays": 1}, {"logRetentionDays": 3653}],
     "tracing": [{}, {"tracing": False}],
     "key": [{}, {"kmsKeyArn": KEY}, {"kmsKeyArn": KEY, "registryKmsKeyArn": KEY + "2"}],
