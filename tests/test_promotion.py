@@ -32,7 +32,7 @@ def promotion_at_github() -> str:
 
 
 def promotion_at_gitlab() -> str:
-    return next(line for line in gitlab()["script"] if "promote" in line)
+    return next(str(line) for line in gitlab()["script"] if "promote" in line)
 
 
 @pytest.mark.parametrize("line", [promotion_at_github, promotion_at_gitlab])
