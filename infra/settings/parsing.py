@@ -36,7 +36,8 @@ def access_log(setting: str) -> str:
     """The name of a format, or a format that API Gateway takes.
 
     Source: API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs": one line, which has
-    `$context.requestId` or `$context.extendedRequestId`.
+    `$context.requestId` or `$context.extendedRequestId`. "Variables for data models, authorizers,
+    mapping templates, and CloudWatch access logging" there: `$context.identity.apiKey` is the key itself.
     """
     text = log_format(setting)
     if text is None:
@@ -49,6 +50,10 @@ def access_log(setting: str) -> str:
         raise ValueError(
             f"{setting!r} must be standard, detailed, off, or a format with $context.requestId in it: "
             "`pulumi config set accessLog VALUE`"
+        )
+    if re.search(r"\$context\.identity\.apiKey\b", text):
+        raise ValueError(
+            f"{setting!r} writes each caller's API key into the log: take $context.identity.apiKeyId, which names it"
         )
     if "\n" in text:
         raise ValueError(f"{setting!r} must be one line: `pulumi config set accessLog VALUE`")

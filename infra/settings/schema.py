@@ -480,7 +480,13 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "`$context` variables.",
             source='API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs"',
             parse=parsing.access_log,
-            bad=("on", "$context.requestIdentity", "$context.requestId\n", "$context.requestId" + " " * 3_072),
+            bad=(
+                "on",
+                "$context.requestIdentity",
+                "$context.requestId\n",
+                "$context.requestId" + " " * 3_072,
+                "$context.requestId $context.identity.apiKey",
+            ),
             outside="the stack `registry` gives API Gateway the right to write logs, once per account and region. API "
             "Gateway has no variable for the query string or body of a REST API's request, so no format can log the "
             "features.",
