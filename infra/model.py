@@ -73,6 +73,8 @@ class SklearnModel(pulumi.ComponentResource):
     """A line that calls the API with a query string."""
     curl_post: pulumi.Output[str] | None = None
     """A line that calls the API with a body."""
+    page_url: pulumi.Output[str] | None = None
+    """URL of the page to try the model, where there is one."""
     api_key_id: pulumi.Output[str] | None = None
     """ID of the API key, where callers need one; its value is no output."""
     domain_url: pulumi.Output[str] | None = None
