@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TYPED = ("model_registry/py.typed", "model_runtime/py.typed")
+TYPED = ("sklearn_on_lambda/py.typed",)
 
 
 class ReleaseError(Exception):

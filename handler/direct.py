@@ -68,14 +68,18 @@ def failed_self_check(problem: Problem, error: BaseException) -> InvocationError
 
 
 def self_check(model: ServedModel, answering: Answering) -> int:
-    """Ask every golden example again; how many there are. OutputError where one has another answer than recorded."""
+    """Ask every golden example again, and the recorded rows; how many there are.
+
+    OutputError where one has another answer than recorded.
+    """
     manifest = model.manifest
-    for number, example in enumerate(manifest.examples, 1):
+    asked = (*manifest.examples, *model.golden())
+    for number, example in enumerate(asked, 1):
         rows, _ = model.inputs.read_document(example.input)
         (answer,) = answering.predict(rows)
         if not formats.same_answer(manifest.model_format(model.model_format), answer, example.output):
             raise OutputError(f"{manifest.reference} answers its golden example {number} differently than recorded")
-    return len(manifest.examples)
+    return len(asked)
 
 
 def _ok(content: Any) -> Response:

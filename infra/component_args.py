@@ -122,6 +122,8 @@ class SklearnModelArgs(TypedDict):
     """What the API's access log says of a request. `standard` has neither query strings nor addresses, `detailed` adds who called from where, `off` writes none; everything else is a format of your own, in `$context` variables."""
     request_log: NotRequired[str]
     """Whether the function's log has a line for each request (`on`), for each hundredth (`sampled`) or for none (`off`): route, status, rows, milliseconds, model version, the access log's request id; never a value. Failures always have one. Values: one of off, sampled, on."""
+    recorded_examples: NotRequired[bool]
+    """Whether `GET /model` shows examples that are rows of the publisher's: those of `publish --examples given` and `masked`, and of versions that older releases published. Synthetic ones are always shown."""
     label_counts: NotRequired[bool]
     """Whether answers are counted by label, as metrics `Label.NAME`, where the model has 20 labels at most. Each is a metric that is charged."""
     registry_kms_key_arn: NotRequired[pulumi.Input[str]]

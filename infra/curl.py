@@ -1,10 +1,13 @@
-"""Ready `curl` lines for the outputs, made from the model's first golden example. Pure: no Pulumi."""
+"""Ready `curl` lines for the outputs, made from the model's first example. Pure: no Pulumi."""
 
 import json
 import shlex
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
+import msgspec
+
+from model_registry.publish.synthetic import synthetic_rows
 from model_runtime.manifest import Manifest
 from model_runtime.schema import why_no_query_form
 
@@ -41,5 +44,10 @@ def _options(*, api_key: bool, signed: bool) -> str:
 
 
 def _example(manifest: Manifest) -> dict[str, Any]:
+    """The values to show: older releases recorded rows that nobody said may be shown, and values are made instead."""
+    features = manifest.signature.features
+    if manifest.example_kind is None or not manifest.examples:
+        made, *_ = synthetic_rows(manifest.signature, (), {}, ())
+        return {feature.name: msgspec.to_builtins(value) for feature, value in zip(features, made, strict=True)}
     inputs = manifest.examples[0].input
-    return {feature.name: inputs[feature.name] for feature in manifest.signature.features}
+    return {feature.name: inputs[feature.name] for feature in features}

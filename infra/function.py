@@ -150,6 +150,7 @@ def environment(settings: Settings, release: Release) -> dict[str, str]:
         cors_origins=settings.cors_origins,
         request_log=settings.request_log,
         label_counts=settings.label_counts,
+        recorded_examples=settings.recorded_examples,
         try_it_page=settings.try_it_page,
     )
 

@@ -41,10 +41,7 @@ class _Prepared:
 
 
 class SklearnModel(pulumi.ComponentResource):
-    """Serves the version of a scikit-learn model that a tag of the registry points at: layer, function and REST API.
-
-    Layer, Python, parameters and checks follow from the version's manifest. The tag is followed at each update.
-    """
+    """Serves the version of a scikit-learn model that a tag of the registry points at: layer, function and REST API."""
 
     model_name: pulumi.Output[str]
     """Name of the model."""
@@ -86,7 +83,7 @@ class SklearnModel(pulumi.ComponentResource):
     """ID of the Route 53 zone of the target."""
 
     def __init__(self, name: str, args: SklearnModelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare everything that serves the model.
+        """Declare everything that serves the model; the tag is followed at each update.
 
         Args:
             name: what the resources are named after: lower case letters, digits and single hyphens.

@@ -17,16 +17,13 @@ _BEFORE = "sklearn-on-lambda:infra:RegistryBucket"
 
 
 class ModelRegistryBucket(pulumi.ComponentResource):
-    """The bucket of models and tags, and API Gateway's right to write logs: once per account and region.
-
-    The bucket is protected from `pulumi destroy`; who may delete in it for good, and from where, the arguments say.
-    """
+    """The bucket of models and tags, protected, and API Gateway's right to write logs: once per account and region."""
 
     registry_bucket: pulumi.Output[str]
     """Name of the bucket."""
     api_logging: pulumi.Output[str]
     """`created`, or the role of somebody else by which API Gateway writes its logs."""
-    audit_bucket: pulumi.Output[str]
+    audit_bucket: pulumi.Output[str] | None = None
     """Name of the bucket with the log files of the trail, where there is one."""
 
     def __init__(self, name: str, args: ModelRegistryBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:

@@ -5,6 +5,7 @@ s3://BUCKET/models/iris/versions/3/model.joblib     immutable
             models/iris/tags/prod.json              where the tag points, and its latest moves: compare-and-swap
 """
 
+import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,18 +26,21 @@ from model_registry.promotion import SILENCE, Judge, Progress, joint_gates
 from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
+from model_registry.removal import standing_mark
 from model_registry.rules import RulesOfTags
 from model_registry.signed_moves import PromoterKey, signing_faults
 from model_registry.summary import ModelSummary, Page, page_of, summary_of
 from model_registry.tags import Tags
 from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
+    AccessDeniedError,
     GateError,
     IntegrityError,
     InvalidNameError,
     NotFoundError,
 )
 from model_runtime.manifest import (
+    GOLDEN_FILE,
     MANIFEST_FILE,
     FeatureType,
     Label,
@@ -51,6 +55,8 @@ from model_runtime.storage import Storage
 if TYPE_CHECKING:
     from model_registry.publish.version import Prepared
     from model_registry.signing import Signer
+
+_LOG = logging.getLogger(__name__)
 
 PROOF_VARIABLE = "MODEL_REGISTRY_PROOF"
 NOTE = "note: "
@@ -151,6 +157,8 @@ class Registry:
         pins: Mapping[str, str] | None = None,
         without: Collection[str] = (),
         mlflow_run: str | None = None,
+        examples: str = "synthetic",
+        golden: str = "given",
         progress: Progress = SILENCE,
     ) -> Release:
         """Prove a fitted estimator, and publish it as the next version of a model.
@@ -159,7 +167,7 @@ class Registry:
             estimator: A fitted estimator of scikit-learn, or one that follows its interface.
             name: The model's name.
             X_example: A DataFrame, an array of shape (n, features), a list of n objects or n texts. Names and types of
-                the signature come from it, and its first rows, with the answers to them, become the examples.
+                the signature come from it; what becomes of its rows say `examples` and `golden`.
             class_names: New names of the classes, in the order of `classes_`.
             feature_names: Names of the columns of an array.
             metrics: Numbers by name, for people and for gates.
@@ -183,6 +191,10 @@ class Registry:
             pins: Exact versions by name, for those packages that the model needs; `packages` and `lock` go before.
             without: Names of packages that are left out, though others require them; the proof shows that it works.
             mlflow_run: Id of the run of MLflow that made the model, by default of the active one.
+            examples: What the manifest, callers and Pulumi's state may show: `synthetic` rows, made of types, rounded
+                quantiles and categories; the first rows of X_example `masked`, without what looks personal; or `given`.
+            golden: What is recorded for verification, in a file that few may read: the first rows `given`, `masked`, or
+                `none`.
             progress: Is told what is being done, a line at a time.
 
         Raises:
@@ -214,10 +226,14 @@ class Registry:
             pins=pins,
             without=without,
             mlflow_run=mlflow_run,
+            examples=examples,
+            golden=golden,
             proof=proof or self._proof or os.environ.get(PROOF_VARIABLE) or "full",
         )
         with TemporaryDirectory(prefix="sklearn-on-lambda-publish-") as folder:
             prepared = prepare(estimator, given, Path(folder), progress=progress)
+            if prepared.warning:
+                _LOG.warning("%s: %s", name, prepared.warning)
             for note in prepared.notes:
                 progress(f"{NOTE}{note}")
             progress(f"storing {prepared.draft.artifact.size / 1e6:.1f} MB")
@@ -380,6 +396,22 @@ class Registry:
         """Packages that a version has itself as no index does, checked, in the cache."""
         return loading.wheels(self._versions, release)
 
+    def golden_bytes(self, release: Release) -> bytes | None:
+        """The file of the owner's recorded rows, checked; None where a version has none, or has them in its manifest.
+
+        AccessDeniedError for whom the bucket's owner does not let read it.
+        """
+        artifact = release.manifest.golden
+        if artifact is None:
+            return None
+        try:
+            return self._versions.file_bytes(release, artifact)
+        except AccessDeniedError as error:
+            raise AccessDeniedError(
+                f"{error}: {release.manifest.reference} has recorded rows, which verifiers alone read "
+                "(docs/erasure.md); take a role that may, or look at the digests by `verify --quick`"
+            ) from error
+
     def untrusted_types(self, release: Release) -> tuple[str, ...]:
         """The types that somebody must trust to load a version by skops, read from its file without loading it.
 
@@ -396,11 +428,12 @@ class Registry:
     def download(self, address: str, folder: Path, *, force: bool = False) -> tuple[Path, ...]:
         """Write a version's model, manifest and further files, all checked, into a folder; returns the paths so.
 
+        The owner's recorded rows stay where they are.
         Nothing that is there is replaced without `force`, and no link is followed. Files come piece by piece, and take
         their names when all are whole.
         """
         release = self.resolve(address)
-        model, *beside = files_of(release.manifest)
+        model, *beside = (file for file in files_of(release.manifest) if file.file != GOLDEN_FILE)
         names = [model.file, MANIFEST_FILE, *(artifact.file for artifact in beside)]
         with Download(folder, names, force=force) as download:
             download.write(MANIFEST_FILE, [release.manifest_bytes])
@@ -545,6 +578,10 @@ class Registry:
         """
         self._versions.read(ref)
         self._versions.delete(ref, Mark(by=self._who(), at=_now(), reason=reason))
+
+    def is_deleted(self, ref: VersionRef) -> bool:
+        """Whether a version was deleted, or is being deleted."""
+        return standing_mark(self._storage, ref) is not None
 
     def aborted(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
         """Publishes that were cut off longer ago than this, by this machine's clock."""

@@ -27,7 +27,7 @@ from model_registry.release import Release
 from model_registry.shipping import OWN_CODE, RUNTIME, layer_packages
 from model_registry.stored_wheels import chosen
 from model_runtime.errors import EnvironmentBuildError, VerificationError
-from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, FormatName, Manifest
+from model_runtime.manifest import FORMAT_FILES, GOLDEN_FILE, MANIFEST_FILE, FormatName, Manifest
 
 Progress = Callable[[str], None]
 
@@ -56,6 +56,9 @@ class Reader(Protocol):
 
     def wheels(self, release: Release) -> tuple[Path, ...]:
         """Its packages that are on no index, checked."""
+
+    def golden_bytes(self, release: Release) -> bytes | None:
+        """The file of its recorded rows, checked, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,9 @@ def saved(registry: Reader, release: Release, model_format: FormatName, own_code
         folder = Path(temporary)
         registry.save_model(release, folder / FORMAT_FILES[model_format], model_format)
         (folder / MANIFEST_FILE).write_bytes(release.manifest_bytes)
+        golden = registry.golden_bytes(release)
+        if golden is not None:
+            (folder / GOLDEN_FILE).write_bytes(golden)
         for file, path in own_code.items():
             (folder / OWN_CODE / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / OWN_CODE / file)
@@ -217,15 +223,20 @@ def _what(manifest: Manifest, model_format: str) -> str:
 
 
 def _told(manifest: Manifest, model_format: str, found: dict[str, Any]) -> str:
-    mismatches = "; ".join(
-        f"{json.dumps(each['input'])} gives {json.dumps(each['answer'])}, recorded is {json.dumps(each['recorded'])}"
-        for each in found["mismatches"]
-    )
+    mismatches = "; ".join(map(_mismatch, found["mismatches"]))
     count = f"{len(found['mismatches'])} of {found['examples']}"
     return (
         f"{_what(manifest, model_format)} answers {count} golden examples differently than recorded: {mismatches}. "
         "Publish it again from the environment that trained it"
     )
+
+
+def _mismatch(found: dict[str, Any]) -> str:
+    if "row" in found:
+        raised = f" (it raised {found['raised']})" if "raised" in found else ""
+        return f"recorded row {found['row']}{raised}"
+    answer, recorded = json.dumps(found["answer"]), json.dumps(found["recorded"])
+    return f"{json.dumps(found['input'])} gives {answer}, recorded is {recorded}"
 
 
 def _tail(text: str) -> str:

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from infra.model import SklearnModel
     from infra.registry import ModelRegistryBucket
     from model_registry.folder import open_storage
+    from model_registry.publish.from_mlflow import read_mlflow
     from model_registry.registry import Registry
     from model_registry.release import Release
+    from model_registry.signing import Signer
     from model_runtime.errors import RegistryError
     from model_runtime.storage import Storage
 
@@ -22,10 +24,12 @@ __all__ = [
     "Registry",
     "RegistryError",
     "Release",
+    "Signer",
     "SklearnModel",
     "SklearnModelArgs",
     "Storage",
     "open_storage",
+    "read_mlflow",
 ]
 
 _HOME = {
@@ -34,10 +38,12 @@ _HOME = {
     "Registry": "model_registry.registry",
     "RegistryError": "model_runtime.errors",
     "Release": "model_registry.release",
+    "Signer": "model_registry.signing",
     "SklearnModel": "infra.model",
     "SklearnModelArgs": "infra.component_args",
     "Storage": "model_runtime.storage",
     "open_storage": "model_registry.folder",
+    "read_mlflow": "model_registry.publish.from_mlflow",
 }
 
 

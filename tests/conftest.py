@@ -110,6 +110,13 @@ def served_iris(aws: LocalAws, trained_iris: Trained) -> ServedModel:
         return load(Deployment(bucket, pin))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage where hypothesis repeats what is covered already: it takes as long as the test itself."""
+    for item in items:
+        if hypothesis.is_hypothesis_test(getattr(item, "function", None)):
+            item.add_marker(pytest.mark.no_cover)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests Pulumi's real engine has run: without an engine they are skipped."""
     counts = {

@@ -14,7 +14,7 @@ import uv
 from model_registry.folder import FolderStorage
 from model_registry.shipping import function_files
 from tests.model_registry.processes import add
-from tests.structure import ROOT
+from tests.wheel import build_wheel
 
 CALLER = """
 from sklearn_on_lambda import Registry, Storage
@@ -29,9 +29,7 @@ reveal_type(registry.resolve("iris/1").manifest)
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with the wheel, and this one's packages beside it; the project's folder is not in its path."""
     folder = tmp_path_factory.mktemp("package")
-    wheels = folder / "wheels"
-    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels), cwd=ROOT)
-    (wheel,) = wheels.glob("*.whl")
+    wheel = build_wheel(folder / "wheels")
     environment = folder / "environment"
     venv.create(environment)
     python = str(environment / "bin" / "python")

@@ -20,7 +20,8 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of what the script and the wheel are made from."""
-    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", ".ci", "model_registry", "model_runtime"):
+    packages = ("handler", "infra", "model_registry", "model_runtime", "sklearn_on_lambda")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", ".ci", *packages):
         copy = tmp_path / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["cp", "-r", str(ROOT / name), str(copy)], check=True)
@@ -62,10 +63,10 @@ def test_what_does_not_fit_together_is_refused_before_anything_is_built(project:
 
 
 def test_a_wheel_without_types_is_refused(project: Path) -> None:
-    (project / "model_runtime" / "py.typed").unlink()
+    (project / "sklearn_on_lambda" / "py.typed").unlink()
     done = release(project, f"v{VERSION}")
     assert done.returncode == 1
-    assert done.stderr.endswith("error: the wheel lacks model_runtime/py.typed: callers would have no types\n")
+    assert done.stderr.endswith("error: the wheel lacks sklearn_on_lambda/py.typed: callers would have no types\n")
     assert "is not empty" in release(project, f"v{VERSION}").stderr
 
 

@@ -494,6 +494,13 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "Failures always have one."
         ),
     ] = "off"
+    recorded_examples: Annotated[
+        bool,
+        Setting(
+            "Whether `GET /model` shows examples that are rows of the publisher's: those of `publish --examples "
+            "given` and `masked`, and of versions that older releases published. Synthetic ones are always shown."
+        ),
+    ] = False
     label_counts: Annotated[
         bool,
         Setting(

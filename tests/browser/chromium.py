@@ -68,8 +68,8 @@ def opened(launched: Browser, url: str, **context: Any) -> Iterator[Page]:
         page.on("request", noted.request)
         page.goto(url)
         yield page
-        assert noted.complaints == []
-        assert noted.hosts == {urlsplit(url).netloc}
+        assert noted.complaints == [], noted.complaints
+        assert noted.hosts == {urlsplit(url).netloc}, noted.hosts
     finally:
         made.close()
 

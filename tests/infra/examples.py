@@ -51,6 +51,7 @@ def release(signature: Signature = IRIS, *, version: int = 3, python: str = "3.1
                 output=Prediction(label="virginica"),
             ),
         ),
+        example_kind="given",
     )
     return Release(manifest, encode(manifest))
 

@@ -14,7 +14,9 @@ import pytest
 
 from infra import aws_account, inputs
 from infra.function_code import PROJECT
+from infra.model import SklearnModel
 from infra.settings import AccountSettings, RegistrySettings, Settings, SettingsError
+from infra.settings.arguments import argument
 from infra.settings.field import fields, from_text
 from infra.settings.rules import check_combinations, check_python
 from local.ministack import REGION
@@ -68,6 +70,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "domain": [{}, {"domainName": "iris.example.com", "certificateArn": ARN % "acm" + "certificate/0-1"}],
     "accessLog": [{}, {"accessLog": "detailed"}, {"accessLog": "off"}, {"accessLog": "$context.requestId"}],
     "requestLog": [{}, {"requestLog": "on"}, {"requestLog": "sampled", "labelCounts": True}],
+    "recordedExamples": [{}, {"recordedExamples": True}],
     "logRetentionDays": [{}, {"logRetentionDays": 1}, {"logRetentionDays": 3653}],
     "tracing": [{}, {"tracing": False}],
     "key": [{}, {"kmsKeyArn": KEY}, {"kmsKeyArn": KEY, "registryKmsKeyArn": KEY + "2"}],
@@ -164,6 +167,14 @@ def test_what_is_sent_fits_the_api_models_of_aws(index: int) -> None:
     assert {"lambda.CreateFunction", "lambda.PublishLayerVersion", "iam.CreateRole", "s3.CreateBucket"} <= operations
     assert ("apigateway.CreateStage" in operations) == (made.config.get("api") != "none")
     assert [finding for request in requests if (finding := too_much(request))] == []
+
+
+def test_every_output_is_an_attribute_of_the_component() -> None:
+    """Programs of other languages see those alone that have a type and a description."""
+    for row in ROWS[:3]:
+        names = {argument(name) for name in recorded(variant(row)).outputs}
+        assert names
+        assert names <= SklearnModel.__annotations__.keys()
 
 
 POLICIES = {

@@ -233,3 +233,19 @@ def test_it_is_accessible_and_fits(chromium: Browser, url: str, context: dict[st
         expect(page.get_by_role("region", name="OpenAPI document")).to_be_visible()
         assert violations(page) == ""
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def ran(chromium: Browser, url: str, script: str) -> str:
+    """What axe-core finds after a script ran in the page."""
+    with opened(chromium, url) as page:
+        page.evaluate(script)
+        return violations(page)
+
+
+def test_what_the_other_tests_look_for_is_found(chromium: Browser, url: str) -> None:
+    """A field without a label, an error, and a request to another host."""
+    assert "label" in ran(chromium, url, "document.querySelector('main').append(document.createElement('input'))")
+    with pytest.raises(AssertionError, match="thrown"):
+        ran(chromium, url, "void setTimeout(() => { throw new Error('thrown') })")
+    with pytest.raises(AssertionError, match="Content Security Policy"):
+        ran(chromium, url, "fetch('http://elsewhere.localhost:9/').catch(() => 0)")

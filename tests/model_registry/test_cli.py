@@ -347,6 +347,8 @@ EVERY = [
     (["verify", "iris@dev", "--quick"]),
     (["rules", "iris@dev"]),
     (["compare", "iris/1", "iris@dev"]),
+    (["ui"]),
+    (["site", "--to", "site"]),
     (["copy", "iris/1", "--to", "s3://another-registry"]),
 ]
 every_command = pytest.mark.parametrize("arguments", EVERY, ids=lambda arguments: arguments[0])

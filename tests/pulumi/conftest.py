@@ -1,7 +1,7 @@
 """One engine, one MiniStack of its own, and the stacks that several tests look at."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sklearn.datasets import load_iris
 from local.ministack import LocalAws, local_aws
 from model_registry import Registry, Release
 from tests.local.stacks import registry_of
-from tests.pulumi.engine import EngineNotFoundError, Progress, find_engine
+from tests.pulumi.engine import EngineNotFoundError, Progress, find_engine, find_language_host
 from tests.pulumi.stacks import EngineStack, Project, make_project
 from training.train_iris import Trained, publish
 
@@ -20,21 +20,37 @@ BUCKET = "models-of-the-engine-tests"
 
 
 @pytest.fixture(scope="session")
-def engine(pytestconfig: pytest.Config) -> Path:
-    """Pulumi's engine; tests that need it are skipped where there is none, and fail in CI."""
+def show(pytestconfig: pytest.Config) -> Progress:
+    """Print on the terminal, past the capture."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
 
-    def show(line: str) -> None:
+    def line(text: str) -> None:
         with capture.global_and_fixture_disabled():  # people see why it takes minutes
-            print(f"\n{line}", flush=True)  # noqa: T201  # progress on the terminal
+            print(f"\n{text}", flush=True)  # noqa: T201  # progress on the terminal
 
+    return line
+
+
+@pytest.fixture(scope="session")
+def engine(show: Progress) -> Path:
+    """Pulumi's engine; tests that need it are skipped where there is none, and fail in CI."""
     return engine_or_skip(show)
+
+
+@pytest.fixture(scope="session")
+def language_host(show: Progress) -> Callable[[str], Path]:
+    """The host of a language, or a skip as for the engine."""
+    return lambda language: _found(lambda: find_language_host(language, show))
 
 
 def engine_or_skip(show: Progress) -> Path:
     """Return the engine; where there is none, skip with the reason, and fail in CI, where a skip would go unseen."""
+    return _found(lambda: find_engine(show))
+
+
+def _found(find: Callable[[], Path]) -> Path:
     try:
-        return find_engine(show)
+        return find()
     except EngineNotFoundError as error:
         if os.environ.get("CI"):
             pytest.fail(f"CI must run the engine tests. {error}")

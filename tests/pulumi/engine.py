@@ -49,6 +49,43 @@ def find_engine(progress: Progress) -> Path:
     return engine
 
 
+_LANGUAGES = {
+    "yaml": ("github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", "v1.25.0"),
+    "nodejs": ("github.com/pulumi/pulumi/sdk/nodejs/cmd/pulumi-language-nodejs/v3", "v3.259.0"),
+}
+"""Hosts of languages that a test has programs in: Go's module and its version, checked by Go's checksum database."""
+
+
+def find_language_host(language: str, progress: Progress) -> Path:
+    """Return the path of `pulumi-language-LANGUAGE`: the one on PATH, else one in the cache, built once.
+
+    Raises:
+        EngineNotFoundError: there is neither the host nor Go, or Go could not build it.
+
+    """
+    name = f"pulumi-language-{language}"
+    module, version = _LANGUAGES[language]
+    on_path, go = shutil.which(name), shutil.which("go")
+    host = cache() / version / name
+    if on_path or host.exists():
+        return Path(on_path or host)
+    if go is None:
+        raise EngineNotFoundError(f"neither {name} nor Go is on PATH: install Pulumi, or Go, which builds it once")
+    progress(f"building {name} {version} with Go, once: about a minute")
+    host.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=host.parent) as folder:
+        command = [go, "install", "-ldflags", "-s -w", f"{module}@{version}"]
+        done = subprocess.run(
+            command, env={**os.environ, "GOBIN": folder}, cwd=folder, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise EngineNotFoundError(
+                f"Go could not build {name} {version}: install Pulumi. Go said: {done.stderr[-500:]}"
+            )
+        (Path(folder) / name).replace(host)
+    return host
+
+
 def cache() -> Path:
     """Name the folder of built engines: in the user's cache folder (XDG)."""
     base = os.environ.get("XDG_CACHE_HOME")

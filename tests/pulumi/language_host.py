@@ -2,15 +2,17 @@
 
 The real one is a Go program that comes with the Pulumi CLI and cannot be had from a package registry. This one serves
 the same calls with the SDK's own server of inline programs, in the interpreter and environment that runs the tests. It
-gets no packages and no plugins: both are there. The engine starts it as `pulumi-language-python ENGINE_ADDRESS` and
-reads its port from the first line.
+gets no packages and no plugins: both are there. A plugin that is a folder (`PulumiPlugin.yaml`) is run as the real one
+runs it. The engine starts it as `pulumi-language-python ENGINE_ADDRESS` and reads its port from the first line.
 """
 
 import contextlib
 import os
 import runpy
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -41,6 +43,22 @@ class LanguageHost(LanguageServer):
         result = super().Run(request, context)  # type: ignore[no-untyped-call]  # Pulumi leaves it without types
         # What went wrong is in the log already: as with the real one, the engine is not to say it a second time.
         return language_pb2.RunResponse(bail=bool(result.error))
+
+    def InstallDependencies(self, _request: Any, _context: Any) -> Iterator[Any]:  # noqa: N802  # as above
+        """Install nothing."""
+        yield from ()
+
+    def RunPlugin(self, request: Any, _context: Any) -> Iterator[Any]:  # noqa: N802  # as above
+        """Run a plugin's folder, and hand on what it says: the engine reads its port there."""
+        command = [sys.executable, request.info.program_directory, *request.args]
+        environment = {**os.environ, **dict(one.split("=", 1) for one in request.env)}
+        with subprocess.Popen(
+            command, cwd=request.pwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        ) as running:
+            assert running.stdout
+            while said := running.stdout.readline():
+                yield language_pb2.RunPluginResponse(stdout=said)
+        yield language_pb2.RunPluginResponse(exitcode=running.returncode)
 
 
 def _no_program() -> None:

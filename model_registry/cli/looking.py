@@ -1,0 +1,53 @@
+"""`ui` and `site`: the registry as pages."""
+
+from typing import Annotated
+
+import typer
+
+from model_registry.cli.common import READ, Bucket, Profile, app, known_errors, open_registry, talk
+from model_runtime.errors import StorageError
+
+
+@app.command(rich_help_panel=READ)
+def ui(
+    bucket: Bucket,
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port; default: a free one.")] = 0,
+    profile: Profile = None,
+) -> None:
+    """Show the registry in a browser: serves pages on this machine alone, until Ctrl-C. They change nothing."""
+    from model_registry.site.server import HOST, Server
+
+    with known_errors():
+        registry = open_registry(bucket, profile)
+        next(registry.pages(), None)  # what cannot be read at all is said here, and not in the browser
+        try:
+            server = Server(registry, port)
+        except OSError as error:
+            raise StorageError(f"cannot listen on {HOST}:{port} ({error.strerror}): take another port") from error
+    print(server.url, flush=True)
+    talk.print("stop it with Ctrl-C")
+    with server:
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            talk.print("stopped")
+
+
+@app.command(rich_help_panel=READ)
+def site(
+    bucket: Bucket,
+    to: Annotated[str, typer.Option("--to", help="A folder, or s3://BUCKET/PREFIX, for the pages.")],
+    profile: Profile = None,
+) -> None:
+    """Write the registry as pages of HTML, for whoever may read them there. Pages that were there are replaced."""
+    from model_registry.site import files
+    from model_registry.site.writing import writer
+
+    count = 0
+    with known_errors():
+        write = writer(to, profile)
+        for path, page in files(open_registry(bucket, profile)):
+            write(path, page)
+            count += 1
+    print(f"{to.rstrip('/')}/index.html")
+    talk.print(f"{count} pages")

@@ -1,0 +1,52 @@
+"""The registry to look at: pages of HTML, each complete in itself, from what the registry says. Nothing is unpickled.
+
+`ui` serves them on this machine, `site` writes them as files.
+"""
+
+import re
+from collections.abc import Iterator
+
+from model_registry.registry import Registry
+from model_registry.site.details import comparison_page, version_page
+from model_registry.site.pages import index_page, model_page
+from model_registry.site.shelf import Shelf, shelf_of, shelves_of, sources_of
+from model_runtime.errors import InvalidNameError, NotFoundError
+
+INDEX = "index.html"
+_PATH = re.compile(r"(?P<model>[^/]+)/(?:index|(?P<one>[1-9][0-9]{0,8})(?:-(?P<other>[1-9][0-9]{0,8}))?)\.html")
+
+
+def files(registry: Registry) -> Iterator[tuple[str, str]]:
+    """Every page by its path, the first one last: whoever reads while it is written misses nothing that it links to."""
+    shelves = shelves_of(registry)
+    for shelf in shelves:
+        for one, other in shelf.pairs():
+            yield f"{shelf.name}/{one}-{other}.html", _compared(registry, shelf, one, other)
+        for number in shelf.manifests:
+            yield f"{shelf.name}/{number}.html", version_page(shelf, number)
+        yield f"{shelf.name}/{INDEX}", model_page(shelf)
+    yield INDEX, index_page(registry.location, shelves)
+
+
+def page_at(registry: Registry, path: str) -> str | None:
+    """The page at a path as `files` names it, made anew; None where there is none."""
+    if path == INDEX:
+        return index_page(registry.location, [Shelf(page, {}) for page in registry.pages()])
+    found = _PATH.fullmatch(path)
+    if found is None:
+        return None
+    try:
+        shelf = shelf_of(registry, found["model"])
+    except (NotFoundError, InvalidNameError):
+        return None
+    if found["one"] is None:
+        return model_page(shelf)
+    numbers = [int(number) for number in found.group("one", "other") if number]
+    if not shelf.manifests.keys() >= set(numbers):
+        return None
+    return version_page(shelf, numbers[0]) if len(numbers) == 1 else _compared(registry, shelf, *numbers)
+
+
+def _compared(registry: Registry, shelf: Shelf, one: int, other: int) -> str:
+    sources = (sources_of(registry, shelf.name, one), sources_of(registry, shelf.name, other))
+    return comparison_page(shelf, one, other, sources)

@@ -1,0 +1,119 @@
+"""The pages of the models and of one model. Pure: from what was read to HTML."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from model_registry.records import Move
+from model_registry.site.html import Content, Html, document, joined, link, section, table, tag
+from model_registry.site.plots import plot
+from model_registry.site.shelf import LAST, Shelf
+
+
+def index_page(location: str, shelves: Sequence[Shelf]) -> str:
+    """All models with their last version, its metrics and where the tags point."""
+    rows: list[list[Content]] = []
+    for shelf in shelves:
+        latest = shelf.latest.manifest
+        rows.append(
+            [
+                link(f"{shelf.name}/index.html", shelf.name),
+                shelf.latest.number,
+                joined(*(chip(f"{name} → {number}") for name, number in shelf.page.tags.items())),
+                ", ".join(f"{name} {value:g}" for name, value in latest.metrics.items()) if latest else "",
+                when(latest.created_at) if latest else "",
+                latest.created_by if latest else "",
+            ]
+        )
+    head = ["Model", "Latest", "Tags", "Metrics of the latest", "Published", "By"]
+    content = table("Models", head, rows, numbers=frozenset({"Latest"})) if rows else tag("p", "There is no model yet.")
+    return document("Models", None, tag("p", location, class_="lead"), section("Every model", content))
+
+
+def model_page(shelf: Shelf) -> str:
+    """A model's versions, its metrics over them, and what happened to its tags."""
+    latest = shelf.latest.manifest
+    described = tag("p", latest.description, class_="lead") if latest and latest.description else None
+    warnings = [tag("p", reason, class_="notice warn") for reason in shelf.page.broken.values()]
+    plots = [plot(name, values) for name, values in metrics_of(shelf).items()]
+    return document(
+        shelf.name,
+        ("../index.html", "Models"),
+        described,
+        *warnings,
+        section("Metrics by version", tag("div", *plots, class_="plots") if plots else None),
+        section("Versions", _versions(shelf), _oldest(shelf)),
+        section("Comparisons", _comparisons(shelf)),
+        *(section(f"Tag {name}", timeline(moves)) for name, moves in shelf.moves.items() if moves),
+    )
+
+
+def metrics_of(shelf: Shelf) -> dict[str, list[tuple[int, float]]]:
+    """Each metric's values by version."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for number, manifest in shelf.manifests.items():
+        for name, value in manifest.metrics.items():
+            found.setdefault(name, []).append((number, value))
+    return found
+
+
+def timeline(moves: Sequence[Move]) -> Html:
+    """What happened to a tag, newest first: who, when, why, and which gates were passed."""
+    return tag("ol", *map(_move, moves), class_="timeline")
+
+
+def chip(text: str, *, warns: bool = False) -> Html:
+    """A short word on a tint."""
+    return tag("span", text, class_="chip warn" if warns else "chip")
+
+
+def when(instant: datetime) -> Html:
+    """A time, to the minute."""
+    return tag("time", f"{instant:%Y-%m-%d %H:%M}", datetime=instant.isoformat())
+
+
+def _versions(shelf: Shelf) -> Html:
+    metrics = list(metrics_of(shelf))
+    rows: list[list[Content]] = []
+    for each in reversed(shelf.page.versions):
+        chips = [chip(name) for name in shelf.tags_of(each.number)]
+        if each.is_deprecated:
+            chips.append(chip("deprecated", warns=True))
+        manifest = each.manifest
+        if manifest is None:
+            rows.append([each.number, joined(*chips), *("" for _ in metrics), "", "", each.error])
+            continue
+        numbers = [f"{manifest.metrics[name]:g}" if name in manifest.metrics else "" for name in metrics]
+        known: list[Content] = [when(manifest.created_at), manifest.created_by, manifest.description]
+        rows.append([link(f"{each.number}.html", each.number), joined(*chips), *numbers, *known])
+    head = ["Version", "Tags", *metrics, "Published", "By", "Description"]
+    return table(f"Versions of {shelf.name}", head, rows, numbers=frozenset(metrics))
+
+
+def _oldest(shelf: Shelf) -> Html | None:
+    first = shelf.page.versions[0].number
+    return (
+        tag("p", tag("small", f"The last {LAST} versions.")) if len(shelf.page.versions) == LAST and first > 1 else None
+    )
+
+
+def _comparisons(shelf: Shelf) -> Html | None:
+    pairs = list(shelf.pairs())
+    if not pairs:
+        return None
+
+    def named(number: int) -> str:
+        tags = ", ".join(shelf.tags_of(number))
+        return f"{number} ({tags})" if tags else str(number)
+
+    links = [tag("li", link(f"{one}-{other}.html", f"{named(one)} → {named(other)}")) for one, other in reversed(pairs)]
+    return tag("ul", *links)
+
+
+def _move(move: Move) -> Html:
+    before, after = (end or "nothing" for end in (move.from_version, move.to_version))
+    who = f"{move.by} (as {move.caller})" if move.caller else move.by
+    checks = tag("small", f"Gates passed: {', '.join(move.checks)}") if move.checks else None
+    reason = tag("span", f" · {move.reason}") if move.reason else None
+    return tag(
+        "li", tag("b", f"{move.action} {before} → {after}"), reason, tag("small", when(move.at), f" by {who}"), checks
+    )

@@ -1,0 +1,269 @@
+"""The registry's pages: as text, as files, and in a browser that `ui` serves them to."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, expect
+from sklearn.linear_model import LogisticRegression
+from typer.testing import CliRunner, Result
+
+from local.ministack import LocalAws
+from model_registry import Registry, open_storage
+from model_registry.cli import app
+from model_registry.records import Gates
+from model_registry.site import files, page_at
+from tests.browser.chromium import browser, opened, violations
+
+PROJECT = Path(__file__).parents[3]
+X = np.arange(12.0).reshape(6, 2)
+HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+TRANSFORMER = """
+from sklearn.base import BaseEstimator, TransformerMixin
+
+
+class Scaled(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X * {factor}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with two models: one of three versions, tags and own code, one whose texts attack."""
+    folder = tmp_path_factory.mktemp("registry")
+    registry = Registry(open_storage(str(folder)), actor="ada", proof="none")
+    scaled(registry, tmp_path_factory.mktemp("own"), [1, 2])
+    registry.publish(
+        LogisticRegression().fit(X, [0, 0, 1, 1, 2, 2]), name="iris", X_example=X, metrics={"accuracy": 0.75}
+    )
+    registry.tag("iris/1", "prod", reason="the first")
+    registry.tag("iris/2", "dev")
+    registry.promote(
+        "iris", from_tag="dev", to_tag="prod", gates=Gates(require=("accuracy>=0.9",)), reason="better by far"
+    )
+    registry.publish(
+        LogisticRegression().fit(X, [0, 0, 0, 1, 1, 1]),
+        name="attack",
+        X_example=X,
+        class_names=[HOSTILE, "harmless"],
+        metrics={HOSTILE: 1.0},
+        description=HOSTILE,
+        labels={"team": HOSTILE},
+    )
+    registry.tag("attack/1", "dev", reason=HOSTILE)
+    return folder
+
+
+def scaled(registry: Registry, own: Path, factors: list[int]) -> None:
+    """Publish a version for each factor, which stands in the owner's own module."""
+    for factor in factors:
+        (own / "own_scaling.py").write_text(TRANSFORMER.format(factor=factor))
+        program = f"""
+import sys
+sys.path.insert(0, {str(own)!r})
+import numpy as np
+from own_scaling import Scaled
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from model_registry import Registry, open_storage
+X = np.arange(12.0).reshape(6, 2)
+Registry(open_storage({registry.location.removeprefix("file://")!r}), actor="ada", proof="none").publish(
+    make_pipeline(Scaled(), LogisticRegression()).fit(X, [0, 0, 0, 1, 1, 1]),
+    name="iris", X_example=X, metrics={{"accuracy": 0.9 + {factor} / 100, "log_loss": 0.{factor}}},
+)
+"""
+        subprocess.run([sys.executable, "-c", program], check=True, cwd=PROJECT)
+
+
+@pytest.fixture(scope="module")
+def pages(folder: Path) -> dict[str, str]:
+    return dict(files(Registry(open_storage(str(folder)), actor="nobody")))
+
+
+@pytest.fixture(scope="module")
+def ui(folder: Path) -> Iterator[str]:
+    """The URL that `ui` prints; Ctrl-C ends it."""
+    command = [sys.executable, "-m", "model_registry", "ui", "--bucket", str(folder)]
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    yield process.stdout.readline().strip()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.split()[-1]) == (0, "stopped")
+
+
+@pytest.fixture(scope="module")
+def chromium(ui: str) -> Iterator[Browser]:
+    """A browser, started after everything else: Playwright keeps an event loop in this thread."""
+    assert ui
+    with browser() as launched:
+        yield launched
+
+
+def text(page: str) -> str:
+    """What a reader sees of a page."""
+    return " ".join(re.sub(r"<[^>]*>", " ", re.sub(r"<(style|script)>.*?</\1>", "", page, flags=re.DOTALL)).split())
+
+
+def test_there_is_a_page_for_each_model_version_and_comparison(pages: dict[str, str]) -> None:
+    assert set(pages) == {
+        "index.html",
+        "attack/index.html",
+        "attack/1.html",
+        "iris/index.html",
+        *(f"iris/{name}.html" for name in ("1", "2", "3", "1-2", "2-3")),
+    }
+    assert list(pages)[-1] == "index.html"
+
+
+def test_every_link_leads_to_a_page(pages: dict[str, str]) -> None:
+    for path, page in pages.items():
+        for target in re.findall(r'<a href="([^"]*)"', page):
+            assert Path("/", path).parent.joinpath(target).resolve().relative_to("/").as_posix() in pages
+
+
+def test_the_models_with_their_tags_and_metrics(pages: dict[str, str]) -> None:
+    shown = text(pages["index.html"])
+    assert "iris 3 dev → 2 prod → 2 accuracy 0.75" in shown
+
+
+def test_a_tag_s_life_says_who_when_why_and_which_gates_were_passed(pages: dict[str, str]) -> None:
+    shown = text(pages["iris/index.html"])
+    assert re.search(
+        r"promote 1 → 2 · better by far \d{4}-\d\d-\d\d \d\d:\d\d by ada Gates passed: .*accuracy.* "
+        r"tag nothing → 1 · the first",
+        shown,
+    )
+    assert (
+        'aria-label="accuracy by version: version 1: 0.91, version 2: 0.92, version 3: 0.75"'
+        in pages["iris/index.html"]
+    )
+
+
+def test_two_versions_are_compared_to_the_line_of_own_code(pages: dict[str, str]) -> None:
+    compared = pages["iris/1-2.html"]
+    assert "Callers of the one can go on with the other." in text(compared)
+    assert "accuracy 0.91 0.92 +0.01" in text(compared)
+    assert "<del>-        return X * 1</del>" in compared
+    assert "<ins>+        return X * 2</ins>" in compared
+
+
+def test_a_comparison_says_what_callers_notice(pages: dict[str, str]) -> None:
+    shown = text(pages["iris/2-3.html"])
+    assert "Callers notice: see the signature." in shown
+    assert "label 2 was added breaks callers" in shown
+
+
+def test_no_text_of_the_registry_becomes_html(pages: dict[str, str]) -> None:
+    for path, page in pages.items():
+        assert "<img" not in page, path
+        assert page.count("<script>") == 1, path
+    assert text(pages["attack/1.html"]).count("onerror=alert(1)") >= 4
+
+
+def test_a_page_made_anew_is_the_one_that_is_written(folder: Path, pages: dict[str, str]) -> None:
+    registry = Registry(open_storage(str(folder)), actor="nobody")
+    assert {path: page_at(registry, path) for path in pages} == pages
+    for path in ("iris/4.html", "iris/1-4.html", "none/index.html", "Not A Name/index.html", "iris/0.html", "../x"):
+        assert page_at(registry, path) is None
+
+
+def test_nothing_is_written_or_unpickled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("unpickled")
+
+    monkeypatch.setattr("pickle.Unpickler", refuse)
+    monkeypatch.setattr("joblib.load", refuse)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert len(dict(files(Registry(open_storage(str(folder)), actor="nobody")))) == 9
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def test_the_site_is_written_to_a_folder(folder: Path, pages: dict[str, str], tmp_path: Path) -> None:
+    result = run("site", "--bucket", str(folder), "--to", str(tmp_path / "site"))
+    assert (result.exit_code, result.stdout) == (0, f"{tmp_path / 'site'}/index.html\n")
+    assert result.stderr == "9 pages\n"
+    assert {
+        path.relative_to(tmp_path / "site").as_posix(): path.read_text(encoding="utf-8")
+        for path in (tmp_path / "site").rglob("*.html")
+    } == pages
+    (tmp_path / "file").write_text("")
+    refused = run("site", "--bucket", str(folder), "--to", str(tmp_path / "file"))
+    assert refused.exit_code == 1
+    assert "name a folder that you may write to" in refused.stderr
+
+
+def test_the_site_is_written_to_a_bucket(folder: Path, aws: LocalAws, bucket: str) -> None:
+    assert run("site", "--bucket", str(folder), "--to", f"s3://{bucket}/looked/at").exit_code == 0
+    stored = aws.client("s3").get_object(Bucket=bucket, Key="looked/at/iris/1-2.html")
+    assert stored["ContentType"] == "text/html; charset=utf-8"
+    refused = run("site", "--bucket", str(folder), "--to", "s3://no-bucket-of-this-name")
+    assert refused.exit_code == 1
+    assert "check the bucket and your rights" in refused.stderr
+    assert "names no bucket" in run("site", "--bucket", str(folder), "--to", "s3://").stderr
+
+
+def test_ui_answers_this_machine_by_its_own_name_and_changes_nothing(ui: str) -> None:
+    """A page elsewhere whose name was made to lead to loopback must not read the registry."""
+    place = urlsplit(ui)
+    assert place.hostname == "127.0.0.1"
+    statuses = {}
+    for method, path, host in (
+        ("GET", "/", place.netloc),
+        ("HEAD", "/iris/", place.netloc),
+        ("GET", "/", f"localhost:{place.port}"),
+        ("GET", "/", "rebound.example"),
+        ("GET", "/iris/9.html", place.netloc),
+        ("POST", "/", place.netloc),
+    ):
+        connection = HTTPConnection(place.netloc, timeout=60)
+        connection.request(method, path, headers={"Host": host})
+        statuses[method, path, host.partition(":")[0]] = connection.getresponse().status
+        connection.close()
+    assert list(statuses.values()) == [200, 200, 200, 403, 404, 501]
+
+
+def test_a_port_that_is_taken_is_one_line(folder: Path, ui: str) -> None:
+    port = str(urlsplit(ui).port)
+    result = run("ui", "--bucket", str(folder), "--port", port)
+    assert result.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in result.stderr
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_are_walked_through_in_a_browser(chromium: Browser, ui: str, scheme: str) -> None:
+    size = {"width": 390, "height": 844} if scheme == "dark" else {"width": 1200, "height": 900}
+    with opened(chromium, ui, color_scheme=scheme, viewport=size) as page:
+        assert violations(page) == ""
+        page.get_by_role("link", name="iris").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("iris")
+        assert violations(page) == ""
+        versions = page.locator("tbody tr td:first-child")
+        expect(versions).to_have_text(["3", "2", "1"])
+        page.get_by_role("button", name="accuracy").click()
+        expect(page.get_by_role("columnheader", name="accuracy")).to_have_attribute("aria-sort", "descending")
+        expect(versions).to_have_text(["2", "1", "3"])
+        page.get_by_role("button", name="accuracy").click()
+        expect(versions).to_have_text(["3", "1", "2"])
+        page.get_by_role("link", name="2", exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("iris/2")
+        assert violations(page) == ""
+        page.get_by_role("link", name="What is different from version 1").click()
+        expect(page.get_by_role("region", name="Own code")).to_contain_text("return X * 2")
+        assert violations(page) == ""
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

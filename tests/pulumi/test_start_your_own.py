@@ -1,0 +1,94 @@
+"""docs/start-your-own.md, as it stands there: registry, training, and the ways to a served model, from the wheel."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.iris import PROJECT, call
+from local.ministack import LocalAws
+from model_registry import Registry
+from tests.local.stacks import registry_of
+from tests.pulumi.programs.other import OtherProgram
+from tests.pulumi.stacks import Project, make_project
+from tests.wheel import unpacked_wheel
+
+BUCKET = "models-of-example-corp"
+ROW = {"calls": 9, "months": 2}
+
+
+def block(name: str, language: str = "python") -> str:
+    """The page's code block that begins with a comment of this name."""
+    page = (PROJECT / "docs" / "start-your-own.md").read_text()
+    found = re.search(rf"^```{language}\n(# {re.escape(name)}\n.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert found, name
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpacked_wheel(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="module")
+def team(engine: Path, cloud: LocalAws, site: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """An engine for programs that have the wheel, and nothing of this repository."""
+    project = make_project(tmp_path_factory.mktemp("team"), engine, cloud)
+    return Project(project.folder, project.environment | {"PYTHONPATH": str(site)}, cloud)
+
+
+def program(team: Project, folder: Path, name: str, text: str) -> OtherProgram:
+    made = OtherProgram(folder / "program", team, environment={"PYTHONPATH": team.environment["PYTHONPATH"]})
+    (made.folder / "Pulumi.yaml").write_text(f"name: {name}\nruntime: python\n")
+    (made.folder / "__main__.py").write_text(text)
+    return made
+
+
+@pytest.fixture(scope="module")
+def published(team: Project, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """The registry of the page's first program, with the model of its second."""
+    folder = tmp_path_factory.mktemp("registry")
+    registry = program(team, folder, "registry-of-a-team", block("registry"))
+    registry.up()
+    assert registry.outputs == {"registryBucket": BUCKET}
+    (folder / "train.py").write_text(block("train"))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "train.py"],
+        cwd=folder, env=team.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return registry_of(team.aws, BUCKET)
+
+
+def test_the_component_serves_the_readers_model(team: Project, published: Registry, tmp_path: Path) -> None:
+    assert published.resolve("churn@dev").manifest.version == 1
+    own = program(team, tmp_path, "own", block("python"))
+    own.up()
+    assert own.post(ROW).body["label"] == "leaves"
+    said = own.up()
+    assert "churn@dev: 1, unchanged" in said
+    assert own.changes(said) == {"unchanged"}
+    own.destroy()
+
+
+def test_the_template_serves_the_readers_model(team: Project, published: Registry, tmp_path: Path) -> None:
+    assert published.resolve("churn@dev").manifest.version == 1
+    own = program(team, tmp_path, "forecasts", "")
+    for file in own.folder.iterdir():
+        file.unlink()
+    answers = {"registryBucket": BUCKET, "model": "churn", "aws:region": "us-east-1"}
+    config = [part for key, value in answers.items() for part in ("--config", f"{key}={value}")]
+    template = str(PROJECT / "templates" / "sklearn-model")
+    own.pulumi("new", template, "--yes", "--name", "forecasts", "--description", "Ours", "--stack", "dev", *config)
+    project = (own.folder / "Pulumi.yaml").read_text()
+    assert project.startswith("name: forecasts\ndescription: Ours\n")
+    assert "forecasts:model: churn\n  forecasts:registryBucket: " in (own.folder / "Pulumi.dev.yaml").read_text()
+    assert "forecasts:tag: dev" in (own.folder / "Pulumi.dev.yaml").read_text()
+    own.up()
+    assert call(own.outputs["url"], ROW).body["label"] == "leaves"
+    done = subprocess.run(own.outputs["curl"], shell=True, capture_output=True, text=True, check=True)  # noqa: S602  # as people paste it
+    assert json.loads(done.stdout)["model"] == "churn"
+    own.destroy()
