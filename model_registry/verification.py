@@ -172,8 +172,8 @@ def replay(
     command = isolation.isolated(arguments, variables=environment, cwd=folder, writable=folder, readable=readable)
     if command is None:
         _LOG.warning(
-            "%s is loaded with your files, your processes and the network: there is no bubblewrap on this system, and "
-            "it refuses namespaces of users, so nothing keeps the model's code from them",
+            "%s is loaded with your files, your processes and the network: neither bubblewrap nor namespaces of users "
+            "work on this system, so nothing keeps the model's code from them",
             _what(manifest, model_format),
         )
     found = _replay(manifest, model_format, folder, (command or arguments, environment))

@@ -73,6 +73,11 @@ class LayerSpec:
         """The packages of which any wheel is taken that an index has."""
         return tuple(name for name, _ in self.pins if name not in self.hashes)
 
+    @property
+    def stored(self) -> dict[str, str]:
+        """The SHA-256 of each package that comes as a file."""
+        return {name: self._digests[path] for name, (_, path) in self._own.items()}
+
     @cached_property
     def _digests(self) -> dict[Path, str]:
         return {path: file_digest(path) for path in self.wheels}

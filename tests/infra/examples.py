@@ -84,5 +84,6 @@ def layer(key: str = "a" * 64) -> Layer:
         zip_bytes=55_000_000,
         unzipped_bytes=185_000_000,
         packages=(),
+        bom='{"bomFormat": "CycloneDX"}',
         cached=True,
     )
