@@ -20,7 +20,7 @@ class ModelRegistryBucketArgs(TypedDict):
     tags: NotRequired[Mapping[str, str]]
     """Tags on every resource that takes tags, as `NAME: value`. Objects in buckets have none: they take only ten."""
     registry_bucket: str
-    """Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it."""
+    """Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it, and may name that stack instead, as `ORGANIZATION/PROJECT/registry`."""
     registry_admins: NotRequired[Sequence[str]]
     """In the stack `registry`: ARNs of the users and roles that may delete versions of objects for good, in which * is any text. Empty for nobody, until the bucket's policy is changed. Values: ARNs of users or roles such as arn:aws:iam::123456789012:role/registry-admin."""
     organization_id: NotRequired[str]
@@ -43,7 +43,7 @@ class SklearnModelArgs(TypedDict):
     tags: NotRequired[Mapping[str, str]]
     """Tags on every resource that takes tags, as `NAME: value`. Objects in buckets have none: they take only ten."""
     registry_bucket: str
-    """Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it."""
+    """Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it, and may name that stack instead, as `ORGANIZATION/PROJECT/registry`."""
     model: NotRequired[str]
     """Name of the model to serve. Not used by the stack `registry`."""
     tag: NotRequired[str]

@@ -71,6 +71,8 @@ class SklearnModel(pulumi.ComponentResource):
     """Concurrency and SnapStart as they are deployed; the next update reads it."""
     invoke_url: pulumi.Output[str] | None = None
     """URL of the API that answers `GET` and `POST`, where there is an API."""
+    page_url: pulumi.Output[str] | None = None
+    """URL of the page to try the model in a browser, where there is one."""
     curl_get: pulumi.Output[str] | None = None
     """A line that calls the API with a query string."""
     curl_post: pulumi.Output[str] | None = None

@@ -106,7 +106,8 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
     registry_bucket: Annotated[
         str,
         Setting(
-            "Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it.",
+            "Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it, "
+            "and may name that stack instead, as `ORGANIZATION/PROJECT/registry`.",
             source='Amazon S3 User Guide, "General purpose bucket naming rules"',
             parse=bucket_name,
             bad=("x", "No_Bucket"),
