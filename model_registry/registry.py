@@ -602,7 +602,7 @@ class Registry:
 
     @checked
     def revoke(self, address: str, *, reason: str) -> Mark:
-        """Mark a version as one that must not be used: nothing moves a tag there, and no stack deploys it."""
+        """Mark a version as one that must not be used: no tag is promoted or rolled back to it, no stack deploys it."""
         manifest = self.resolve(address).manifest
         mark = Mark(by=self._who(), at=_now(), reason=reason, revoked=True)
         self._versions.deprecate(VersionRef(manifest.name, manifest.version), mark)

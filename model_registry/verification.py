@@ -172,8 +172,8 @@ def replay(
     command = isolation.isolated(arguments, variables=environment, cwd=folder, writable=folder, readable=readable)
     if command is None:
         _LOG.warning(
-            "%s is loaded with your files, your processes and the network: there is no bubblewrap on this system, and "
-            "it refuses namespaces of users, so nothing keeps the model's code from them",
+            "%s is loaded with your files, your processes and the network: neither bubblewrap nor namespaces of users "
+            "work on this system, so nothing keeps the model's code from them",
             _what(manifest, model_format),
         )
     found = _replay(manifest, model_format, folder, (command or arguments, environment))
@@ -208,7 +208,7 @@ def _replay(
             f"{_what(manifest, model_format)} did not answer its golden examples within {_REPLAY_SECONDS} s: it may "
             "hang; load it by hand in its environment"
         ) from error
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
+    found = _said(done.stdout) if done.returncode == 0 else {}
     if not found or "error" in found:
         said = found.get("error") or f"exit code {done.returncode}, {_tail(done.stderr)}"
         raise VerificationError(
@@ -216,6 +216,16 @@ def _replay(
             "publish it again from the environment that trained it"
         )
     return found
+
+
+def _said(printed: str) -> dict[str, Any]:
+    """What the process found; empty where the model's own code ended it, or printed something else in its place."""
+    try:
+        found = json.loads(printed.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {}
+    whole = isinstance(found, dict) and ("error" in found or {"examples", "mismatches"} <= found.keys())
+    return found if whole else {}
 
 
 def _what(manifest: Manifest, model_format: str) -> str:

@@ -1,6 +1,8 @@
 """Rows of customers are not metadata: what leaves the registry is synthetic, the rest in a file that few may read."""
 
 import json
+import traceback
+from dataclasses import replace
 from typing import Any
 
 import joblib
@@ -132,6 +134,29 @@ def test_a_self_check_fails_where_a_recorded_row_has_another_answer_and_shows_no
         VerificationError, match=r"1 of \d golden examples differently than recorded: recorded row 2\. "
     ):
         verify_version(memory, "bank/1")
+
+
+class Refusing:
+    """A served model that refuses the recorded rows, and says their values."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self._model = model
+
+    def predict(self, rows: Any) -> Any:
+        if any(row[0] in VALUES for row in rows):
+            raise ValueError(f"cannot read {rows}")
+        return self._model.predictor.predict(rows)
+
+
+def test_what_a_model_raises_at_a_recorded_row_is_told_by_its_type(
+    memory: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = served(memory, publish(memory))
+    refusing = replace(model, predictor=Refusing(model))
+    with pytest.raises(Exception, match=r"raises ValueError for its golden example \d, a recorded row") as raised:
+        App(lambda: refusing)({"selfCheck": True, "raise": True}, None)
+    told = "".join(traceback.format_exception(raised.value)) + capsys.readouterr().out
+    assert not [value for value in VALUES if value in told]
 
 
 def test_synthetic_examples_are_answered_by_the_model_and_proven(memory: Registry) -> None:
