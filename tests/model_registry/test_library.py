@@ -102,7 +102,7 @@ def test_files_may_be_named_by_texts(memory: Registry, tmp_path: Path) -> None:
 
 def test_help_reads_well() -> None:
     """Each public method has a sentence, and its own signature."""
-    text = pydoc.render_doc(Registry, renderer=pydoc.plaintext)
+    text = pydoc.plain(pydoc.render_doc(Registry))
     assert "tag(self, address: str, tag: str, *, gates:" in text
     assert "Publish immutable" not in text
     assert "0x" not in text
