@@ -2,7 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO := $(VENV)/.demo-ready
 READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes -r
+# From the root, as uv's settings in pyproject.toml, which are for `make lock`, have no hashes.
+UV := cd / && "$(CURDIR)/$(BIN)/uv" pip install --quiet --no-deps --require-hashes --python "$(CURDIR)/$(BIN)/python" -r
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve stop aws-check test soak models docs bench profile check fix lock clean
@@ -10,13 +14,13 @@ READY := $(VENV)/.ready
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## Train, publish, promote, deploy and call a model on this machine: no AWS account, Docker or Pulumi CLI
+demo: $(DEMO) ## Train, publish, promote, deploy and call a model on this machine: no AWS account, Docker or Pulumi CLI
 	@$(BIN)/python -m local demo
 
-serve: $(READY) ## The same deployment, left running; prints its URL and curl lines (make stop stops it)
+serve: $(DEMO) ## The same deployment, left running; prints its URL and curl lines (make stop stops it)
 	@$(BIN)/python -m local up
 
-stop: $(READY) ## Stop what make serve started
+stop: $(DEMO) ## Stop what make serve started
 	@$(BIN)/python -m local down
 
 aws-check: $(READY) ## Deploy to your AWS account for some minutes, compare AWS with what is assumed, remove it all (cents; asks first)
@@ -53,6 +57,7 @@ fix: $(READY) ## Apply the formatter and the lint fixes
 
 lock: $(READY) ## Resolve the locked requirements again
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --all-extras --python-version 3.11 pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --extra local --extra deploy --extra publish --python-version 3.11 -c requirements.lock pyproject.toml -o requirements-demo.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --python-version 3.11 local/requirements.in -o local/requirements.lock
 	@$(BIN)/python -m tests.handler.requirements
 	@# Not constrained to what Lambda's python3.11 takes: these models are published and asked, and deployed nowhere.
@@ -62,9 +67,19 @@ clean: ## Remove the environment, caches and local state (run make stop first)
 	@rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .coverage coverage.xml
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): requirements.lock
+# What `make demo` needs, and then the rest in the same environment. uv does in a second what takes pip ten; where only pip
+# is told which index to take, pip does it.
+$(DEMO): requirements-demo.lock
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}: make PYTHON=/path/to/python3.12")'
-	@echo "setting up $(VENV) (once)"
+	@echo "setting up $(VENV) (once): Python and uv"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@sed -n '/^uv==/,/[^\\]$$/p' $< > $(VENV)/uv.txt
+	@$(PIP) $(VENV)/uv.txt
+	@echo "setting up $(VENV) (once): what the demo needs"
+	@($(UV) "$(CURDIR)/$<") || $(PIP) $<
+	@touch $@
+
+$(READY): requirements.lock $(DEMO)
+	@echo "setting up $(VENV) (once): what tests and development need"
+	@($(UV) "$(CURDIR)/$<") || $(PIP) $<
 	@touch $@

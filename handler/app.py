@@ -93,7 +93,7 @@ class App:
             cause = exchange.error or exchange.problem.__cause__
             if cause is not None and direct.is_self_check(event, self._served):
                 raise direct.failed_self_check(exchange.problem, cause)
-            raise direct.InvocationError(response["body"])
+            raise direct.failed(exchange.problem)
         return response
 
     def _model(self, ids: Mapping[str, str]) -> tuple[ServedModel, Answering]:
@@ -146,7 +146,7 @@ class App:
             **{name: os.environ[variable] for name, variable in names.items() if variable in os.environ},
             phase=phase_of(error),
             error=type(error).__qualname__,
-            reason=str(error),
+            reason=log.shortened(str(error)),
             **({} if known else {"traceback": log.with_messages(error)}),
         )
 

@@ -11,6 +11,7 @@ from handler.routes import FEWER, batch_place, checked, origin, several, single_
 from model_runtime import formats
 from model_runtime.download import LoadError
 from model_runtime.errors import OutputError, RegistryError
+from model_runtime.schema import UNKNOWN_FIELD
 from model_runtime.start import ServedModel, phase_of
 
 SELF_CHECK, RAISE = "selfCheck", "raise"
@@ -59,6 +60,15 @@ def refusal_direct(problem: Problem) -> Response:
     return {"statusCode": problem.status.value, "body": problem_json(problem)}
 
 
+def failed(problem: Problem) -> InvocationError:
+    """A problem for who asked for an error: Lambda logs its text, so it has no name of a field that is the caller's."""
+    errors = [
+        {**error, "pointer": error["pointer"].rpartition("/")[0]} if error["detail"] == UNKNOWN_FIELD else error
+        for error in problem.errors or ()
+    ]
+    return InvocationError(problem_json(Problem(problem.status, problem.detail, errors)))
+
+
 def failed_self_check(problem: Problem, error: BaseException) -> InvocationError:
     """Why a self-check failed, for `pulumi up` to say: nothing of it is a caller's. A failed start names its phase."""
     known = isinstance(error, LoadError | RegistryError)
@@ -68,14 +78,25 @@ def failed_self_check(problem: Problem, error: BaseException) -> InvocationError
 
 
 def self_check(model: ServedModel, answering: Answering) -> int:
-    """Ask every golden example again; how many there are. OutputError where one has another answer than recorded."""
+    """Ask every golden example again, and the recorded rows; how many there are.
+
+    OutputError where one has another answer than recorded.
+    """
     manifest = model.manifest
-    for number, example in enumerate(manifest.examples, 1):
+    asked = (*manifest.examples, *model.golden())
+    for number, example in enumerate(asked, 1):
         rows, _ = model.inputs.read_document(example.input)
-        (answer,) = answering.predict(rows)
+        try:
+            (answer,) = answering.predict(rows)
+        except Exception as error:
+            if number <= len(manifest.examples):
+                raise
+            # Its message may have values of the row, and goes to the log and to whoever deploys.
+            raised = f"raises {type(error).__qualname__} for its golden example {number}, a recorded row"
+            raise OutputError(f"{manifest.reference} {raised}") from None
         if not formats.same_answer(manifest.model_format(model.model_format), answer, example.output):
             raise OutputError(f"{manifest.reference} answers its golden example {number} differently than recorded")
-    return len(manifest.examples)
+    return len(asked)
 
 
 def _ok(content: Any) -> Response:

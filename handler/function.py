@@ -53,7 +53,10 @@ if _initialization == "snap-start":
     snapstart.after_restore(snapstart.reseed, _app.restored)
 else:
     _app.start()
-log.warnings_without_messages()
+_messages = log.has_messages(os.environ)
+log.warnings_without_messages(messages=_messages)
+if not _messages:
+    log.records_without_messages()
 handler: Callable[[Any, object], dict[str, Any]] = _app
 if origins := os.environ.get("ALLOWED_ORIGINS"):
     from handler.cors import allow

@@ -15,6 +15,8 @@ from handler.metrics import Metrics, embedded
 
 _FRAMES = 30
 """Innermost frames of a traceback that are written; a recursion has thousands."""
+MESSAGE = 2048
+"""Characters of messages that one line has, where the stack says that it has some."""
 
 
 def write(event: str, metrics: Metrics | None = None, **fields: Any) -> None:
@@ -23,18 +25,27 @@ def write(event: str, metrics: Metrics | None = None, **fields: Any) -> None:
     print(json.dumps(line), flush=True)  # noqa: T201  # stdout is the function's log
 
 
-def places(error: BaseException) -> list[str]:
+def has_messages(environment: Mapping[str, str]) -> bool:
+    """Whether the stack says that messages of errors, warnings and loggers are written (LOG_MESSAGES is `on`)."""
+    return environment.get("LOG_MESSAGES") == "on"
+
+
+def places(error: BaseException, *, messages: bool = False) -> list[str]:
     """The types of an error and of what caused it, with the places where they were raised.
 
-    Messages are left out: scikit-learn's, pandas' and an owner's own repeat the values that they are about.
+    Messages are left out unless they are asked for: scikit-learn's, pandas' and an owner's own repeat the values that
+    they are about.
     """
     found: list[str] = []
+    left = MESSAGE
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         kind = type(current)
-        found.append(f"{kind.__module__}.{kind.__qualname__}")
+        said = f": {current}"[:left] if messages else ""
+        left -= len(said)
+        found.append(f"{kind.__module__}.{kind.__qualname__}{said}")
         frames = traceback.walk_tb(current.__traceback__)
         where = [f"  {frame.f_code.co_filename}:{line} in {frame.f_code.co_name}" for frame, line in frames]
         found += where[-_FRAMES:]
@@ -45,7 +56,12 @@ def places(error: BaseException) -> list[str]:
 def with_messages(error: BaseException) -> str:
     """A whole traceback, for what happens while the model is loaded: there are no values of a caller yet."""
     linecache.checkcache()
-    return "".join(traceback.format_exception(error))
+    return "".join(shortened(line) for line in traceback.format_exception(error))
+
+
+def shortened(message: str) -> str:
+    """A message as far as the log has it."""
+    return message if len(message) <= MESSAGE else f"{message[:MESSAGE]}...\n"
 
 
 class WholeLines:
@@ -90,17 +106,36 @@ class _Tracked:
         return getattr(self._stream, name)
 
 
-def warnings_without_messages() -> None:
+def warnings_without_messages(*, messages: bool = False) -> None:
     """From now on a Python warning is one line with its type and place: its message may have a caller's values."""
     shown: set[tuple[str, str]] = set()
 
-    def show(_message: Warning | str, category: type[Warning], filename: str, lineno: int, *_more: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_more: Any) -> None:
         warning = category.__qualname__, f"{filename}:{lineno}"
         if warning not in shown:
             shown.add(warning)
-            write("warning", category=warning[0], place=warning[1])
+            said: dict[str, Any] = {"message": shortened(str(message))} if messages else {}
+            write("warning", category=warning[0], place=warning[1], **said)
 
     warnings.showwarning = show  # type: ignore[assignment]  # it is called with all six, by position
+
+
+def records_without_messages() -> None:
+    """From now on what a library logs is one line with its level and place: its message may have a caller's values.
+
+    What goes to handlers that the model's own code adds later is its owner's affair, as what it prints.
+    """
+    logging = sys.modules.get("logging")
+    if logging is None:
+        return
+
+    def leave_out(record: Any) -> bool:
+        write("logged", level=record.levelname, logger=record.name, place=f"{record.pathname}:{record.lineno}")
+        return False
+
+    for handler in (*logging.getLogger().handlers, logging.lastResort):
+        if handler is not None:
+            handler.addFilter(leave_out)
 
 
 def milliseconds_since(began: float) -> float:

@@ -2,7 +2,7 @@
 
 `model_registry.publish.proof` runs it in an environment of a version's packages, with no code of ours but that of the
 function. A version's folder has `bucket/` with the version's objects, `variables.json` with the function's environment
-and `rows.json` with the rows as objects; the program adds `answers.json`.
+and `rows.json` with groups of rows as objects, which are no batch together; the program adds `answers.json`.
 """
 
 import json
@@ -34,7 +34,8 @@ def main(folders: Sequence[str]) -> None:
 def _answered(folder: Path) -> dict[str, Any]:
     """`{"answers": {"POST": [...], "batch": [...]}, "seconds": {...}}`, or `{"error": ..., "modules": [...]}`."""
     os.environ.update(json.loads((folder / "variables.json").read_text(encoding="utf-8")))
-    rows = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
+    groups = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
+    rows = [row for group in groups for row in group]
     began = time.perf_counter()
     try:
         served = load(Deployment.from_environment(os.environ), Storage(LocalStore(folder / "bucket"), "the version"))
@@ -43,7 +44,7 @@ def _answered(folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     app = App(lambda: served)
     answers: dict[str, list[Any]] = {"POST": [], "batch": []}
-    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    batches = [group[start : start + BATCH] for group in groups for start in range(0, len(group), BATCH)]
     try:
         for batch in batches:
             body = _sent(app, _event("POST", {"instances": batch}))

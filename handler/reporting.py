@@ -38,8 +38,11 @@ class Exchange:
 class Reporting:
     """Writes what is to be known of requests. Faults of the function are always written."""
 
-    def __init__(self, tally: Tally, *, request_log: str, label_counts: bool, in_lambda: bool) -> None:
+    def __init__(
+        self, tally: Tally, *, request_log: str, label_counts: bool, in_lambda: bool, messages: bool = False
+    ) -> None:
         self.label_counts = label_counts
+        self._messages = messages
         self._tally = tally
         self._every = {"on": 1, "sampled": SAMPLED}.get(request_log, 0)
         self._in_lambda = in_lambda
@@ -47,12 +50,13 @@ class Reporting:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], tally: Tally) -> "Reporting":
-        """Read REQUEST_LOG (`off`, `sampled` or `on`) and LABEL_COUNTS (`on`)."""
+        """Read REQUEST_LOG (`off`, `sampled` or `on`), LABEL_COUNTS and LOG_MESSAGES (`on`)."""
         return cls(
             tally,
             request_log=environment.get("REQUEST_LOG", "off"),
             label_counts=environment.get("LABEL_COUNTS") == "on",
             in_lambda="AWS_LAMBDA_FUNCTION_NAME" in environment,
+            messages=log.has_messages(environment),
         )
 
     def done(self, exchange: Exchange, status: int, model: ServedModel | None) -> None:
@@ -63,9 +67,9 @@ class Reporting:
                 return
             self._tally.problem(status)
         if exchange.error is not None:
-            self._write("request_failed", exchange, status, model, **_described(exchange.error))
+            self._write("request_failed", exchange, status, model, **self._described(exchange.error))
         elif isinstance(problem, ValuesRefused) and problem.__cause__ is not None:
-            traceback = log.places(problem.__cause__)
+            traceback = log.places(problem.__cause__, messages=self._messages)
             self._write("values_refused", exchange, status, model, features=problem.features, traceback=traceback)
         elif self._is_chosen():
             self._write("request", exchange, status, model)
@@ -73,6 +77,11 @@ class Reporting:
             metrics = self._tally.take()
             if self._in_lambda:
                 log.write("requests", metrics, **_model(model), **_predicting(metrics))
+
+    def _described(self, error: BaseException) -> dict[str, Any]:
+        # Only what this package says itself is known to have no values in it.
+        reason = {"reason": str(error)} if isinstance(error, OutputError) else {}
+        return {**reason, "traceback": log.places(error, messages=self._messages)}
 
     def _is_chosen(self) -> bool:
         if not self._every:
@@ -94,12 +103,6 @@ class Reporting:
             **_predicting(metrics),
             **more,
         )
-
-
-def _described(error: BaseException) -> dict[str, Any]:
-    # Only what this package says itself is known to have no values in it.
-    reason = {"reason": str(error)} if isinstance(error, OutputError) else {}
-    return {**reason, "traceback": log.places(error)}
 
 
 def _predicting(metrics: Metrics) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """What each route of the API answers. The set of routes is the same for every model."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -11,12 +12,14 @@ from handler.prediction import Answering
 from handler.requests import CSV, HTML, JSON, Place, Request, escaped
 from handler.responses import KSERVE_REFUSED, Problem, Response, answer, outcome, shortened
 from model_runtime.errors import InputError
-from model_runtime.manifest import Prediction
+from model_runtime.manifest import Example, Manifest, Prediction
 from model_runtime.schema import Row, why_no_query_form
 from model_runtime.start import ServedModel
 
 KSERVE = ("/v1/models", "/v2/")
 """How the paths of KServe's protocols begin. Source: "Data Plane" in KServe's documentation."""
+RECORDED_EXAMPLES = "RECORDED_EXAMPLES"
+"""The variable that is `on` where recorded rows may be shown."""
 FEWER = "send fewer instances"
 """What a caller does whose answer is too large."""
 
@@ -103,9 +106,16 @@ def describe(call: Call) -> Response:
         "signature": manifest.signature,
         "metrics": manifest.metrics,
         "labels": manifest.labels,
-        "examples": manifest.examples,
+        "examples": shown_examples(manifest),
     }
     return answer(known, call.headers)
+
+
+def shown_examples(manifest: Manifest) -> Sequence[Example]:
+    """The examples that any caller may see: recorded rows are shown only where the stack says so."""
+    if manifest.example_kind == "synthetic" or os.environ.get(RECORDED_EXAMPLES) == "on":
+        return manifest.examples
+    return ()
 
 
 def openapi(call: Call) -> Response:

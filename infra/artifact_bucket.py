@@ -16,6 +16,17 @@ class ArtifactBucket(PrivateBucket):
         super().__init__("ArtifactBucket", name, force_destroy=True, account=account, opts=opts)
         self.register_outputs({"name": self.name})
 
+    def write(self, name: str, *, key: str, text: str, content_type: str) -> aws.s3.BucketObjectv2:
+        """Write a text under a key; the object's name in the stack is `name`."""
+        return aws.s3.BucketObjectv2(
+            name,
+            bucket=self.name,
+            key=key,
+            source=pulumi.StringAsset(text),
+            content_type=content_type,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self.ready),
+        )
+
     def upload(self, name: str, *, key: str, path: str) -> aws.s3.BucketObjectv2:
         """Upload a file under a key; the object's name in the stack is `name`."""
         return aws.s3.BucketObjectv2(

@@ -1,14 +1,19 @@
-"""Ready `curl` lines for the outputs, made from the model's first golden example. Pure: no Pulumi."""
+"""Ready `curl` lines for the outputs, made from the model's first example. Pure: no Pulumi."""
 
 import json
 import shlex
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
+import msgspec
+
+from model_registry.publish.synthetic import synthetic_rows
 from model_runtime.manifest import Manifest
 from model_runtime.schema import why_no_query_form
 
 _KEY_HEADER = " -H 'x-api-key: YOUR-KEY'"
+_BEARER = " -H 'Authorization: YOUR-TOKEN'"
+_CERTIFICATE = " --cert YOUR-CERTIFICATE --key YOUR-KEY-FILE"
 # The shell fills in the caller's own credentials, which `aws configure export-credentials --format env` prints.
 _SIGNED = (
     ' --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"'
@@ -16,7 +21,15 @@ _SIGNED = (
 )
 
 
-def get_line(url: str, manifest: Manifest, *, api_key: bool = False, signed: bool = False) -> str:
+def get_line(
+    url: str,
+    manifest: Manifest,
+    *,
+    api_key: bool = False,
+    signed: bool = False,
+    token: bool = False,
+    certificate: bool = False,
+) -> str:
     """GET with the example as query string; a shell's comment that says why where the model has no query form."""
     reason = why_no_query_form(manifest.signature)
     if reason is not None:
@@ -26,20 +39,35 @@ def get_line(url: str, manifest: Manifest, *, api_key: bool = False, signed: boo
     # Older versions of curl (7.88 among them) sign a query string as it stands, and AWS its canonical form: sorted,
     # with %20 for a space (IAM User Guide, "Create a signed AWS API request").
     query = urlencode(sorted(texts.items()) if signed else texts, quote_via=quote if signed else quote_plus)
-    return f"curl{_options(api_key=api_key, signed=signed)} {shlex.quote(f'{url}?{query}')}"
+    options = _options(api_key=api_key, signed=signed, token=token, certificate=certificate)
+    return f"curl{options} {shlex.quote(f'{url}?{query}')}"
 
 
-def post_line(url: str, manifest: Manifest, *, api_key: bool = False, signed: bool = False) -> str:
+def post_line(
+    url: str,
+    manifest: Manifest,
+    *,
+    api_key: bool = False,
+    signed: bool = False,
+    token: bool = False,
+    certificate: bool = False,
+) -> str:
     """POST with the example as JSON body."""
     body = shlex.quote(json.dumps(_example(manifest)))
-    options = _options(api_key=api_key, signed=signed)
+    options = _options(api_key=api_key, signed=signed, token=token, certificate=certificate)
     return f"curl{options} -H 'Content-Type: application/json' -d {body} {shlex.quote(url)}"
 
 
-def _options(*, api_key: bool, signed: bool) -> str:
-    return f"{_KEY_HEADER if api_key else ''}{_SIGNED if signed else ''}"
+def _options(*, api_key: bool, signed: bool, token: bool, certificate: bool) -> str:
+    given = {_KEY_HEADER: api_key, _SIGNED: signed, _BEARER: token, _CERTIFICATE: certificate}
+    return "".join(option for option, is_given in given.items() if is_given)
 
 
 def _example(manifest: Manifest) -> dict[str, Any]:
+    """The values to show: older releases recorded rows that nobody said may be shown, and values are made instead."""
+    features = manifest.signature.features
+    if manifest.example_kind is None or not manifest.examples:
+        made, *_ = synthetic_rows(manifest.signature, (), {}, ())
+        return {feature.name: msgspec.to_builtins(value) for feature, value in zip(features, made, strict=True)}
     inputs = manifest.examples[0].input
-    return {feature.name: inputs[feature.name] for feature in manifest.signature.features}
+    return {feature.name: inputs[feature.name] for feature in features}

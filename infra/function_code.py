@@ -22,6 +22,8 @@ def variables(
     cors_origins: Sequence[str] = (),
     request_log: str = "off",
     label_counts: bool = False,
+    recorded_examples: bool = False,
+    log_messages: bool = False,
     try_it_page: bool = True,
 ) -> dict[str, str]:
     """The function's environment variables: which version it serves and how, and how many threads it starts."""
@@ -38,5 +40,7 @@ def variables(
         **({"ALLOWED_ORIGINS": ",".join(cors_origins)} if cors_origins else {}),
         **({"REQUEST_LOG": request_log} if request_log != "off" else {}),
         **({"LABEL_COUNTS": "on"} if label_counts else {}),
+        **({"RECORDED_EXAMPLES": "on"} if recorded_examples else {}),
+        **({"LOG_MESSAGES": "on"} if log_messages else {}),
         **({} if try_it_page else {"TRY_IT_PAGE": "off"}),
     }

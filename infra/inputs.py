@@ -16,13 +16,12 @@ from infra.settings import Settings, SettingsError
 from infra.trust import Followed, check_history, check_keys, check_mark, check_promoter
 from model_registry import shipping, verification
 from model_registry.lambda_packages.errors import LayerAnswerError, LayerError
-from model_registry.lambda_packages.pinned import layer_hashes
-from model_registry.lambda_packages.platform import runtime_for
+from model_registry.lambda_packages.pinned import layer_spec
+from model_registry.lambda_packages.platform import LINUX, runtime_for
 from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.reference import TagRef, VersionRef
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_registry.stored_wheels import chosen
 from model_runtime.errors import EnvironmentBuildError, IntegrityError, ModelFormatError, RegistryError
 from model_runtime.formats.skops import not_trusted
 from model_runtime.manifest import Manifest, ModelFormat
@@ -172,12 +171,9 @@ def model_layer(
     pays for. A layer that is built must pass the `trial`. Wheels are installed that the manifest has the digests of,
     and no others; with `require_hashes` a version that lacks some is refused, and warned of otherwise.
     """
-    packages = shipping.layer_packages(model_format.environment.packages, signing=signing)
     code_size = sum(path.stat().st_size for path in (*shipping.function_files().values(), *own_code.values()))
     try:
-        own = chosen(wheels, model_format.environment.packages)
-        hashes = layer_hashes(model_format.environment, architecture, signing=signing)
-        spec = LayerSpec(model_format.environment.python, architecture, tuple(packages.items()), own, hashes)
+        spec = layer_spec(model_format.environment, architecture, wheels, signing=signing)
         _check_hashes(manifest, spec, require_hashes=require_hashes)
         layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size, trial=trial)
     except (LayerError, EnvironmentBuildError) as error:
@@ -187,7 +183,7 @@ def model_layer(
 
 
 def _check_hashes(manifest: Manifest, spec: LayerSpec, *, require_hashes: bool) -> None:
-    if not spec.unpinned:
+    if not spec.unpinned or spec.system != LINUX:  # for the local AWS on another system, of which no digest is known
         return
     fact = (
         f"the manifest of {manifest.reference} lacks the digests of wheels for {spec.architecture} "

@@ -27,6 +27,12 @@ class DependencyLayer(pulumi.ComponentResource):
         """`layer.key` addresses the content: the same packages give the same key, and no new layer version."""
         super().__init__("sklearn-on-lambda:infra:DependencyLayer", name, None, opts)
         upload = artifacts.upload(f"{name}-zip", key=f"layers/{layer.key}.zip", path=str(layer.path))
+        artifacts.write(
+            f"{name}-bom",
+            key=f"layers/{layer.key}.cdx.json",
+            text=layer.bom,
+            content_type="application/vnd.cyclonedx+json; version=1.5",
+        )
         version = aws.lambda_.LayerVersion(
             f"{name}-version",
             layer_name=name,

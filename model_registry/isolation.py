@@ -14,11 +14,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/sys/devices/system/cpu")
+"""Programs, libraries, and how many processors there are, which libraries of numbers ask."""
 _FILES = ("/etc/ld.so.cache", "/etc/localtime", "/etc/passwd")
 """The linker's paths, the clock's zone, and users' names, which some packages ask for when they are imported."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
-_TRIAL_SECONDS = 30
+_TRIAL_SECONDS = 120
 
 # Run as root of a user namespace of its own, in which everything below is allowed. Arguments: the folder to write
 # to, the folder to start in, what to read, --, the command. The privileges of that namespace are given up at the end,

@@ -136,7 +136,8 @@ def _example(manifest: Manifest) -> tuple[dict[str, str], Mapping[str, Any]] | N
     names = [feature.name for feature in manifest.signature.features]
     rows = [[example.input.get(name) for name in names] for example in manifest.examples]
     info = {"artifact_path": "input_example.json"}
-    if not rows or manifest.signature.container not in {"array", "dataframe"}:
+    # Releases that did not say what their examples are recorded rows of people's.
+    if manifest.example_kind is None or not rows or manifest.signature.container not in {"array", "dataframe"}:
         return None
     if manifest.signature.container == "array":
         return {**info, "type": "ndarray", "format": "tf-serving"}, {"inputs": rows}

@@ -27,7 +27,7 @@ from model_registry.release import Release
 from model_registry.shipping import OWN_CODE, RUNTIME, layer_packages
 from model_registry.stored_wheels import chosen
 from model_runtime.errors import EnvironmentBuildError, VerificationError
-from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, FormatName, Manifest
+from model_runtime.manifest import FORMAT_FILES, GOLDEN_FILE, MANIFEST_FILE, FormatName, Manifest
 
 Progress = Callable[[str], None]
 
@@ -56,6 +56,9 @@ class Reader(Protocol):
 
     def wheels(self, release: Release) -> tuple[Path, ...]:
         """Its packages that are on no index, checked."""
+
+    def golden_bytes(self, release: Release) -> bytes | None:
+        """The file of its recorded rows, checked, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,9 @@ def saved(registry: Reader, release: Release, model_format: FormatName, own_code
         folder = Path(temporary)
         registry.save_model(release, folder / FORMAT_FILES[model_format], model_format)
         (folder / MANIFEST_FILE).write_bytes(release.manifest_bytes)
+        golden = registry.golden_bytes(release)
+        if golden is not None:
+            (folder / GOLDEN_FILE).write_bytes(golden)
         for file, path in own_code.items():
             (folder / OWN_CODE / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / OWN_CODE / file)
@@ -166,8 +172,8 @@ def replay(
     command = isolation.isolated(arguments, variables=environment, cwd=folder, writable=folder, readable=readable)
     if command is None:
         _LOG.warning(
-            "%s is loaded with your files, your processes and the network: there is no bubblewrap on this system, and "
-            "it refuses namespaces of users, so nothing keeps the model's code from them",
+            "%s is loaded with your files, your processes and the network: neither bubblewrap nor namespaces of users "
+            "work on this system, so nothing keeps the model's code from them",
             _what(manifest, model_format),
         )
     found = _replay(manifest, model_format, folder, (command or arguments, environment))
@@ -202,7 +208,7 @@ def _replay(
             f"{_what(manifest, model_format)} did not answer its golden examples within {_REPLAY_SECONDS} s: it may "
             "hang; load it by hand in its environment"
         ) from error
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
+    found = _said(done.stdout) if done.returncode == 0 else {}
     if not found or "error" in found:
         said = found.get("error") or f"exit code {done.returncode}, {_tail(done.stderr)}"
         raise VerificationError(
@@ -212,20 +218,35 @@ def _replay(
     return found
 
 
+def _said(printed: str) -> dict[str, Any]:
+    """What the process found; empty where the model's own code ended it, or printed something else in its place."""
+    try:
+        found = json.loads(printed.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {}
+    whole = isinstance(found, dict) and ("error" in found or {"examples", "mismatches"} <= found.keys())
+    return found if whole else {}
+
+
 def _what(manifest: Manifest, model_format: str) -> str:
     return manifest.reference if model_format == "joblib" else f"{manifest.reference} by {model_format}"
 
 
 def _told(manifest: Manifest, model_format: str, found: dict[str, Any]) -> str:
-    mismatches = "; ".join(
-        f"{json.dumps(each['input'])} gives {json.dumps(each['answer'])}, recorded is {json.dumps(each['recorded'])}"
-        for each in found["mismatches"]
-    )
+    mismatches = "; ".join(map(_mismatch, found["mismatches"]))
     count = f"{len(found['mismatches'])} of {found['examples']}"
     return (
         f"{_what(manifest, model_format)} answers {count} golden examples differently than recorded: {mismatches}. "
         "Publish it again from the environment that trained it"
     )
+
+
+def _mismatch(found: dict[str, Any]) -> str:
+    if "row" in found:
+        raised = f" (it raised {found['raised']})" if "raised" in found else ""
+        return f"recorded row {found['row']}{raised}"
+    answer, recorded = json.dumps(found["answer"]), json.dumps(found["recorded"])
+    return f"{json.dumps(found['input'])} gives {answer}, recorded is {recorded}"
 
 
 def _tail(text: str) -> str:

@@ -44,6 +44,8 @@ Container = Literal["array", "dataframe", "list", "rows", "objects"]
 Method = Literal["decision_function", "score_samples", "transform", "std", "kneighbors", "quantiles"]
 """An output beside `predict` and `predict_proba`. `std` is `predict(return_std=True)`, the others are methods."""
 ProofKind = Literal["full", "process", "none"]
+ExampleKind = Literal["synthetic", "masked", "given"]
+"""Examples made by publishing, the owner's rows without what looks personal, or the owner's rows."""
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time with its zone."""
 
@@ -224,8 +226,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What one version of a model is. Immutable; the deployment is derived from it alone.
 
     `artifact` and `environment` are those of the joblib file, which every version has; `formats` has what there is
-    beside it. `golden` is the file of recorded rows with their answers, `report` that of figures to be drawn, `wheels`
-    are packages that are on no index. `deployable` names the formats that fit into a function; empty for all.
+    beside it. `example_kind` says what the examples are; absent from releases that recorded rows without a word.
+    `golden` is the file of recorded rows with their answers, which few may read; `report` that of figures to be drawn,
+    `wheels` are packages that are on no index. `deployable` names the formats that fit into a function; empty for all.
     """
 
     format: int = MANIFEST_FORMAT
@@ -241,6 +244,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature
     metrics: dict[str, float]
     examples: tuple[Example, ...]
+    example_kind: ExampleKind | None = None
     formats: dict[str, ModelFormat] = {}
     deployable: tuple[FormatName, ...] = ()
     proof: Proof = Proof(kind="none")

@@ -6,6 +6,7 @@ project is there.
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,17 @@ import msgspec
 from model_runtime import formats
 from model_runtime.formats import Predicts
 from model_runtime.formats.skops import untrusted_types
-from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, FormatName, Manifest, decode_manifest, digest
+from model_runtime.golden import decode_golden
+from model_runtime.manifest import (
+    FORMAT_FILES,
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    Example,
+    FormatName,
+    Manifest,
+    decode_manifest,
+    digest,
+)
 from model_runtime.schema import Inputs
 
 
@@ -35,7 +46,8 @@ def main(folder: str, model_format: FormatName) -> None:
 def replay(folder: Path, model_format: FormatName) -> dict[str, Any]:
     """Check the model's digest, load it, answer every golden example: `{"examples": 3, "mismatches": [...]}`.
 
-    RuntimeError where the bytes are not those of the manifest; nothing was loaded then.
+    So are the recorded rows, where their file is there. RuntimeError where the bytes are not those of the manifest;
+    nothing was loaded then.
     """
     manifest = decode_manifest((folder / MANIFEST_FILE).read_bytes())
     artifact = manifest.model_format(model_format).artifact
@@ -44,8 +56,25 @@ def replay(folder: Path, model_format: FormatName) -> dict[str, Any]:
         raise RuntimeError(f"{artifact.file} has SHA-256 {digest(data)}, not {artifact.sha256}")
     # Whoever verifies a version also unpickles its joblib file: there is nothing more to be trusted here.
     trusted = untrusted_types(data) if model_format == "skops" else ()
+    golden = decode_golden(manifest, (folder / GOLDEN_FILE).read_bytes()) if manifest.golden else ()
     predictor = formats.load(manifest, model_format, data, trusted_types=trusted)
-    return {"examples": len(manifest.examples), "mismatches": _mismatches(predictor, manifest, model_format)}
+    found = [*_mismatches(predictor, manifest, model_format), *_wrong_rows(predictor, manifest, model_format, golden)]
+    return {"examples": len(manifest.examples) + len(golden), "mismatches": found}
+
+
+def _wrong_rows(
+    predictor: Predicts, manifest: Manifest, model_format: FormatName, golden: Sequence[Example]
+) -> Iterator[dict[str, Any]]:
+    """Recorded rows that are answered differently, by their numbers: what is in them is for no terminal and no log."""
+    form, inputs = manifest.model_format(model_format), Inputs(manifest.signature)
+    for number, example in enumerate(golden, 1):
+        try:
+            (answer,) = predictor.predict([inputs.read_example(example)])
+        except Exception as error:  # noqa: BLE001  # a model's own code can raise anything, and name the values
+            yield {"row": number, "raised": type(error).__name__}
+            continue
+        if not formats.same_answer(form, answer, example.output):
+            yield {"row": number}
 
 
 def _mismatches(predictor: Predicts, manifest: Manifest, model_format: FormatName) -> list[dict[str, Any]]:

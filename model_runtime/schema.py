@@ -29,6 +29,8 @@ Row = tuple[Any, ...]
 
 PROBLEMS = 20
 """Reading stops after so many wrong values: what is said of a request must not be larger than the request."""
+UNKNOWN_FIELD = "unknown field"
+"""What is said of a field that the model does not have: its name is the caller's."""
 _QUERY_FEATURES = 50
 """More make a URL that nobody writes; API Gateway takes 10,240 bytes of request line and headers in all."""
 # API Gateway's rule for names in method.request.querystring.NAME.
@@ -286,7 +288,7 @@ def _rows(instances: Iterable[Any]) -> list[Row]:
 
 
 def _unknown(place: str, names: Iterable[str]) -> list[dict[str, str]]:
-    return _bounded({"pointer": _pointer(place, name), "detail": "unknown field"} for name in names)
+    return _bounded({"pointer": _pointer(place, name), "detail": UNKNOWN_FIELD} for name in names)
 
 
 def _bounded(problems: Iterable[dict[str, str]]) -> list[dict[str, str]]:

@@ -6,14 +6,15 @@ have signed the manifest.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from model_runtime import formats
 from model_runtime.download import REFUSED_SECONDS, Download, LoadError
 from model_runtime.errors import ModelFormatError, OutputError, SigningError
 from model_runtime.manifest import (
     FORMAT_FILES,
+    GOLDEN_FILE,
     MANIFEST_FILE,
     Example,
     FormatName,
@@ -103,6 +104,8 @@ class ServedModel:
     predictor: formats.Predicts
     milliseconds: Mapping[str, float]
     model_format: FormatName = "joblib"
+    golden: Callable[[], Sequence[Example]] = tuple
+    """Fetches the recorded rows: no start waits for them."""
 
 
 def load(
@@ -122,10 +125,22 @@ def load(
     try:
         store = storage or Storage.in_function(deployment.bucket, seconds=seconds)
         times = {"deadline": time.perf_counter() + seconds, "refused_seconds": refused_seconds}
-        return _load(deployment, lambda file: Download(store, deployment.pin, file, **times), clock)
+        served = _load(deployment, lambda file: Download(store, deployment.pin, file, **times), clock)
     except BaseException as error:
         setattr(error, _PHASE, clock.phase)
         raise
+    if served.manifest.golden is None:
+        return served
+    return replace(served, golden=lambda: _golden(deployment, served.manifest, storage, seconds))
+
+
+def _golden(deployment: Deployment, manifest: Manifest, storage: Storage | None, seconds: float) -> tuple[Example, ...]:
+    from model_runtime.golden import decode_golden
+
+    # Opened anew: this may be long after the start, or in a copy of it, whose credentials are others.
+    store = storage or Storage.in_function(deployment.bucket, seconds=seconds)
+    file = Download(store, deployment.pin, GOLDEN_FILE, deadline=time.perf_counter() + seconds)
+    return decode_golden(manifest, file.result())
 
 
 def _load(deployment: Deployment, download: Callable[[str], Download], clock: "_Clock") -> ServedModel:

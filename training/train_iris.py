@@ -59,6 +59,7 @@ def publish(registry: Registry, trained: Trained, description: str, *, formats: 
         metrics={"accuracy": trained.accuracy},
         description=description,
         formats=formats,
+        examples="given",  # flowers: their rows may be shown
     )
 
 

@@ -9,6 +9,7 @@ is CPython of the layer's minor version; two patch releases could in principle c
 The errors are in `model_registry.lambda_packages.errors`, and those of uv in `model_runtime.errors`.
 """
 
+import hmac
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,9 +19,10 @@ from typing import Any
 from infra.layer.bytecode import compile_tree
 from infra.layer.importing import import_all, top_level_modules, why_not_here
 from infra.layer.zip import write_zip
-from model_registry.cache import cache_folder, file_digest, workspace
+from model_registry.cache import cache_folder, file_digest, seal, workspace
 from model_registry.environments import find_interpreter
 from model_registry.lambda_packages import wheels as layer_wheels
+from model_registry.lambda_packages.bom import bom
 from model_registry.lambda_packages.docstrings import undocumented
 from model_registry.lambda_packages.install import pip_install
 from model_registry.lambda_packages.installed import owners
@@ -45,6 +47,7 @@ class Layer:
     zip_bytes: int
     unzipped_bytes: int
     packages: tuple[PackageSize, ...]  # largest first
+    bom: str  # the bill of materials
     cached: bool
 
     def report(self) -> str:
@@ -79,7 +82,7 @@ def build_layer(
 
     """
     cache = (cache or cache_folder("layers")).absolute()
-    layer = _load(cache, spec.key)
+    layer = _load(cache, spec)
     if layer is None:
         layer = _build(spec, cache, progress, reserve, trial)
     # A cached layer was built under another reserve, perhaps.
@@ -98,7 +101,7 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int, trial
         progress(f"writing zip of {megabytes(total)}")
         archive = work / "layer.zip"
         write_zip(archive, files)
-        if (reason := why_not_here(spec.runtime, spec.architecture)) is None:
+        if (reason := why_not_here(spec.runtime, spec.architecture, spec.system)) is None:
             _import(spec, archive, work / "opt", owner, progress)
             if trial:
                 trial(work / "opt", find_interpreter(spec.python))
@@ -110,12 +113,14 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int, trial
             "unzipped_bytes": total,
             "packages": [asdict(size) for size in found],
         }
-        return _commit(cache, spec.key, work, archive, record)
+        return _commit(cache, spec, work, archive, record)
 
 
 def _install(spec: LayerSpec, tree: Path, progress: Progress) -> Path:
     progress(f"resolving {len(spec.packages)} packages for {spec.runtime} on {spec.architecture}")
-    outcome = pip_install(spec.requirements, tree, spec.runtime, spec.architecture, progress=progress)
+    outcome = pip_install(
+        spec.requirements, tree, spec.runtime, spec.architecture, system=spec.system, progress=progress
+    )
     if not outcome.ok:
         raise layer_wheels.explain(spec.pins, spec.runtime, spec.architecture, outcome)
     return tree
@@ -160,27 +165,35 @@ def _compiler(python: str) -> str:
         raise InterpreterNotFoundError(f"Python {python} must compile the layer's bytecode, and {error}") from error
 
 
-def _commit(cache: Path, key: str, work: Path, archive: Path, record: dict[str, Any]) -> Layer:
+def _commit(cache: Path, spec: LayerSpec, work: Path, archive: Path, record: dict[str, Any]) -> Layer:
     """Move the zip into the cache, then the record that makes it valid."""
     description = work / "layer.json"
-    description.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    archive.replace(cache / f"{key}.zip")
-    description.replace(cache / f"{key}.json")
-    return _layer(cache / f"{key}.zip", key, record, cached=False)
+    sealed = {"seal": _seal(spec, record["sha256"]), **record}
+    description.write_text(json.dumps(sealed, indent=1), encoding="utf-8")
+    archive.replace(cache / f"{spec.key}.zip")
+    description.replace(cache / f"{spec.key}.json")
+    return _layer(cache / f"{spec.key}.zip", spec, record, cached=False)
 
 
-def _load(cache: Path, key: str) -> Layer | None:
-    """Read a layer from the cache; None unless its zip is exactly what its record says."""
-    path = cache / f"{key}.zip"
+def _load(cache: Path, spec: LayerSpec) -> Layer | None:
+    """Read a layer from the cache; None unless its zip is exactly what this user built for the spec."""
+    path = cache / f"{spec.key}.zip"
     try:
-        record = json.loads((cache / f"{key}.json").read_text(encoding="utf-8"))
-        layer = _layer(path, key, record, cached=True)
-        whole = path.stat().st_size == layer.zip_bytes and file_digest(path) == layer.sha256
+        record = json.loads((cache / f"{spec.key}.json").read_text(encoding="utf-8"))
+        sealed = record.pop("seal")
+        layer = _layer(path, spec, record, cached=True)
+        ours = hmac.compare_digest(sealed, _seal(spec, layer.sha256))
+        whole = ours and path.stat().st_size == layer.zip_bytes and file_digest(path) == layer.sha256
     except (OSError, ValueError, KeyError, TypeError):  # absent, cut short or not ours: build it again
         return None
     return layer if whole else None
 
 
-def _layer(path: Path, key: str, record: dict[str, Any], *, cached: bool) -> Layer:
+def _seal(spec: LayerSpec, sha256: str) -> str:
+    """The record alone vouches for nothing, as whoever can replace the zip can replace that too."""
+    return seal(f"layer {spec.key} {sha256}")
+
+
+def _layer(path: Path, spec: LayerSpec, record: dict[str, Any], *, cached: bool) -> Layer:
     packages = tuple(PackageSize(**size) for size in record["packages"])
-    return Layer(path, key, **{**record, "packages": packages}, cached=cached)
+    return Layer(path, spec.key, **{**record, "packages": packages}, bom=bom(spec), cached=cached)

@@ -50,6 +50,11 @@ def access_log(setting: str) -> str:
             f"{setting!r} must be standard, detailed, off, or a format with $context.requestId in it: "
             "`pulumi config set accessLog VALUE`"
         )
+    if re.search(r"\$context\.identity\.apiKey\b", text):
+        raise ValueError(
+            f"{setting!r} would write the callers' keys into the log: take $context.identity.apiKeyId, which tells "
+            "them apart too"
+        )
     if "\n" in text:
         raise ValueError(f"{setting!r} must be one line: `pulumi config set accessLog VALUE`")
     return setting

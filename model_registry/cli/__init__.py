@@ -7,7 +7,15 @@ usage, 3 a check found something (`verify`, `doctor`).
 import os
 import sys
 
-from model_registry.cli import keeping, looking, moving, policies, publishing, reading  # noqa: F401  # they add their commands
+from model_registry.cli import (  # noqa: F401  # they add their commands
+    keeping,
+    looking,
+    materials,
+    moving,
+    policies,
+    publishing,
+    reading,
+)
 from model_registry.cli.common import app
 
 __all__ = ["app", "main"]

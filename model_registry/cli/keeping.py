@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from model_registry import purge as _purge
 from model_registry import reference
 from model_registry.audit import audit
 from model_registry.cli.common import (
@@ -29,10 +30,11 @@ from model_registry.cli.common import (
 from model_registry.doctor import findings
 from model_registry.folder import folder_of, open_storage
 from model_registry.mending import mend
+from model_registry.purge import NOTHING_KEPT
 from model_registry.reference import VersionRef
 from model_registry.trail import Trail
 from model_registry.verification import verify_version
-from model_runtime.errors import IntegrityError, InvalidNameError, VerificationError
+from model_runtime.errors import IntegrityError, InvalidNameError, NotFoundError, VerificationError
 from model_runtime.signing import parse_public_keys
 
 OlderThan = Annotated[float, typer.Option("--older-than", help="Hours since the last write.")]
@@ -92,22 +94,40 @@ def delete(
     bucket: Bucket,
     address: Annotated[str, typer.Argument(help="NAME/VERSION; a tag is not accepted.")],
     reason: NeededReason,
+    purge: Annotated[
+        bool,
+        typer.Option(
+            "--purge", help="Remove what a versioned bucket keeps of it too, also where it is deleted already."
+        ),
+    ] = False,
     by: By = None,
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a version for good; refused while a tag points at it. Its number is never used again."""
+    """Delete a version for good; refused while a tag points at it. Its number is never used again.
+
+    With --purge exit code 3 where a lock keeps something, and until when.
+    """
     with known_errors():
         ref = reference.parse(address)
         if not isinstance(ref, VersionRef):
             raise InvalidNameError(
                 f"{address} is a tag, this needs a version: write NAME/VERSION (`resolve` prints it)"
             )
-        open_registry(bucket, profile, by).delete(ref, reason=reason)
+        registry = open_registry(bucket, profile, by)
+        try:
+            registry.delete(ref, reason=reason)
+        except NotFoundError:
+            if not (purge and registry.is_deleted(ref)):
+                raise
+        purged = _purge.purge(bucket, ref, profile=profile) if purge and not folder_of(bucket) else NOTHING_KEPT
+        kept = [str(one) for one in purged.kept]
         if as_json:
-            print_json({"deleted": str(ref)})
+            print_json({"deleted": str(ref), **({"purged": purged.removed, "kept": kept} if purge else {})})
         else:
-            print(f"{ref} is deleted")
+            print(f"{ref} is deleted{' for good' if purge and not kept else ''}", *kept, sep="\n")
+        if kept:
+            raise typer.Exit(FOUND_SOMETHING)
 
 
 @app.command(rich_help_panel=KEEP)

@@ -107,6 +107,14 @@ def publish(
             help="full: in an environment of exactly the model's packages (default); process: in this one; none.",
         ),
     ] = None,
+    examples: Annotated[
+        str,
+        typer.Option(help="What may be shown: synthetic rows; those of --example masked, or as given."),
+    ] = "synthetic",
+    golden: Annotated[
+        str,
+        typer.Option(help="What is recorded for verifiers only: the rows of --example as given, masked, or none."),
+    ] = "given",
     signing_key: Annotated[
         Path | None,
         typer.Option(
@@ -150,6 +158,8 @@ def publish(
                 pins=found.pins,
                 mlflow_run=found.run,
                 without=without or (),
+                examples=examples,
+                golden=golden,
                 progress=lambda line: _show(line, work, notes),
             )
         if as_json:

@@ -2,11 +2,15 @@
 
 import platform
 import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from model_registry.lambda_packages.platform import ARCHITECTURES, RUNTIMES, machine
-from model_registry.shipping import function_hashes
+from model_registry.lambda_packages.platform import ARCHITECTURES, LINUX, RUNTIMES, layer_system, machine
+from model_registry.lambda_packages.spec import LayerSpec
+from model_registry.shipping import function_hashes, layer_packages
+from model_registry.stored_wheels import chosen
 from model_runtime.manifest import Environment
 
 Hashes = dict[str, tuple[str, ...]]
@@ -19,6 +23,30 @@ def layer_hashes(environment: Environment, architecture: str, *, signing: bool =
         name: sha256 for name, sha256 in function_hashes(signing=signing).items() if name not in environment.packages
     }
     return own | {name: (sha256,) for name, sha256 in environment.hashes.get(architecture, {}).items()}
+
+
+def layer_spec(
+    environment: Environment, architecture: str, wheels: Iterable[Path] = (), *, signing: bool = False
+) -> LayerSpec:
+    """The layer of an environment's packages and of what the handler needs besides, from the wheels of the manifest.
+
+    Args:
+        environment: That of the format that is served.
+        architecture: Lambda's.
+        wheels: Files of packages that are on no index, also of those that this format does without.
+        signing: Whether the function checks signatures.
+
+    Raises:
+        LayerError: Lambda has no such layer.
+        EnvironmentBuildError: a file is not a wheel.
+
+    """
+    packages = layer_packages(environment.packages, signing=signing)
+    system = layer_system()
+    # A manifest has the digests of wheels for Lambda.
+    hashes = layer_hashes(environment, architecture, signing=signing) if system == LINUX else {}
+    own = chosen(wheels, environment.packages)
+    return LayerSpec(environment.python, architecture, tuple(packages.items()), own, hashes, system)
 
 
 def hashes_here(environment: Environment) -> Hashes:

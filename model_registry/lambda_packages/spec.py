@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from model_registry.cache import file_digest
 from model_registry.lambda_packages.errors import SpecError
-from model_registry.lambda_packages.platform import Runtime, check_architecture, runtime_for
+from model_registry.lambda_packages.platform import LINUX, Runtime, check_architecture, runtime_for
 from model_registry.stored_wheels import package_of
 from model_registry.uv import requirement, wheel_requirement
 
@@ -46,6 +46,7 @@ class LayerSpec:
     packages: tuple[tuple[str, str], ...]  # (distribution, exact version)
     wheels: tuple[Path, ...] = ()  # of packages that are on no index
     hashes: Mapping[str, Collection[str]] = field(default_factory=dict)  # SHA-256 of which a package's wheel has one
+    system: str = LINUX  # another than Lambda's for the local AWS
 
     def __post_init__(self) -> None:
         runtime_for(self.python)
@@ -73,6 +74,11 @@ class LayerSpec:
         """The packages of which any wheel is taken that an index has."""
         return tuple(name for name, _ in self.pins if name not in self.hashes)
 
+    @property
+    def stored(self) -> dict[str, str]:
+        """The SHA-256 of each package that comes as a file."""
+        return {name: self._digests[path] for name, (_, path) in self._own.items()}
+
     @cached_property
     def _digests(self) -> dict[Path, str]:
         return {path: file_digest(path) for path in self.wheels}
@@ -92,7 +98,7 @@ class LayerSpec:
         inputs: dict[str, Any] = {
             "recipe": RECIPE,
             "python": self.python,
-            "platform": self.runtime.platform(self.architecture),
+            "platform": self.runtime.platform(self.architecture, self.system),
             "packages": self.packages,
         }
         if self.wheels:

@@ -54,6 +54,8 @@ class Description:
     stored: Pickled
     code: Code
     notes: tuple[str, ...] = ()
+    made: int = 0
+    """How many of the rows, all of the last table, are examples that publishing has made."""
 
 
 def describe(

@@ -80,6 +80,16 @@ def are_codes(firsts: Sequence[First]) -> bool:
     return any(_categories(first) is not None for first in firsts)
 
 
+def learnt_categories(firsts: Sequence[First]) -> list[Any]:
+    """The values that an encoder of the column was fitted on, without marks of gaps; empty where none tells."""
+    for first in firsts:
+        found = _categories(first) or _categories(First(first.after, first.index)) or ()
+        known = [value for value in found if missing_mark(value) is None]
+        if known:
+            return [value.item() if isinstance(value, np.generic) else value for value in known]
+    return []
+
+
 def _first(estimator: Any, columns: list[str], names: list[str]) -> Iterator[tuple[str, First]]:
     """Go down to the steps that see `columns`, which are among all `names` of the input."""
     estimator = getattr(estimator, "best_estimator_", estimator)

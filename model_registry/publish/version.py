@@ -14,6 +14,7 @@ from model_registry.publish.answers import RELATIVE_CONVERTED, OwnAnswers, Toler
 from model_registry.publish.changes import Changes, checked_changes
 from model_registry.publish.code import Code, distribution_of, look_again
 from model_registry.publish.estimator import Description, describe, json_row, own_code_of, rows_of
+from model_registry.publish.examples import Shown, shown
 from model_registry.publish.formats import Form, further_forms
 from model_registry.publish.hashes import why_without, with_hashes
 from model_registry.publish.lineage import checked_labels, lineage_of
@@ -25,6 +26,7 @@ from model_runtime.errors import EnvironmentBuildError, ProofError, PublishError
 from model_runtime.manifest import (
     CODE_FILE,
     FORMAT_FILES,
+    GOLDEN_FILE,
     MODEL_FILE,
     Artifact,
     Environment,
@@ -51,13 +53,15 @@ Progress = Callable[[str], None]
 class Prepared:
     """A proven version: its manifest but for number, time and author, and its files by name.
 
-    `model` is the file of the format joblib. `notes` say, for people, how the signature was found.
+    `model` is the file of the format joblib. `notes` say, for people, how the signature was found,
+    `warning` which columns look personal.
     """
 
     draft: Manifest
     model: Path
     further: Mapping[str, bytes]
     notes: tuple[str, ...]
+    warning: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class Given:
     pins: Mapping[str, str] | None = None
     without: Collection[str] = ()
     mlflow_run: str | None = None
+    examples: str = "synthetic"
+    golden: str = "given"
 
     @property
     def changes(self) -> Changes:
@@ -124,9 +130,11 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     forms = further_forms(
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
+    seen = shown(estimator, described, given.examples, given.golden)
+    described = seen.proven_with(described)
     model = folder / MODEL_FILE
     described.stored.write(model)
-    made = _made(_draft(given, described, model, forms), described.code, pins=kind != "none")
+    made = _made(_draft(given, described, model, forms, seen), described.code, pins=kind != "none")
     if kind != "none":
         made = _proven(made, described, model, kind, given, progress=progress)
         for form in forms:
@@ -138,8 +146,11 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     further |= {path.name: path.read_bytes() for path in made.wheels}
     if made.code.files:
         further[CODE_FILE] = made.code.zipped
+    if seen.golden is not None:
+        further[GOLDEN_FILE] = seen.golden
     without = why_without(draft) if kind != "none" else ()
-    return Prepared(draft, model, further, (*described.notes, *_notes_of_wheels(draft), *without, *notes))
+    notes = (*described.notes, *_notes_of_wheels(draft), *without, *notes)
+    return Prepared(draft, model, further, notes, seen.warning)
 
 
 @dataclass(frozen=True)
@@ -155,7 +166,7 @@ class _Made:
     ) -> Case:
         """What is proven of a format."""
         rows = [json_row(self.draft.signature, row) for table in described.rows for row in table]
-        return Case(self.draft, files, rows, own, self.code.files, name, self.wheels)
+        return Case(self.draft, files, rows, own, self.code.files, name, self.wheels, described.made)
 
 
 def _made(draft: Manifest, code: Code, sources_only: Collection[str] = (), *, pins: bool = True) -> _Made:
@@ -235,7 +246,7 @@ def _rows(estimator: Any, given: Given, described: Description) -> list[Row]:
     ]
 
 
-def _draft(given: Given, described: Description, model: Path, forms: Sequence[Form]) -> Manifest:
+def _draft(given: Given, described: Description, model: Path, forms: Sequence[Form], seen: Shown) -> Manifest:
     return Manifest(
         name=given.name,
         version=1,  # until the registry gives it its own
@@ -250,7 +261,9 @@ def _draft(given: Given, described: Description, model: Path, forms: Sequence[Fo
         metrics=dict(given.metrics or {}),
         labels=dict(given.labels or {}),
         lineage=lineage_of(given.X_train, given.mlflow_run),
-        examples=described.examples,
+        examples=seen.examples,
+        example_kind=seen.kind,
+        golden=_artifact(GOLDEN_FILE, seen.golden) if seen.golden is not None else None,
         formats={form.name: form.model_format for form in forms},
         proof=Proof(kind="none"),
         code=_own_code(described.code, by_value=described.stored.by_value),

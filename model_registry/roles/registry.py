@@ -1,14 +1,35 @@
 """Policies for those who work with the registry. What each verb reads and writes is in docs/registry-format.md."""
 
+from collections.abc import Sequence
+
 from model_registry.records import DELETED_FILE, DEPRECATED_FILE
 from model_registry.roles.document import EVERY, Policy, Statement, allow, deny, policy
+from model_runtime.manifest import CODE_FILE, FORMAT_FILES, MANIFEST_FILE, REPORT_FILE
+from model_runtime.signing import SIGNING_FILE
 
 _GET, _PUT = "s3:GetObject", "s3:PutObject"
 _ABORT = "s3:AbortMultipartUpload"
 
+OPEN_FILES = (
+    *FORMAT_FILES.values(),
+    CODE_FILE,
+    DELETED_FILE,
+    DEPRECATED_FILE,
+    MANIFEST_FILE,
+    REPORT_FILE,
+    SIGNING_FILE,
+    "*.whl",
+)
+"""The files of a version that everybody reads who looks: all but the owner's recorded rows."""
+_OPEN = ("counter.json", "history/*", "policies/*", "tags/*", *(f"versions/*/{file}" for file in OPEN_FILES))
+_ALL = ("*",)
+
 
 def reader(bucket: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws") -> Policy:
-    """Look: `list`, `show`, `compare`, `resolve`, `which`, `history`, `download`, `verify`."""
+    """Look: `list`, `show`, `compare`, `resolve`, `which`, `history`, `download`, `verify --quick`.
+
+    Not at the owner's recorded rows, which `verify` asks: an auditor or a promoter does.
+    """
     return policy(*_looking(_arn(partition, bucket), model), *_key(key_arn, "kms:Decrypt"))
 
 
@@ -38,7 +59,8 @@ def promoter(
     """
     arn = _arn(partition, bucket)
     return policy(
-        *_looking(arn, model),
+        *_looking(arn, model, _ALL),
+        # `--verify` asks the recorded rows.
         allow("MoveTheTag", _PUT, [f"{arn}/models/{model}/tags/{tag}.json", f"{arn}/models/{model}/history/{tag}/*"]),
         *([allow("SignMoves", ["kms:GetPublicKey", "kms:Sign"], signer_arn)] if signer_arn else []),
         *_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
@@ -69,7 +91,7 @@ def auditor(
         "s3:ListBucketVersions",
     ]
     return policy(
-        *_looking(arn, model),
+        *_looking(arn, model, _ALL),
         allow("ReadWhatWas", "s3:GetObjectVersion", f"{arn}/models/{model}/*"),
         allow("SeeTheProtection", protection, arn),
         *([allow("FindLogFiles", "s3:ListBucket", logs), allow("ReadLogFiles", _GET, f"{logs}/*")] if logs else []),
@@ -77,13 +99,13 @@ def auditor(
     )
 
 
-def _looking(arn: str, model: str) -> list[Statement]:
+def _looking(arn: str, model: str, keys: Sequence[str] = _OPEN) -> list[Statement]:
     return [
         # Of the whole bucket: whoever may not list it is told 403 of an object that is not there, as of a forbidden
         # one. Source: Amazon S3 API Reference, GetObject, "Permissions". With a condition on the prefix, which a GET
         # does not have, the same.
         allow("List", "s3:ListBucket", arn),
-        allow("Read", _GET, f"{arn}/models/{model}/*"),
+        allow("Read", _GET, [f"{arn}/models/{model}/{key}" for key in keys]),
     ]
 
 

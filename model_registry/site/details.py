@@ -99,7 +99,8 @@ def _features(manifest: Manifest) -> Html:
 
 
 def _examples(manifest: Manifest) -> Html | None:
-    if not manifest.examples:
+    # Releases that did not say what their examples are recorded rows of people's.
+    if manifest.example_kind is None or not manifest.examples:
         return None
     names = [feature.name for feature in manifest.signature.features]
     rows: list[list[Content]] = [

@@ -76,7 +76,13 @@ MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
 }
 
 
-@pytest.fixture(params=["iris", *MODELS])
+ALIKE = {"regressor", "several"}
+"""What sends and answers less than the others: their turn is in `make soak`."""
+
+
+@pytest.fixture(
+    params=["iris", *(pytest.param(name, marks=pytest.mark.soak if name in ALIKE else ()) for name in MODELS)]
+)
 def served(request: pytest.FixtureRequest) -> ServedModel:
     if request.param == "iris":
         iris: ServedModel = request.getfixturevalue("served_iris")
@@ -88,6 +94,7 @@ def served(request: pytest.FixtureRequest) -> ServedModel:
     return load(Deployment(bucket, Pin("made", 1, release.manifest_sha256)))
 
 
+@pytest.mark.no_cover  # hundreds of requests through the same few lines, which the tests of each of them cover
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, which are no errors in the function
 @pytest.mark.parametrize("examples", EXAMPLES)
 def test_schemathesis_finds_nothing_and_the_log_has_nothing_that_it_sent(

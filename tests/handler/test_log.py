@@ -1,6 +1,7 @@
 """What the log says, and that the log of a whole run holds nothing that a caller sent."""
 
 import json
+import subprocess
 import sys
 import time
 import warnings
@@ -209,6 +210,75 @@ def test_a_warning_is_one_line_without_its_message(capsys: pytest.CaptureFixture
     assert strict(line)["event"] == "warning"
     assert strict(line)["category"] == "UserWarning"
     assert "secret" not in captured.out + captured.err
+
+
+@pytest.mark.usefixtures("_in_lambda")
+def test_the_stack_may_have_messages_and_they_are_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(_: Any) -> Any:
+        raise RuntimeError("the second") from KeyError("the first " + "x" * 3000)
+
+    def traceback() -> str:
+        app = started(answer, capsys)
+        app(EVENT, CONTEXT)
+        (line,) = lines(capsys)
+        return "\n".join(line["traceback"])
+
+    assert "builtins.KeyError" in traceback()
+    assert not [message for message in ("the first", "the second", "xxx") if message in traceback()]
+    monkeypatch.setenv("LOG_MESSAGES", "on")
+    found = traceback()
+    assert "builtins.RuntimeError: the second" in found
+    assert "builtins.KeyError: 'the first " in found
+    assert log.MESSAGE - 100 < found.count("x") < log.MESSAGE
+
+
+RECORDS = """
+import logging, sys, warnings
+logging.basicConfig(stream=sys.stderr, level="INFO")
+from handler import log
+log.records_without_messages()
+log.warnings_without_messages()
+logging.getLogger("lightgbm").warning("the secret %s", 4711)
+try:
+    raise ValueError("the secret 4711")
+except ValueError:
+    logging.exception("the secret")
+logging.captureWarnings(True)
+warnings.warn("the secret 4711")
+"""
+
+
+def test_what_a_library_logs_is_one_line_without_its_message() -> None:
+    """In a process of its own: pytest has handlers of its own at the root."""
+    done = subprocess.run([sys.executable, "-c", RECORDS], capture_output=True, text=True, check=True)
+    found = [strict(line) for line in done.stdout.splitlines()]
+    assert [(line["event"], line["level"], line["logger"]) for line in found] == [
+        ("logged", "WARNING", "lightgbm"),
+        ("logged", "ERROR", "root"),
+        ("logged", "WARNING", "py.warnings"),
+    ]
+    assert "secret" not in done.stdout + done.stderr
+    assert "4711" not in done.stdout + done.stderr
+
+
+def test_a_long_reason_of_a_failed_load_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    def load() -> ServedModel:
+        raise ValueError("x" * 100_000)
+
+    App(load).start()
+    assert len(capsys.readouterr().out) < 4 * log.MESSAGE
+
+
+def test_an_error_that_lambda_logs_names_no_field_of_the_caller(capsys: pytest.CaptureFixture[str]) -> None:
+    app = started(lambda rows: rows[:, 0], capsys)
+    event = {"a": 1, "b": 1, TOLD: 1, "raise": True}
+    assert "4711" in app({**event, "raise": False}, CONTEXT)["body"], "who calls is told"
+    for raising in (event, {"instances": [event], "raise": True}):
+        with pytest.raises(Exception, match="unknown field") as raised:
+            app(raising, CONTEXT)
+        assert "4711" not in str(raised.value)
 
 
 def test_a_recursion_is_written_in_few_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,6 +51,7 @@ def release(signature: Signature = IRIS, *, version: int = 3, python: str = "3.1
                 output=Prediction(label="virginica"),
             ),
         ),
+        example_kind="given",
     )
     return Release(manifest, encode(manifest))
 
@@ -83,5 +84,6 @@ def layer(key: str = "a" * 64) -> Layer:
         zip_bytes=55_000_000,
         unzipped_bytes=185_000_000,
         packages=(),
+        bom='{"bomFormat": "CycloneDX"}',
         cached=True,
     )

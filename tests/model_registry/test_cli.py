@@ -336,6 +336,7 @@ EVERY = [
     (["resolve", "iris/1"]),
     (["download", "iris/1"]),
     (["export", "iris/1", "--mlflow", "exported"]),
+    (["sbom", "iris/1"]),
     (["untag", "iris@dev", "--by", "me"]),
     (["rollback", "iris@dev", "--by", "me"]),
     (["history", "iris@dev"]),

@@ -145,7 +145,7 @@ VERBS: dict[str, tuple[int, Callable[[Registry], object]]] = {
     "pin": (1, lambda registry: registry.pin("iris@prod")),
     "tag": (7, lambda registry: registry.tag("iris/3", "prod")),
     "promote": (9, lambda registry: registry.promote("iris", version=4, to_tag="prod")),
-    "rollback": (5, lambda registry: registry.rollback("iris@prod")),
+    "rollback": (6, lambda registry: registry.rollback("iris@prod")),
     "list --last 20": (43, lambda registry: registry.page("iris")),
     "history --last 10": (1, lambda registry: registry.history("iris@prod", last=10)),
 }

@@ -28,6 +28,8 @@ FORMED = 4
 """The version that has every form of a model."""
 MOST_CALLS = 30
 """More storage calls than any verb makes."""
+EACH = [4, pytest.param(1, marks=pytest.mark.soak)]
+"""Killed after every fourth call, and in `make soak` after each; beginning with the first or the second in turn."""
 
 
 class Killed(Storage):
@@ -195,10 +197,12 @@ class Case:
             assert kept(storage) == {key for key in (keys - aborted) | marks if not key.startswith(PROBES)}
 
 
+@pytest.mark.no_cover  # the verbs' own tests cover what is run here many times over
 @pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize("each", EACH)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_that_is_killed_after_any_storage_call_was_done_or_not_and_can_be_tried_again(
-    aws: LocalAws, verb: str
+    aws: LocalAws, verb: str, each: int
 ) -> None:
     """Right after a call is the same as right before the next one: there is no other I/O in between."""
     whole = Case(aws)
@@ -206,10 +210,12 @@ def test_a_verb_that_is_killed_after_any_storage_call_was_done_or_not_and_can_be
     whole.run(verb)
     done = whole.contents()
     whole.clean()
-    for calls in range(1, MOST_CALLS):
+    killed = 0
+    for calls in range(1 + list(VERBS).index(verb) % min(each, 2), MOST_CALLS, each):
         case = Case(aws)
         if not case.killed(verb, calls):
             break
+        killed += 1
         after = case.contents()
         assert after in (before, done), f"killed after call {calls}"
         if after == before or verb not in ONCE_MORE:
@@ -226,5 +232,5 @@ def test_a_verb_that_is_killed_after_any_storage_call_was_done_or_not_and_can_be
         )
     else:
         pytest.fail(f"{verb} never came to its end")
-    assert calls > 1, "it was killed at least once"
+    assert killed, "it was killed at least once"
     assert case.contents() == done

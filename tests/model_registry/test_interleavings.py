@@ -22,6 +22,12 @@ Verb = Callable[[Registry], object]
 ONE = VersionRef("iris", 1)
 AT_ONCE = timedelta(0)
 
+# Thousands of times the same few lines, which other tests cover: measuring each would take longer than running it.
+pytestmark = pytest.mark.no_cover
+
+SAMPLES = [100, pytest.param(600, marks=pytest.mark.soak)]
+"""How many orders are drawn from those with any number of switches."""
+
 
 def delete(registry: Registry) -> None:
     registry.delete(ONE, reason="mistake")
@@ -83,23 +89,27 @@ def meeting(verbs: Sequence[Verb], *, fails: Sequence[Any] = ()) -> Callable[[Sc
 
 
 @pytest.mark.parametrize("tag", ["prod", "new"])
-def test_of_a_deletion_and_a_move_one_is_refused_in_every_order(tag: str) -> None:
-    count = orders(meeting([delete, move(tag)]), switches=3)
-    assert count > 300
+@pytest.mark.parametrize(("switches", "least"), [(2, 150), pytest.param(3, 300, marks=pytest.mark.soak)])
+def test_of_a_deletion_and_a_move_one_is_refused_in_every_order(switches: int, least: int, tag: str) -> None:
+    count = orders(meeting([delete, move(tag)]), switches=switches)
+    assert count > least
 
 
+@pytest.mark.parametrize("count", SAMPLES)
 @pytest.mark.parametrize("tag", ["prod", "new"])
-def test_two_deletions_and_a_move_leave_no_tag_at_what_is_gone(tag: str) -> None:
+def test_two_deletions_and_a_move_leave_no_tag_at_what_is_gone(tag: str, count: int) -> None:
     orders(meeting([delete, delete, move(tag)]), switches=1)
-    sampled(meeting([delete, delete, move(tag)]), count=600)
+    sampled(meeting([delete, delete, move(tag)]), count=count)
 
 
-def test_two_deletions_a_move_there_and_a_move_away_leave_no_tag_at_what_is_gone() -> None:
-    sampled(meeting([delete, delete, move("prod"), lambda registry: registry.tag("iris/2", "prod")]), count=600)
+@pytest.mark.parametrize("count", SAMPLES)
+def test_two_deletions_a_move_there_and_a_move_away_leave_no_tag_at_what_is_gone(count: int) -> None:
+    sampled(meeting([delete, delete, move("prod"), lambda registry: registry.tag("iris/2", "prod")]), count=count)
 
 
+@pytest.mark.parametrize("count", [10, pytest.param(40, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("failing", range(1, 16))
-def test_a_deletion_that_is_cut_off_by_an_error_leaves_no_tag_at_what_is_gone(failing: int) -> None:
+def test_a_deletion_that_is_cut_off_by_an_error_leaves_no_tag_at_what_is_gone(failing: int, count: int) -> None:
     """At every one of its calls in turn, while a move is made in many orders; `gc` comes afterwards."""
 
     def run(scheduler: Scheduler) -> None:
@@ -114,7 +124,7 @@ def test_a_deletion_that_is_cut_off_by_an_error_leaves_no_tag_at_what_is_gone(fa
             scheduler
         )
 
-    sampled(run, count=40)
+    sampled(run, count=count)
 
 
 def publish(name: str, data: bytes) -> Verb:
@@ -143,7 +153,8 @@ def test_gc_never_takes_what_a_publish_reports() -> None:
     assert orders(run, switches=2) > 50
 
 
-def test_a_copy_never_commits_the_number_of_a_publish_with_the_same_bytes() -> None:
+@pytest.mark.parametrize(("switches", "least"), [(2, 25), pytest.param(3, 50, marks=pytest.mark.soak)])
+def test_a_copy_never_commits_the_number_of_a_publish_with_the_same_bytes(switches: int, least: int) -> None:
     def run(scheduler: Scheduler) -> None:
         store, source = MemoryStore(), MemoryStore()
         for _ in range(2):
@@ -166,7 +177,7 @@ def test_a_copy_never_commits_the_number_of_a_publish_with_the_same_bytes() -> N
         else:
             assert isinstance(copied, ConflictError), copied
 
-    assert orders(run, switches=3) > 50
+    assert orders(run, switches=switches) > least
 
 
 def test_publishes_that_meet_get_numbers_of_their_own_without_a_gap() -> None:
@@ -181,7 +192,8 @@ def test_publishes_that_meet_get_numbers_of_their_own_without_a_gap() -> None:
     sampled(run, count=200)
 
 
-def test_moves_that_meet_are_one_chain_of_those_that_succeeded() -> None:
+@pytest.mark.parametrize("switches", [1, pytest.param(2, marks=pytest.mark.soak)])
+def test_moves_that_meet_are_one_chain_of_those_that_succeeded(switches: int) -> None:
     def run(scheduler: Scheduler) -> None:
         store = prepared()
         callers = [Registry(Stepped(store, scheduler, caller, None), actor=str(caller)) for caller in range(3)]
@@ -192,7 +204,8 @@ def test_moves_that_meet_are_one_chain_of_those_that_succeeded() -> None:
         assert made <= succeeded
         assert len(made) >= 1
 
-    orders(run, switches=2)
+    orders(run, switches=switches)
+    sampled(run, count=100)
 
 
 def test_a_manifest_that_was_replaced_is_not_pinned_by_another_tag() -> None:

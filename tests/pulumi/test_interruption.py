@@ -40,6 +40,7 @@ def test_an_update_in_which_a_resource_failed_is_finished_by_the_next(stack: New
     assert inventory(project.aws) == before
 
 
+@pytest.mark.soak
 def test_an_update_whose_engine_was_killed_is_finished_after_cancel_and_refresh(
     stack: NewStack, project: Project, tmp_path: Path
 ) -> None:

@@ -57,6 +57,10 @@ def all_changes(names: Sequence[str]) -> Iterator[str]:
     return reversed(walk)
 
 
+AROUND = ["open", "closed", "wide", "origin", "open"]
+"""Each state once, and back: all that is added goes again. `make soak` has each state after each other one."""
+
+
 def removed(steps: Sequence[Step]) -> list[Step]:
     """What is deleted or replaced of that of which a deployment is a snapshot."""
     return [step for step in steps if step.kind in PUBLISHED and step.operation in REMOVAL]
@@ -64,6 +68,7 @@ def removed(steps: Sequence[Step]) -> list[Step]:
 
 def test_the_walk_has_every_change() -> None:
     names = list(STATES)
+    assert {*AROUND} == {*names}
     assert len(set(pairwise(all_changes(names)))) == len(names) * (len(names) - 1)
 
 
@@ -88,9 +93,10 @@ def walking(project: Project, models: Registry, tmp_path_factory: pytest.TempPat
     return new_stack(project, tmp_path_factory.mktemp("walking"), "walking", tag=PLAIN, allowBreaking=True)
 
 
-def test_no_change_of_settings_or_model_removes_what_a_deployment_has(walking: EngineStack) -> None:
-    """Each state after each other one. Of an origin that has gone nothing is left: a page of it may not call."""
-    for state in all_changes(list(STATES)):
+@pytest.mark.parametrize("walk", [AROUND, pytest.param([*all_changes(list(STATES))], marks=pytest.mark.soak)], ids=len)
+def test_no_change_of_settings_or_model_removes_what_a_deployment_has(walking: EngineStack, walk: list[str]) -> None:
+    """Of an origin that has gone nothing is left: a page of it may not call."""
+    for state in walk:
         walking.unset(*{key for values in STATES.values() for key in values})
         walking.set(**{"tag": PLAIN, **STATES[state]})
         walking.up()

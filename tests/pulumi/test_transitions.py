@@ -49,13 +49,16 @@ def test_old_versions_go_and_the_rights_for_interfaces_stay_while_a_version_has_
     pruned = stack("pruned", tag="dev", keepVersions=2, **SUBNETS).up()
     assert _may_remove_interfaces(pruned)
     pruned.unset(*SUBNETS)
-    seen = []
+    seen, previewed = [], False
     for memory in (512, 768, 1024, 1280):
         pruned.set(memory=memory)
-        pruned.preview()
         before = versions(pruned)
+        if len(before) > 2 and not previewed:
+            pruned.preview()
+            assert versions(pruned) == before, "a preview deletes nothing"
+            previewed = True
         pruned.up()
-        assert len(before) <= 3, "a preview deletes nothing, and an update leaves two and adds one"
+        assert len(before) <= 3, "an update leaves two and adds one"
         assert live(pruned) == max(versions(pruned))
         seen.append((versions(pruned), _may_remove_interfaces(pruned)))
     assert seen == [([1, 2], True), ([1, 2, 3], True), ([2, 3, 4], True), ([3, 4, 5], False)]

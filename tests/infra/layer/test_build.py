@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import stat
 import subprocess
 import sys
 import zipfile
@@ -27,6 +28,7 @@ from model_registry.lambda_packages.install import pip_install
 from model_registry.lambda_packages.size import LIMIT_UNZIPPED
 from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.errors import EnvironmentBuildError, InterpreterNotFoundError, UvNotFoundError
+from model_runtime.manifest import digest
 from tests.package_index import make_wheel
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -110,7 +112,7 @@ def test_a_layer_is_built_then_cached_then_needs_no_uv(tmp_path: Path, request: 
         build_layer(spec(("six", "1.16.0")), tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["zip", "truncated", "json", "fields"])
+@pytest.mark.parametrize("damage", ["zip", "truncated", "json", "fields", "both", "another layer's"])
 def test_a_damaged_cache_is_rebuilt(tmp_path: Path, damage: str) -> None:
     built = build_layer(spec(SMALL[0]), tmp_path)
     record = tmp_path / f"{built.key}.json"
@@ -121,10 +123,34 @@ def test_a_damaged_cache_is_rebuilt(tmp_path: Path, damage: str) -> None:
         built.path.write_bytes(data[:-1])
     elif damage == "json":
         record.write_text("{", encoding="utf-8")
+    elif damage == "both":  # by somebody who writes a record that fits
+        other = {**json.loads(record.read_bytes()), "zip_bytes": len(data) + 4, "sha256": digest(data + b"evil")}
+        built.path.write_bytes(data + b"evil")
+        record.write_text(json.dumps(other), encoding="utf-8")
+    elif damage == "another layer's":
+        another = build_layer(spec(("six", "1.16.0")), tmp_path)
+        built.path.write_bytes(another.path.read_bytes())
+        record.write_bytes((tmp_path / f"{another.key}.json").read_bytes())
     else:
         record.write_text(json.dumps({"sha256": built.sha256}), encoding="utf-8")
     assert build_layer(spec(SMALL[0]), tmp_path) == built
     assert built.path.read_bytes() == data
+
+
+def test_a_cache_counts_for_whoever_has_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that a pipeline restores: it is believed where the key is given, and built again where it is not."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    cache = tmp_path / "cache"
+    assert not build_layer(spec(SMALL[0]), cache).cached
+    assert build_layer(spec(SMALL[0]), cache).cached
+    (key,) = (tmp_path / "config" / "sklearn-on-lambda").iterdir()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    key.unlink()
+    assert not build_layer(spec(SMALL[0]), cache).cached
+    monkeypatch.setenv("SKLEARN_ON_LAMBDA_CACHE_KEY", "a secret of the pipeline")
+    assert not build_layer(spec(SMALL[0]), cache).cached
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "another"))
+    assert build_layer(spec(SMALL[0]), cache).cached
 
 
 def test_a_wheel_file_is_installed_and_what_is_in_it_addresses_the_layer(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_bytecode_does_not_depend_on_the_process_that_compiles_it(
     assert contents(one) == contents(two) == here
 
 
+@pytest.mark.soak  # without docstrings it goes the same way, but for the names of the files that have them emptied
 def test_bytecode_without_docstrings_does_not_depend_on_the_process_either(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
