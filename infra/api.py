@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra import api_access
 from infra.access_log import log_format
 from infra.api_routes import (
     BODY_TYPES,
@@ -23,7 +24,6 @@ from infra.function import ModelFunction
 from infra.settings import Settings
 from model_runtime.manifest import Signature
 
-_AUTHORIZATION = {"none": "NONE", "iam": "AWS_IAM"}
 _MODEL_NAME = "PredictionRequest"  # API Gateway takes letters and digits only
 
 
@@ -34,6 +34,14 @@ class ApiArgs:
     signature: Signature
     function: ModelFunction
     settings: Settings
+    had_policy: bool = False
+    """Whether the deployed API has a resource policy. It stays: a deployment is made before Pulumi removes anything,
+    and would go on refusing whoever comes from elsewhere."""
+
+    @property
+    def has_policy(self) -> bool:
+        """Whether the API has a resource policy."""
+        return bool(self.settings.vpc_endpoint_ids) or self.had_policy
 
 
 class ModelApi(pulumi.ComponentResource):
@@ -57,11 +65,15 @@ class ModelApi(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._api = aws.apigateway.RestApi(
             f"{name}-rest",
-            endpoint_configuration={"types": "REGIONAL"},
+            endpoint_configuration=_endpoint(args.settings),
+            disable_execute_api_endpoint=not args.settings.default_endpoint,
             tags=args.settings.resource_tags,
             opts=self._child,
         )
+        self._authorizer = api_access.authorizer(name, self._api.id, args.settings, self._child)
         published = [*self._methods(), *self._error_responses()]
+        if args.has_policy:
+            published.append(api_access.access_policy(name, self._api, args.settings, self._child))
         stage = self._stage(published)
         self.api_key_id = self._usage(stage) if args.settings.api_key else None
         aws.lambda_.Permission(
@@ -74,6 +86,7 @@ class ModelApi(pulumi.ComponentResource):
             opts=self._child,
         )
         self._throttle(stage)
+        api_access.web_acl(name, stage, args.settings, self._child)
         self.url = stage.invoke_url
         self.rest_api_id = self._api.id
         self.api_name = self._api.name
@@ -126,7 +139,8 @@ class ModelApi(pulumi.ComponentResource):
             rest_api=self._api.id,
             resource_id=resource,
             http_method=route.method,
-            authorization=_AUTHORIZATION["none" if route.is_open else self._args.settings.authorization],
+            authorization="NONE" if route.is_open else api_access.method_authorization(self._args.settings),
+            authorizer_id=self._authorizer.id if self._authorizer and not route.is_open else None,
             api_key_required=self._args.settings.api_key
             and not route.is_open
             and not (route.is_page and self._args.settings.has_open_page),
@@ -178,6 +192,8 @@ class ModelApi(pulumi.ComponentResource):
                         timeout_ms=self._args.settings.gateway_timeout * 1000,
                         api_key=self._args.settings.api_key,
                         authorization=self._args.settings.authorization,
+                        access=(self._args.has_policy, *self._args.settings.vpc_endpoint_ids),
+                        default_endpoint=self._args.settings.default_endpoint,
                         open_page=self._args.settings.has_open_page,
                         cors_origins=self._args.settings.cors_origins,
                     )
@@ -250,3 +266,11 @@ class ModelApi(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["value"]),
         )
         return key.id
+
+
+def _endpoint(settings: Settings) -> aws.apigateway.RestApiEndpointConfigurationArgs:
+    if settings.vpc_endpoint_ids:
+        return aws.apigateway.RestApiEndpointConfigurationArgs(
+            types="PRIVATE", vpc_endpoint_ids=list(settings.vpc_endpoint_ids)
+        )
+    return aws.apigateway.RestApiEndpointConfigurationArgs(types="REGIONAL")

@@ -126,12 +126,15 @@ def deployment_digest(
     timeout_ms: int,
     api_key: bool,
     authorization: str = "none",
+    access: Sequence[object] = (False,),
+    default_endpoint: bool = True,
     open_page: bool = True,
     cors_origins: Sequence[str] = (),
 ) -> str:
     """Changes when, and only when, something that a deployment publishes changes.
 
-    `integration` is the ARN that the methods call; the rest are the settings of their names. A deployment of a REST API
+    `integration` is the ARN that the methods call, `access` what the API's policy says; the rest are the settings of
+    their names. A deployment of a REST API
     is a snapshot: without this trigger changed methods would never reach the stage.
     """
     content = {
@@ -143,6 +146,8 @@ def deployment_digest(
         "timeout_ms": timeout_ms,
         "api_key": api_key,
         "authorization": authorization,
+        "access": list(access),
+        "default_endpoint": default_endpoint,
         "open_page": open_page,
         # Which origins preflights name is in the function's environment, not here.
         "cors": error_headers(cors_origins),

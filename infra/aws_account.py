@@ -94,7 +94,7 @@ def check_account(settings: Settings, outputs: Mapping[str, Any]) -> None:
     if settings.api == "rest" and settings.access_log != "off":
         _check_logging()
     if settings.reserved_concurrency > 0 or settings.memory > NEW_ACCOUNT_MEMORY:
-        limits = _known("lambda:GetAccountSettings", lambda: client("lambda").get_account_settings()["AccountLimit"])
+        limits = known("lambda:GetAccountSettings", lambda: client("lambda").get_account_settings()["AccountLimit"])
         if limits is not None:
             _warn_of_memory(settings, limits)
             _check_concurrency(settings, limits, int(outputs.get("capacity", {}).get("reservedConcurrency", 0)))
@@ -107,7 +107,7 @@ def logging_is_theirs(outputs: Mapping[str, Any]) -> str | None:
     """
     if "apiLogging" in outputs:
         return None if outputs["apiLogging"] == "created" else str(outputs["apiLogging"])
-    role = _known("apigateway:GET on /account", _logging_role)
+    role = known("apigateway:GET on /account", _logging_role)
     made_before = outputs and role and role.rpartition("/")[2].startswith(_ROLE_OF_OURS)
     return None if made_before else role
 
@@ -118,7 +118,7 @@ def _logging_role() -> str | None:
 
 
 def _check_logging() -> None:
-    role = _known("apigateway:GET on /account", lambda: _logging_role() or "")
+    role = known("apigateway:GET on /account", lambda: _logging_role() or "")
     if role == "":
         raise SettingsError(
             "API Gateway may not write logs in this account and region, a stage with an access log would be refused: "
@@ -143,7 +143,7 @@ def check_region(settings: Settings) -> None:
         except ClientError as error:  # S3 names the region with a refusal too
             return str(error.response["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", ""))
 
-    found = _known("s3:ListBucket on the registry's bucket", region)
+    found = known("s3:ListBucket on the registry's bucket", region)
     if found and found != s3.meta.region_name:
         raise SettingsError(
             f"registryBucket {settings.registry_bucket} is in {found} and the stack in {s3.meta.region_name}, a "
@@ -181,14 +181,14 @@ def interfaces_remain(function: str) -> bool:
     Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC".
     """
     names = [f"AWS Lambda VPC ENI-{function}-*"]
-    found = _known(
+    found = known(
         "ec2:DescribeNetworkInterfaces",
         lambda: client("ec2").describe_network_interfaces(Filters=[{"Name": "description", "Values": names}]),
     )
     return found is None or bool(found["NetworkInterfaces"])
 
 
-def _known(right: str, ask: Callable[[], _Answer]) -> _Answer | None:
+def known(right: str, ask: Callable[[], _Answer]) -> _Answer | None:
     """The answer, or None with a warning where AWS cannot be asked."""
     try:
         return ask()

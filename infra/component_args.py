@@ -20,7 +20,7 @@ class ModelRegistryBucketArgs(TypedDict):
     tags: NotRequired[Mapping[str, str]]
     """Tags on every resource that takes tags, as `NAME: value`. Objects in buckets have none: they take only ten."""
     registry_bucket: str
-    """Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it."""
+    """Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it, and may name that stack instead, as `ORGANIZATION/PROJECT/registry`."""
     registry_admins: NotRequired[Sequence[str]]
     """In the stack `registry`: ARNs of the users and roles that may delete versions of objects for good, in which * is any text. Empty for nobody, until the bucket's policy is changed. Values: ARNs of users or roles such as arn:aws:iam::123456789012:role/registry-admin."""
     organization_id: NotRequired[str]
@@ -43,7 +43,7 @@ class SklearnModelArgs(TypedDict):
     tags: NotRequired[Mapping[str, str]]
     """Tags on every resource that takes tags, as `NAME: value`. Objects in buckets have none: they take only ten."""
     registry_bucket: str
-    """Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it."""
+    """Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it, and may name that stack instead, as `ORGANIZATION/PROJECT/registry`."""
     model: NotRequired[str]
     """Name of the model to serve. Not used by the stack `registry`."""
     tag: NotRequired[str]
@@ -99,7 +99,13 @@ class SklearnModelArgs(TypedDict):
     security_group_ids: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Security groups of the function in its VPC, `sg-...`. They must let HTTPS out. Values: IDs such as sg-0a1b2c3d."""
     authorization: NotRequired[str]
-    """`iam` lets only callers in who sign their requests (Signature Version 4) and have `execute-api:Invoke` for the API; `none` does not ask who calls. Values: one of none, iam."""
+    """`iam` lets only callers in who sign their requests (Signature Version 4) and have `execute-api:Invoke` for the API; the ARN of a Cognito user pool those with an ID token of it, that of a Lambda authorizer those whom it lets in by their token, both in the header `Authorization`; `none` does not ask who calls. Values: none, iam, or the ARN of a Cognito user pool or of a function that is a Lambda authorizer."""
+    vpc_endpoint_ids: NotRequired[Sequence[str]]
+    """Interface VPC endpoints of `execute-api`, `vpce-...`, through which alone the API answers: it is private then. Empty for an API on the internet. Values: IDs such as vpce-0a1b2c3d."""
+    web_acl_arn: NotRequired[pulumi.Input[str]]
+    """ARN of the AWS WAF web ACL (regional) that looks at requests before the API does. Empty for none. Values: the ARN of a web ACL such as arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/NAME/ID."""
+    throttle: NotRequired[str]
+    """`on` limits what each method of the API takes from all callers together, to `throttleRate` and `throttleBurst`; `none` leaves it to the account's limits, which all its APIs share. Values: one of on, none."""
     usage_rate: NotRequired[int]
     """Requests per second that the holder of the API key may send; 0 for no limit of its own. Values: from 0 to 1000000 requests per second (0 for no limit)."""
     usage_burst: NotRequired[int]
@@ -109,15 +115,19 @@ class SklearnModelArgs(TypedDict):
     usage_quota_period: NotRequired[str]
     """Period of `usageQuota`, `DAY`, `WEEK` or `MONTH`. Values: one of DAY, WEEK, MONTH."""
     throttle_rate: NotRequired[int]
-    """Requests per second that each method of the API takes from all callers; 0 for the account's limits. Values: from 0 to 1000000 requests per second (0 for no limit)."""
+    """Requests per second that each method of the API takes from all callers, while `throttle` is `on`. Values: from 1 to 1000000 requests per second."""
     throttle_burst: NotRequired[int]
-    """Requests that each method of the API takes at once; goes with `throttleRate`. Values: from 0 to 1000000 requests (0 for no limit)."""
+    """Requests that each method of the API takes at once, while `throttle` is `on`. Values: from 1 to 1000000 requests."""
     cors_origins: NotRequired[Sequence[str]]
     """Origins whose web pages may call the API, such as `https://app.example.com`, or only `*` for all. Empty for none (no CORS headers). Values: origins such as https://app.example.com, without a path, or only *."""
     domain_name: NotRequired[str]
     """Domain of your own for the API, such as `iris.example.com`; the outputs give the target of its DNS record. Empty for none. Values: a domain such as iris.example.com, in lower case."""
     certificate_arn: NotRequired[pulumi.Input[str]]
     """ARN of the domain's certificate in AWS Certificate Manager, in the stack's region. Values: the ARN of a certificate such as arn:aws:acm:eu-central-1:123456789012:certificate/ID."""
+    default_endpoint: NotRequired[bool]
+    """Whether the API answers at the URL that AWS gives it, beside a domain of your own. Without it only the domain leads to the API, and the outputs name that."""
+    truststore_uri: NotRequired[str]
+    """Certificate authorities (PEM, in S3) of which callers need a certificate at your domain (mutual TLS), `s3://BUCKET/KEY`. Empty for none. Values: an object such as s3://BUCKET/truststore.pem."""
     access_log: NotRequired[str]
     """What the API's access log says of a request. `standard` has neither query strings nor addresses, `detailed` adds who called from where, `off` writes none; everything else is a format of your own, in `$context` variables."""
     request_log: NotRequired[str]
@@ -128,6 +138,8 @@ class SklearnModelArgs(TypedDict):
     """Whether `GET /model` shows examples that are rows of the publisher's: those of `publish --examples given` and `masked`, and of versions that older releases published. Synthetic ones are always shown."""
     label_counts: NotRequired[bool]
     """Whether answers are counted by label, as metrics `Label.NAME`, where the model has 20 labels at most. Each is a metric that is charged."""
+    registry_account: NotRequired[str]
+    """Account that owns the registry's bucket: the function's role reads from no bucket of that name of anybody else. Empty for the stack's own. Values: an account's 12 digits such as 123456789012."""
     registry_kms_key_arn: NotRequired[pulumi.Input[str]]
     """ARN of the KMS key of the registry's bucket, which the function may use to read its model. Empty if the registry has the stack's own `kmsKeyArn`, or none. Values: the ARN of a KMS key such as arn:aws:kms:eu-central-1:123456789012:key/ID."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]

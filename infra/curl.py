@@ -12,6 +12,8 @@ from model_runtime.manifest import Manifest
 from model_runtime.schema import why_no_query_form
 
 _KEY_HEADER = " -H 'x-api-key: YOUR-KEY'"
+_BEARER = " -H 'Authorization: YOUR-TOKEN'"
+_CERTIFICATE = " --cert YOUR-CERTIFICATE --key YOUR-KEY-FILE"
 # The shell fills in the caller's own credentials, which `aws configure export-credentials --format env` prints.
 _SIGNED = (
     ' --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"'
@@ -19,7 +21,15 @@ _SIGNED = (
 )
 
 
-def get_line(url: str, manifest: Manifest, *, api_key: bool = False, signed: bool = False) -> str:
+def get_line(
+    url: str,
+    manifest: Manifest,
+    *,
+    api_key: bool = False,
+    signed: bool = False,
+    token: bool = False,
+    certificate: bool = False,
+) -> str:
     """GET with the example as query string; a shell's comment that says why where the model has no query form."""
     reason = why_no_query_form(manifest.signature)
     if reason is not None:
@@ -29,18 +39,28 @@ def get_line(url: str, manifest: Manifest, *, api_key: bool = False, signed: boo
     # Older versions of curl (7.88 among them) sign a query string as it stands, and AWS its canonical form: sorted,
     # with %20 for a space (IAM User Guide, "Create a signed AWS API request").
     query = urlencode(sorted(texts.items()) if signed else texts, quote_via=quote if signed else quote_plus)
-    return f"curl{_options(api_key=api_key, signed=signed)} {shlex.quote(f'{url}?{query}')}"
+    options = _options(api_key=api_key, signed=signed, token=token, certificate=certificate)
+    return f"curl{options} {shlex.quote(f'{url}?{query}')}"
 
 
-def post_line(url: str, manifest: Manifest, *, api_key: bool = False, signed: bool = False) -> str:
+def post_line(
+    url: str,
+    manifest: Manifest,
+    *,
+    api_key: bool = False,
+    signed: bool = False,
+    token: bool = False,
+    certificate: bool = False,
+) -> str:
     """POST with the example as JSON body."""
     body = shlex.quote(json.dumps(_example(manifest)))
-    options = _options(api_key=api_key, signed=signed)
+    options = _options(api_key=api_key, signed=signed, token=token, certificate=certificate)
     return f"curl{options} -H 'Content-Type: application/json' -d {body} {shlex.quote(url)}"
 
 
-def _options(*, api_key: bool, signed: bool) -> str:
-    return f"{_KEY_HEADER if api_key else ''}{_SIGNED if signed else ''}"
+def _options(*, api_key: bool, signed: bool, token: bool, certificate: bool) -> str:
+    given = {_KEY_HEADER: api_key, _SIGNED: signed, _BEARER: token, _CERTIFICATE: certificate}
+    return "".join(option for option, is_given in given.items() if is_given)
 
 
 def _example(manifest: Manifest) -> dict[str, Any]:

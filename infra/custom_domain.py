@@ -31,6 +31,7 @@ class CustomDomain(pulumi.ComponentResource):
             regional_certificate_arn=settings.certificate_arn,
             endpoint_configuration={"types": "REGIONAL"},
             security_policy="TLS_1_2",
+            mutual_tls_authentication={"truststore_uri": settings.truststore_uri} if settings.truststore_uri else None,
             tags=settings.resource_tags,
             opts=child,
         )

@@ -77,6 +77,7 @@ class ModelFunction(pulumi.ComponentResource):
             ).apply(
                 lambda values: policies.function_policy(
                     models_arn=f"arn:{values[0]}:s3:::{settings.registry_bucket}/{versions_prefix(manifest.name)}",
+                    models_owner=settings.registry_account or values[1].split(":")[4],
                     log_group_arn=values[1],
                     tracing=settings.tracing,
                     models_key_arn=values[2],

@@ -8,7 +8,8 @@ from typing import Any
 import pulumi
 
 from infra import aws_account, inputs
-from infra.api_outputs import deploy_api
+from infra.api import ApiArgs
+from infra.api_outputs import POLICY, deploy_api
 from infra.artifact_bucket import ArtifactBucket
 from infra.component_args import SklearnModelArgs
 from infra.function import FunctionArgs, ModelFunction, environment
@@ -23,6 +24,7 @@ from infra.transitions import capacity_output, check_transition
 from infra.trust import OUTPUT, Followed, trust_output
 from infra.version_check import is_checked
 from infra.versions import Published, holds_interfaces, prune, published
+from infra.vpc import check_way_to_s3
 from infra.watching import watch
 
 KIND = "sklearn-on-lambda:index:SklearnModel"
@@ -69,10 +71,14 @@ class SklearnModel(pulumi.ComponentResource):
     """Concurrency and SnapStart as they are deployed; the next update reads it."""
     invoke_url: pulumi.Output[str] | None = None
     """URL of the API that answers `GET` and `POST`, where there is an API."""
+    page_url: pulumi.Output[str] | None = None
+    """URL of the page to try the model in a browser, where there is one."""
     curl_get: pulumi.Output[str] | None = None
     """A line that calls the API with a query string."""
     curl_post: pulumi.Output[str] | None = None
     """A line that calls the API with a body."""
+    api_policy: pulumi.Output[bool] | None = None
+    """Whether the API has a resource policy; the next update reads it."""
     api_key_id: pulumi.Output[str] | None = None
     """ID of the API key, where callers need one; its value is no output."""
     domain_url: pulumi.Output[str] | None = None
@@ -132,7 +138,8 @@ class SklearnModel(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        api, of_api = deploy_api(name, settings, manifest, function, child) if settings.api == "rest" else (None, {})
+        of_the_api = ApiArgs(manifest.signature, function, settings, had_policy=bool(deployed.get(POLICY)))
+        api, of_api = deploy_api(name, of_the_api, manifest, child) if settings.api == "rest" else (None, {})
         watch(name, settings, manifest, function, api_name=api.api_name if api else None, opts=child)
         return {
             **of_api,
@@ -162,6 +169,7 @@ def _prepare(settings: Settings, deployed: Mapping[str, Any]) -> _Prepared:
     check_python(settings, model_format.environment.python)
     inputs.announce_change(settings, release, deployed)
     aws_account.check_account(settings, deployed)
+    check_way_to_s3(settings)
     check_environment(environment(settings, release))
     code = inputs.own_code(settings, release)
     check_sizes(settings, manifest, code)

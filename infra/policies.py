@@ -24,15 +24,28 @@ _DESCRIBE_INTERFACES = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
 
 
 def function_policy(
-    *, models_arn: str, log_group_arn: str, tracing: bool, models_key_arn: str | None = None, in_vpc: bool = False
+    *,
+    models_arn: str,
+    models_owner: str,
+    log_group_arn: str,
+    tracing: bool,
+    models_key_arn: str | None = None,
+    in_vpc: bool = False,
 ) -> str:
     """What the function may do: read versions of its model, write its own log, send traces.
 
-    `models_arn` is the registry bucket's ARN with the key prefix of the model's versions, `models_key_arn` that of the
-    KMS key which encrypts them, if any. The function lists nothing and writes nothing to any bucket.
+    `models_arn` is the registry bucket's ARN with the key prefix of the model's versions, `models_owner` the account
+    whose bucket it must be, `models_key_arn` the ARN of the KMS key which encrypts them, if any. The function lists
+    nothing and writes nothing to any bucket.
     """
     statements: list[dict[str, Any]] = [
-        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{models_arn}*"},
+        {
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": f"{models_arn}*",
+            # Names of buckets are free again once they are deleted, also for others.
+            "Condition": {"StringEquals": {"aws:ResourceAccount": models_owner}},
+        },
         {
             "Effect": "Allow",
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -92,6 +105,22 @@ def _network_interfaces(neighbour_arn: str) -> list[dict[str, Any]]:
             "Condition": {"Null": {"lambda:SourceFunctionArn": "false"}},
         },
     ]
+
+
+def api_access(execution_arn: str, *, vpc_endpoint_ids: Sequence[str] = (), signed: bool = False) -> str:
+    """The resource policy of an API: everybody may call it, or all through these VPC endpoints; `signed`, by IAM.
+
+    Where callers sign, only the account is allowed: then their own policies decide. An `Allow` for everybody would let
+    in who has none. Source: API Gateway Developer Guide, "How API Gateway resource policies affect authorization
+    workflow".
+    """
+    partition, account = execution_arn.split(":")[1], execution_arn.split(":")[4]
+    request = {"Action": "execute-api:Invoke", "Resource": f"{execution_arn}/*"}
+    callers = {"AWS": f"arn:{partition}:iam::{account}:root"} if signed else "*"
+    allowed = {"Effect": "Allow", "Principal": callers, **request}
+    elsewhere = {"Condition": {"StringNotEquals": {"aws:SourceVpce": list(vpc_endpoint_ids)}}}
+    refused = {"Effect": "Deny", "Principal": "*", **request, **elsewhere}
+    return _document(allowed, *([refused] if vpc_endpoint_ids else []))
 
 
 def tls_only(bucket_arn: str) -> str:

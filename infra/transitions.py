@@ -30,7 +30,11 @@ def check_transition(settings: Settings, outputs: Mapping[str, Any]) -> None:
     deployed: Mapping[str, Any] = outputs.get("capacity") or {}
     provisioned = int(deployed.get("provisionedConcurrency", 0))
     reserved = int(deployed.get("reservedConcurrency", NOT_RESERVED))
-    refusal = _to_snap_start(settings, provisioned) or _below_provisioned(settings, provisioned, reserved)
+    refusal = (
+        _to_snap_start(settings, provisioned)
+        or _below_provisioned(settings, provisioned, reserved)
+        or _private_from_domain(settings, str(outputs.get("domainUrl") or ""))
+    )
     if refusal:
         raise SettingsError(refusal)
 
@@ -46,6 +50,20 @@ def _to_snap_start(settings: Settings, provisioned: int) -> str | None:
         f"snapStart is true and {provisioned} environments are provisioned now, which are removed at the end of an "
         "update: `pulumi config set snapStart false`, `pulumi config set provisionedConcurrency 0` and `pulumi up`; "
         "then `pulumi config set snapStart true` and `pulumi up`"
+    )
+
+
+def _private_from_domain(settings: Settings, domain_url: str) -> str | None:
+    """The API becomes private before the domain that leads to it goes.
+
+    Source: API Gateway Developer Guide, "Custom domain names for private APIs": a public domain has no private API.
+    """
+    if not (settings.vpc_endpoint_ids and domain_url):
+        return None
+    return (
+        f"vpcEndpointIds is {', '.join(settings.vpc_endpoint_ids)} and {domain_url} leads to the API now, until the "
+        "end of an update: first `pulumi config rm vpcEndpointIds` and `pulumi up`; then set them again with `pulumi "
+        "config set --path 'vpcEndpointIds[0]' VALUE` and `pulumi up`"
     )
 
 

@@ -209,7 +209,7 @@ def _replay(
             f"{_what(manifest, model_format)} did not answer its golden examples within {_REPLAY_SECONDS} s: it may "
             "hang; load it by hand in its environment"
         ) from error
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
+    found = _said(done.stdout) if done.returncode == 0 else {}
     if not found or "error" in found:
         said = found.get("error") or f"exit code {done.returncode}, {_tail(done.stderr)}"
         raise VerificationError(
@@ -217,6 +217,16 @@ def _replay(
             "publish it again from the environment that trained it"
         )
     return found
+
+
+def _said(printed: str) -> dict[str, Any]:
+    """What the process found; empty where the model's own code ended it, or printed something else in its place."""
+    try:
+        found = json.loads(printed.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {}
+    whole = isinstance(found, dict) and ("error" in found or {"examples", "mismatches"} <= found.keys())
+    return found if whole else {}
 
 
 def _what(manifest: Manifest, model_format: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from local.ministack import LocalAws, local_aws
+from local.ministack import REGION, LocalAws, local_aws
 from model_registry import Registry, Storage
 from model_runtime.pin import Pin
 from model_runtime.start import Deployment, ServedModel, load
@@ -42,6 +42,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """One MiniStack for all tests, IAM enforced; its Python environment is the project's, in `.local`."""
     with local_aws(tmp_path_factory.mktemp("aws")) as running:
         let_gateway_log(running)
+        let_vpc_reach_s3(running)
         yield running
 
 
@@ -50,6 +51,14 @@ def let_gateway_log(aws: LocalAws) -> None:
     role = "arn:aws:iam::000000000000:role/logs-of-api-gateway"
     patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
     aws.client("apigateway").update_account(patchOperations=patch)
+
+
+def let_vpc_reach_s3(aws: LocalAws) -> None:
+    """As in an account in use: functions in its VPC read their models."""
+    ec2 = aws.client("ec2")
+    service = f"com.amazonaws.{REGION}.s3"
+    for table in ec2.describe_route_tables()["RouteTables"]:
+        ec2.create_vpc_endpoint(VpcId=table["VpcId"], ServiceName=service, RouteTableIds=[table["RouteTableId"]])
 
 
 def new_bucket(aws: LocalAws) -> str:

@@ -13,6 +13,7 @@ import pulumi
 from infra.component_args import ModelRegistryBucketArgs, SklearnModelArgs
 from infra.settings.errors import SettingsError
 from infra.settings.field import Field, Group, fields
+from infra.settings.registry_stack import OUTPUT, bucket_of
 from infra.settings.rules import check_combinations, check_name, check_registry
 from infra.settings.schema import AccountSettings, RegistrySettings, Settings
 
@@ -90,6 +91,8 @@ def _values(group: type[Group], args: Mapping[str, Any]) -> dict[str, Any]:
     missing = [name for name, field in known.items() if field.required and name not in given]
     if missing:
         raise SettingsError(f"the argument {', '.join(missing)} is missing: give it")
+    if (bucket := argument(OUTPUT)) in given:
+        given[bucket] = bucket_of(given[bucket])
     values = {known[name].name: _value(known[name], value) for name, value in given.items()}
     return {**values, "region": pulumi.Config("aws").get("region") or ""}
 

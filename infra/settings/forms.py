@@ -60,6 +60,35 @@ PolicyArn = Annotated[
     _arn_form("an IAM policy", "arn:aws:iam::123456789012:policy/NAME", "arn:aws:iam::123456789012:role/x"),
 ]
 
+WebAclArn = Annotated[
+    str,
+    _arn("wafv2", _REGIONAL, "regional/webacl/[0-9A-Za-z_-]+/[0-9a-f-]+"),
+    _arn_form(
+        "a web ACL",
+        "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/NAME/ID",
+        "arn:aws:wafv2:us-east-1:123456789012:global/webacl/of-cloudfront/0-1",
+        regional=True,
+    ),
+]
+Authorization = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A(none|iam|arn:aws[a-z-]*:(cognito-idp:{_REGIONAL}:userpool/[0-9A-Za-z_-]+"
+        rf"|lambda:{_REGIONAL}:function:[0-9A-Za-z_-]+(:[0-9A-Za-z_-]+)?))\Z"
+    ),
+    Form(
+        "none, iam, or the ARN of a Cognito user pool or of a function that is a Lambda authorizer",
+        (
+            "",
+            "cognito",
+            "arn:aws:cognito-idp:eu-central-1:123456789012:identitypool/x",
+            "arn:aws:iam::123456789012:role/x",
+        ),
+        _ARNS,
+        regional=True,
+    ),
+]
+
 PrincipalArn = Annotated[
     str,
     Meta(pattern=r"\Aarn:aws[a-z-]*:iam::[0-9]{12}:(user|role)/[0-9A-Za-z_+=,.@/*-]+\Z"),
@@ -68,6 +97,11 @@ PrincipalArn = Annotated[
         ("*", "arn:aws:iam::123456789012:root", "arn:aws:sts::123456789012:assumed-role/admin/me"),
         'IAM User Guide, "AWS global condition context keys", aws:PrincipalArn: that of a role, not of its session',
     ),
+]
+AccountId = Annotated[
+    str,
+    Meta(pattern=r"\A(|[0-9]{12})\Z"),
+    Form("an account's 12 digits such as 123456789012", ("1234", "arn:aws:iam::123456789012:root")),
 ]
 OrganizationId = Annotated[
     str,
@@ -90,6 +124,20 @@ SubnetId = Annotated[
     str, Meta(pattern=rf"\Asubnet-{_ID}\Z"), Form("IDs such as subnet-0a1b2c3d", ("vpc-0a1b2c3d", "subnet-0a1b2c3"))
 ]
 SecurityGroupId = Annotated[str, Meta(pattern=rf"\Asg-{_ID}\Z"), Form("IDs such as sg-0a1b2c3d", ("default",))]
+VpcEndpointId = Annotated[
+    str,
+    Meta(pattern=rf"\Avpce-{_ID}\Z"),
+    Form("IDs such as vpce-0a1b2c3d", ("vpc-0a1b2c3d", "com.amazonaws.eu-central-1.execute-api")),
+]
+TruststoreUri = Annotated[
+    str,
+    Meta(pattern=r"\A(|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S{1,1024})\Z"),
+    Form(
+        "an object such as s3://BUCKET/truststore.pem",
+        ("truststore.pem", "s3://bucket", "https://bucket.s3.amazonaws.com/truststore.pem"),
+        "API Gateway API Reference, MutualTlsAuthenticationInput",
+    ),
+]
 
 DomainName = Annotated[
     str,

@@ -53,7 +53,8 @@ def access_log(setting: str) -> str:
         )
     if re.search(r"\$context\.identity\.apiKey\b", text):
         raise ValueError(
-            f"{setting!r} writes each caller's API key into the log: take $context.identity.apiKeyId, which names it"
+            f"{setting!r} would write the callers' keys into the log: take $context.identity.apiKeyId, which tells "
+            "them apart too"
         )
     if "\n" in text:
         raise ValueError(f"{setting!r} must be one line: `pulumi config set accessLog VALUE`")

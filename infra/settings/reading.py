@@ -5,6 +5,7 @@ from typing import Any
 import pulumi
 
 from infra.settings.field import Group, fields, from_text
+from infra.settings.registry_stack import OUTPUT, bucket_of
 from infra.settings.rules import check_combinations, check_registry
 from infra.settings.schema import RegistrySettings, Settings
 
@@ -28,7 +29,9 @@ def _values(group: type[Group]) -> dict[str, Any]:
     """The group's settings that the configuration has; the others keep their defaults."""
     config = pulumi.Config()
     found = {
-        field.name: from_text(field, text) for field in fields(group) if (text := config.get(field.key)) is not None
+        field.name: from_text(field, bucket_of(text) if field.key == OUTPUT else text)
+        for field in fields(group)
+        if (text := config.get(field.key)) is not None
     }
     for field in fields(group):
         if field.required and field.name not in found:

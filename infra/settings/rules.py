@@ -7,7 +7,7 @@ combination, the last its source: `docs/settings.md` is made from them.
 import re
 from collections.abc import Callable
 
-from infra.settings import parsing
+from infra.settings import closing, parsing
 from infra.settings.errors import SettingsError
 from infra.settings.field import fields, remedy
 from infra.settings.forms import EVERY_ORIGIN
@@ -66,7 +66,7 @@ def own_region(settings: AccountSettings) -> str | None:
     for field in fields(type(settings)):
         arn = getattr(settings, field.name)
         # An output's region is not known yet, and its resource is the program's own.
-        found = arn.split(":")[3] if field.own_region and isinstance(arn, str) and arn else ""
+        found = arn.split(":")[3] if field.own_region and isinstance(arn, str) and arn.startswith("arn:") else ""
         if found and settings.region and found != settings.region:
             return (
                 f"{field.key} is {arn!r}, of the region {found}, and aws:region is {settings.region}: name one of the "
@@ -227,29 +227,6 @@ def whole_usage_limits(settings: Settings) -> str | None:
     return _whole("usage", settings.usage_rate, settings.usage_burst)
 
 
-def whole_throttle(settings: Settings) -> str | None:
-    """`throttleRate` without `throttleBurst`, or the other way round.
-
-    Source: API Gateway API Reference, ThrottleSettings: a bucket has a rate and a size.
-    """
-    return _whole("throttle", settings.throttle_rate, settings.throttle_burst)
-
-
-def domain_with_certificate(settings: Settings) -> str | None:
-    """`domainName` without `certificateArn`, or the other way round.
-
-    Source: API Gateway Developer Guide, "Custom domain name for public REST APIs in API Gateway".
-    """
-    if bool(settings.domain_name) == bool(settings.certificate_arn):
-        return None
-    given, value, missing = (
-        ("domainName", settings.domain_name, "certificateArn")
-        if settings.domain_name
-        else ("certificateArn", settings.certificate_arn, "domainName")
-    )
-    return f"{given} is {value!r} and {missing} is empty, one needs the other: {remedy(missing)}"
-
-
 def every_origin_alone(settings: Settings) -> str | None:
     """`*` in `corsOrigins` beside other origins.
 
@@ -283,8 +260,8 @@ def timeout_within_gateway(settings: Settings) -> str | None:
 def without_api(settings: Settings) -> str | None:
     """`api` `none` with a setting of the API.
 
-    Source: the setting would change nothing: `apiKey`, `authorization`, `corsOrigins`, `domainName` and `throttleRate`
-    are properties of a REST API.
+    Source: the setting would change nothing: `apiKey`, `authorization`, `corsOrigins`, `domainName`, `throttle`,
+    `vpcEndpointIds` and `webAclArn` are properties of a REST API.
     """
     if settings.api == "rest":
         return None
@@ -293,7 +270,9 @@ def without_api(settings: Settings) -> str | None:
         "authorization": settings.authorization != "none" and settings.authorization,
         "corsOrigins": ", ".join(settings.cors_origins),
         "domainName": settings.domain_name,
-        "throttleRate": settings.throttle_rate,
+        "throttle": settings.throttle != "on" and settings.throttle,
+        "vpcEndpointIds": ", ".join(settings.vpc_endpoint_ids),
+        "webAclArn": settings.web_acl_arn,
     }
     for name, value in given.items():
         if value:
@@ -351,8 +330,12 @@ RULES: tuple[Rule, ...] = (
     whole_network,
     usage_needs_key,
     whole_usage_limits,
-    whole_throttle,
-    domain_with_certificate,
+    closing.throttle_is_lifted,
+    closing.domain_with_certificate,
+    closing.private_without_domain,
+    closing.default_endpoint_beside_domain,
+    closing.truststore_of_domain,
+    closing.truststore_alone,
     every_origin_alone,
     timeout_within_gateway,
     without_api,

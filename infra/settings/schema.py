@@ -12,7 +12,9 @@ from msgspec import Meta, field
 from infra.settings import parsing
 from infra.settings.field import Group, Setting
 from infra.settings.forms import (
+    AccountId,
     AnyKmsKeyArn,
+    Authorization,
     CertificateArn,
     DomainName,
     KmsKeyArn,
@@ -24,6 +26,9 @@ from infra.settings.forms import (
     SecurityGroupId,
     SubnetId,
     TopicArn,
+    TruststoreUri,
+    VpcEndpointId,
+    WebAclArn,
 )
 from model_runtime.manifest import FormatName
 from model_runtime.storage import bucket_name
@@ -34,6 +39,8 @@ NO_EXTRA_STORAGE = 512
 # Quotas of an account that can be raised: the bounds only keep typos out.
 _CONCURRENCY_MAX = 100_000
 _RATE_MAX = 1_000_000
+
+THROTTLE_RATE, THROTTLE_BURST = 100, 200
 
 _VPC = "Lambda API Reference, VpcConfig"
 _PLANS = "API Gateway API Reference, ThrottleSettings and QuotaSettings"
@@ -99,7 +106,8 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
     registry_bucket: Annotated[
         str,
         Setting(
-            "Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it.",
+            "Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it, "
+            "and may name that stack instead, as `ORGANIZATION/PROJECT/registry`.",
             source='Amazon S3 User Guide, "General purpose bucket naming rules"',
             parse=bucket_name,
             bad=("x", "No_Bucket"),
@@ -388,14 +396,45 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
         ),
     ] = ()
     authorization: Annotated[
-        Literal["none", "iam"],
+        Authorization,
         Setting(
             "`iam` lets only callers in who sign their requests (Signature Version 4) and have `execute-api:Invoke` "
-            "for the API; `none` does not ask who calls.",
-            outside="callers need `execute-api:Invoke` on `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/*`. With "
-            "`apiKey` too, a request needs both.",
+            "for the API; the ARN of a Cognito user pool those with an ID token of it, that of a Lambda authorizer "
+            "those whom it lets in by their token, both in the header `Authorization`; `none` does not ask who calls.",
+            source='API Gateway Developer Guide, "Control and manage access to REST APIs in API Gateway"',
+            outside="with `iam` callers need `execute-api:Invoke` on "
+            "`arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/*`. A Lambda authorizer gets the token (type `TOKEN`), and "
+            "whoever owns it lets API Gateway call it: `aws lambda add-permission --function-name ARN --statement-id "
+            "api --action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn "
+            "'arn:aws:execute-api:REGION:ACCOUNT:*/authorizers/*'`. Its policy is kept for five minutes by token, so "
+            "it must be one for all paths. With `apiKey` too, a request needs both.",
         ),
     ] = "none"
+    vpc_endpoint_ids: Annotated[
+        tuple[VpcEndpointId, ...],
+        Setting(
+            "Interface VPC endpoints of `execute-api`, `vpce-...`, through which alone the API answers: it is private "
+            "then. Empty for an API on the internet.",
+            source='API Gateway Developer Guide, "Private REST APIs in API Gateway"',
+            outside="the endpoints, their security groups (HTTPS in) and their policies are yours. With private DNS "
+            "`invokeUrl` answers inside the VPC, without it `https://API-VPCE.execute-api.REGION.amazonaws.com/STAGE`. "
+            "The local AWS has no VPC, and answers anybody.",
+        ),
+    ] = ()
+    web_acl_arn: Annotated[
+        WebAclArn,
+        Setting(
+            "ARN of the AWS WAF web ACL (regional) that looks at requests before the API does. Empty for none.",
+            may_be_output=True,
+        ),
+    ] = ""
+    throttle: Annotated[
+        Literal["on", "none"],
+        Setting(
+            "`on` limits what each method of the API takes from all callers together, to `throttleRate` and "
+            "`throttleBurst`; `none` leaves it to the account's limits, which all its APIs share."
+        ),
+    ] = "on"
     usage_rate: Annotated[
         int,
         Meta(ge=0, le=_RATE_MAX),
@@ -429,22 +468,22 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     ] = "MONTH"
     throttle_rate: Annotated[
         int,
-        Meta(ge=0, le=_RATE_MAX),
+        Meta(ge=1, le=_RATE_MAX),
         Setting(
-            "Requests per second that each method of the API takes from all callers; 0 for the account's limits.",
-            unit="requests per second (0 for no limit)",
+            "Requests per second that each method of the API takes from all callers, while `throttle` is `on`.",
+            unit="requests per second",
             source=_PLANS,
         ),
-    ] = 0
+    ] = THROTTLE_RATE
     throttle_burst: Annotated[
         int,
-        Meta(ge=0, le=_RATE_MAX),
+        Meta(ge=1, le=_RATE_MAX),
         Setting(
-            "Requests that each method of the API takes at once; goes with `throttleRate`.",
-            unit="requests (0 for no limit)",
+            "Requests that each method of the API takes at once, while `throttle` is `on`.",
+            unit="requests",
             source=_PLANS,
         ),
-    ] = 0
+    ] = THROTTLE_BURST
     cors_origins: Annotated[
         tuple[Origin, ...],
         Setting(
@@ -472,6 +511,25 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "ARN of the domain's certificate in AWS Certificate Manager, in the stack's region.", may_be_output=True
         ),
     ] = ""
+    default_endpoint: Annotated[
+        bool,
+        Setting(
+            "Whether the API answers at the URL that AWS gives it, beside a domain of your own. Without it only the "
+            "domain leads to the API, and the outputs name that.",
+            source='API Gateway Developer Guide, "Disable the default endpoint for REST APIs in API Gateway"',
+        ),
+    ] = True
+    truststore_uri: Annotated[
+        TruststoreUri,
+        Setting(
+            "Certificate authorities (PEM, in S3) of which callers need a certificate at your domain (mutual TLS), "
+            "`s3://BUCKET/KEY`. Empty for none.",
+            outside="whoever deploys needs `s3:GetObject` on it, the bucket is in the stack's region, and API Gateway "
+            "reads it again only when the URI changes: give a changed truststore another key. A certificate that was "
+            "imported into ACM, or is of a private authority, needs an ownership verification certificate besides, "
+            "which this program does not set.",
+        ),
+    ] = ""
     access_log: Annotated[
         str,
         Setting(
@@ -482,10 +540,10 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             parse=parsing.access_log,
             bad=(
                 "on",
+                "$context.requestId $context.identity.apiKey",
                 "$context.requestIdentity",
                 "$context.requestId\n",
                 "$context.requestId" + " " * 3_072,
-                "$context.requestId $context.identity.apiKey",
             ),
             outside="the stack `registry` gives API Gateway the right to write logs, once per account and region. API "
             "Gateway has no variable for the query string or body of a REST API's request, so no format can log the "
@@ -522,6 +580,14 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
             "Each is a metric that is charged."
         ),
     ] = False
+    registry_account: Annotated[
+        AccountId,
+        Setting(
+            "Account that owns the registry's bucket: the function's role reads from no bucket of that name of anybody "
+            "else. Empty for the stack's own.",
+            source='IAM User Guide, "AWS global condition context keys", aws:ResourceAccount',
+        ),
+    ] = ""
     registry_kms_key_arn: Annotated[
         AnyKmsKeyArn,
         Setting(
@@ -576,4 +642,9 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     @property
     def throttled(self) -> bool:
         """Whether all callers together are limited."""
-        return bool(self.throttle_rate)
+        return self.throttle == "on"
+
+    @property
+    def authorizer_arn(self) -> str:
+        """The user pool or function that says who may call; empty where neither does."""
+        return self.authorization if self.authorization.startswith("arn:") else ""

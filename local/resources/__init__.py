@@ -6,7 +6,19 @@ The functions know boto3 and the properties of pulumi-aws, and nothing of Pulumi
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from local.resources import cloudtrail, cloudwatch, concurrency, domains, functions, gateway, iam, logs, s3, tags
+from local.resources import (
+    access,
+    cloudtrail,
+    cloudwatch,
+    concurrency,
+    domains,
+    functions,
+    gateway,
+    iam,
+    logs,
+    s3,
+    tags,
+)
 from local.resources.base import ResourceType
 
 RESOURCES: Mapping[str, ResourceType] = MappingProxyType(
@@ -20,6 +32,7 @@ RESOURCES: Mapping[str, ResourceType] = MappingProxyType(
         | cloudtrail.RESOURCES
         | concurrency.RESOURCES
         | domains.RESOURCES
+        | access.RESOURCES
     )
 )
 

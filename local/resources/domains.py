@@ -7,6 +7,8 @@ from local.resources.base import Field, Properties, ResourceType, request
 
 _DOMAIN: Mapping[str, Field] = {
     "domainName": "domainName",
+    # It is kept: MiniStack serves domains over plain HTTP.
+    "mutualTlsAuthentication": "mutualTlsAuthentication",
     # The provider has one type as a string where the service has a list.
     "endpointConfiguration": ("endpointConfiguration", lambda value: value | {"types": [value["types"]]}),
     "regionalCertificateArn": "regionalCertificateArn",

@@ -24,7 +24,8 @@ _API: Mapping[str, Field] = {
     "policy": "policy",
     "tags": "tags",
 }
-_API_PATCHED = ("name", "apiKeySource", "description", "minimumCompressionSize", "policy")
+_API_PATCHED = ("name", "apiKeySource", "description", "disableExecuteApiEndpoint", "minimumCompressionSize", "policy")
+_ENDPOINT = "endpointConfiguration"
 
 
 def _create_api(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
@@ -43,6 +44,8 @@ def _update_api(aws: LocalAws, api: str, inputs: Properties) -> Properties:
     patch = [
         replace(name, inputs[name]) if name in inputs else {"op": "remove", "path": f"/{name}"} for name in _API_PATCHED
     ]
+    # MiniStack keeps the type, and changes nothing by it: there is no VPC here.
+    patch.append(replace(f"{_ENDPOINT}/types", inputs.get(_ENDPOINT, {}).get("types", "REGIONAL")))
     aws.client("apigateway").update_rest_api(restApiId=api, patchOperations=patch)
     return {}
 
@@ -227,7 +230,7 @@ RESOURCES = stages.RESOURCES | {
         _create_api,
         frozenset(_API),
         _update_api,
-        identity=frozenset(_API) - {*_API_PATCHED, "tags"},
+        identity=frozenset(_API) - {*_API_PATCHED, _ENDPOINT, "tags"},
         named="name",
     ),
     "aws:apigateway/resource:Resource": ResourceType(

@@ -170,10 +170,28 @@ GRANTS = (
                 f"{_GATEWAY}usagePlanKey:UsagePlanKey",
                 f"{_GATEWAY}domainName:DomainName",
                 f"{_GATEWAY}basePathMapping:BasePathMapping",
+                f"{_GATEWAY}authorizer:Authorizer",
+                f"{_GATEWAY}restApiPolicy:RestApiPolicy",
             }
         ),
-        ("apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"),
+        (
+            "apigateway:DELETE",
+            "apigateway:GET",
+            "apigateway:PATCH",
+            "apigateway:POST",
+            "apigateway:PUT",
+            "apigateway:UpdateRestApiPolicy",
+        ),
         tuple(f"arn:{{partition}}:apigateway:{{region}}::/{path}" for path in _API_PATHS),
+    ),
+    Grant(
+        "WebAcl",
+        frozenset({"aws:wafv2/webAclAssociation:WebAclAssociation"}),
+        ("apigateway:SetWebACL", "wafv2:AssociateWebACL", "wafv2:DisassociateWebACL", "wafv2:GetWebACLForResource"),
+        (
+            "arn:{partition}:apigateway:{region}::/restapis/*/stages/*",
+            "arn:{partition}:wafv2:{region}:{account}:regional/webacl/*",
+        ),
     ),
     Grant(
         "Alarms",
@@ -200,8 +218,10 @@ _CREATE_ROLE = ["iam:CreateRole", "iam:PutRolePolicy"]
 _ASK = [
     "cloudwatch:DescribeAlarms",
     "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
+    "ec2:DescribeVpcEndpoints",
     "ec2:DescribeVpcs",
     "lambda:GetAccountSettings",
     "logs:DescribeLogGroups",

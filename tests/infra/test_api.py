@@ -178,7 +178,7 @@ def test_throttling_is_for_every_method_of_the_stage(api: Recording) -> None:
     throttled = declare(throttle_rate=5, throttle_burst=10).one("MethodSettings").inputs
     assert (throttled["methodPath"], throttled["stageName"]) == ("*/*", "dev")
     assert throttled["settings"] == {"throttlingRateLimit": 5, "throttlingBurstLimit": 10}
-    assert not api.all("MethodSettings")
+    assert api.one("MethodSettings").inputs["settings"] == {"throttlingRateLimit": 100, "throttlingBurstLimit": 200}
 
 
 def test_the_access_log_has_its_format_or_is_off() -> None:

@@ -72,6 +72,18 @@ VARIANTS = {
     "one origin": Variant({"corsOrigins": '["https://app.example.com"]'}),
     "many origins": Variant({"corsOrigins": '["https://app.example.com", "https://example.org"]'}),
     "any origin": Variant({"corsOrigins": '["*"]'}),
+    "user pool": Variant({"authorization": ARN % "cognito-idp" + "userpool/us-east-1_AbC1"}),
+    "authorizer": Variant({"authorization": ARN % "lambda" + "function:who-may"}),
+    "private": Variant({"vpcEndpointIds": '["vpce-0a1b2c3d"]'}),
+    "web ACL": Variant({"webAclArn": ARN % "wafv2" + "regional/webacl/ours/0-1"}),
+    "mutual TLS": Variant(
+        {
+            "domainName": "iris.example.com",
+            "certificateArn": ARN % "acm" + "certificate/0-1",
+            "defaultEndpoint": "false",
+            "truststoreUri": "s3://trusted/authorities.pem",
+        }
+    ),
     "domain": Variant({"domainName": "iris.example.com", "certificateArn": ARN % "acm" + "certificate/0-1"}),
     "detailed log": Variant({"accessLog": "detailed"}),
     "no log": Variant({"accessLog": "off"}),

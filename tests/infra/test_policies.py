@@ -2,9 +2,11 @@ import json
 from typing import Any
 
 from infra import policies
+from tests.iam import Asked, decisions
 
 POLICY: dict[str, Any] = {
     "models_arn": "arn:aws:s3:::bucket/models/iris/versions/",
+    "models_owner": "123456789012",
     "log_group_arn": "arn:aws:logs:eu-central-1:123456789012:log-group:iris",
 }
 
@@ -44,6 +46,17 @@ def test_only_tracing_which_knows_no_resources_is_granted_on_everything() -> Non
 def test_the_function_reads_versions_of_its_own_model_only() -> None:
     (read,) = [s for s in statements(policies.function_policy(**POLICY, tracing=True)) if s["Action"] == "s3:GetObject"]
     assert read["Resource"] == "arn:aws:s3:::bucket/models/iris/versions/*"
+
+
+def test_the_function_reads_from_no_bucket_of_another_account() -> None:
+    """A name is free once its bucket is deleted: whoever takes it then would give the function another model."""
+    policy = json.loads(policies.function_policy(**POLICY, tracing=True))
+    model = "arn:aws:s3:::bucket/models/iris/versions/1/model.joblib"
+    principals = {"Allow": "arn:aws:sts::123456789012:assumed-role/iris/one"}
+    owners = {"Allow": "123456789012", "ImplicitDeny": "210987654321"}
+    for decision, owner in owners.items():
+        changed = {**policy, "Statement": json.loads(json.dumps(policy["Statement"]).replace("123456789012", owner))}
+        assert decisions([Asked("s3:GetObject", model, changed, principal=principals["Allow"])]) == [decision]
 
 
 def test_a_bucket_refuses_plain_http_for_its_objects_and_itself() -> None:

@@ -54,6 +54,8 @@ STAGE, SETTINGS = f"{GATEWAY}stage:Stage", f"{GATEWAY}methodSettings:MethodSetti
 ACCOUNT, KEY = f"{GATEWAY}account:Account", f"{GATEWAY}apiKey:ApiKey"
 PLAN, PLAN_KEY = f"{GATEWAY}usagePlan:UsagePlan", f"{GATEWAY}usagePlanKey:UsagePlanKey"
 DOMAIN, MAPPING = f"{GATEWAY}domainName:DomainName", f"{GATEWAY}basePathMapping:BasePathMapping"
+AUTHORIZER, POLICY = f"{GATEWAY}authorizer:Authorizer", f"{GATEWAY}restApiPolicy:RestApiPolicy"
+WEB_ACL = "aws:wafv2/webAclAssociation:WebAclAssociation"
 ALARM, DASHBOARD = "aws:cloudwatch/metricAlarm:MetricAlarm", "aws:cloudwatch/dashboard:Dashboard"
 PROVISIONED = f"{LAMBDA}provisionedConcurrencyConfig:ProvisionedConcurrencyConfig"
 

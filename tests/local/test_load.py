@@ -86,7 +86,7 @@ def test_every_answer_is_right_while_a_version_is_promoted_and_rolled_back(  # n
     first, second = train(), train(LogisticRegression(max_iter=1000))
     publish(models, second, "second")
     answers = {1: expected(first), 2: expected(second)}
-    stack = Deployed(aws, "dev", tmp_path, {"registryBucket": bucket}).up()
+    stack = Deployed(aws, "dev", tmp_path, {"registryBucket": bucket, "throttle": "none"}).up()
     with within(functions, stack.outputs["invokeUrl"]) as url, ThreadPoolExecutor(CLIENTS) as pool:
         began, ended = time.monotonic(), Event()
         clients = [pool.submit(client, url, ended, answers, seed) for seed in range(CLIENTS)]

@@ -5,6 +5,7 @@ reserved and provisioned concurrency, snapshots, KMS keys, VPCs, alarms, dashboa
 for these the test can say that the service was told, and not that it acts.
 """
 
+import io
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -306,6 +308,43 @@ def test_several_origins_are_answered_each_by_its_name(
     assert throttled, "a bucket of 4 held 12 requests"
     assert throttled[0].headers["access-control-allow-origin"] == "*"
     assert throttled[0].headers["content-type"] == "application/problem+json"
+
+
+TOKENS = """
+def handler(event, context):
+    effect = {"right": "Allow", "wrong": "Deny"}[event["authorizationToken"]]
+    resource = event["methodArn"].split("/")[0] + "/*"
+    statement = {"Effect": effect, "Action": "execute-api:Invoke", "Resource": resource}
+    return {"principalId": "somebody", "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+"""
+
+
+def test_a_function_of_the_owner_says_who_may_call(
+    aws: LocalAws, deploy: Callable[..., Deployed], closed: Deployed
+) -> None:
+    """By the token in `Authorization`; a preflight has none, and the API's other limits stay."""
+    code, role = io.BytesIO(), closed.configuration()["Role"]
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("tokens.py", TOKENS)
+    name = f"tokens-{uuid.uuid4().hex[:8]}"
+    made = aws.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Handler="tokens.handler",
+        Role=role,
+        Code={"ZipFile": code.getvalue()},
+    )
+    stack = deploy(authorization=made["FunctionArn"], corsOrigins=[PAGE])
+    url = stack.outputs["invokeUrl"]
+    answers = {
+        token: send("POST", url, GUIDE_EVENT, {"Authorization": token} if token else {})
+        for token in ("right", "wrong", "")
+    }
+    assert {token: answer.status for token, answer in answers.items()} == {"right": 200, "wrong": 403, "": 401}
+    assert answers[""].headers["content-type"] == "application/problem+json"
+    asked = {"Access-Control-Request-Method": "POST", "Origin": PAGE}
+    assert send("OPTIONS", url, headers=asked).status == 200
+    assert "-H 'Authorization: YOUR-TOKEN'" in stack.outputs["curlPost"]
 
 
 def test_the_function_may_do_no_more_than_the_boundary_of_its_role(

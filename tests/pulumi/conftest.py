@@ -11,6 +11,7 @@ from sklearn.datasets import load_iris
 
 from local.ministack import LocalAws, local_aws
 from model_registry import Registry, Release
+from tests.conftest import let_vpc_reach_s3
 from tests.local.stacks import registry_of
 from tests.pulumi.engine import EngineNotFoundError, Progress, find_engine, find_language_host
 from tests.pulumi.stacks import EngineStack, Project, make_project
@@ -61,6 +62,7 @@ def _found(find: Callable[[], Path]) -> Path:
 def cloud(engine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:  # noqa: ARG001  # none without an engine
     """An account in which nobody else creates anything, so that inventories of it can be compared."""
     with local_aws(tmp_path_factory.mktemp("cloud")) as running:
+        let_vpc_reach_s3(running)
         yield running
 
 

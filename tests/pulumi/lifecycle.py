@@ -16,6 +16,7 @@ Call = Callable[[LocalAws, str, Properties], object]
 _GONE = frozenset(
     {
         *("ProvisionedConcurrencyConfigNotFoundException", "ResourceNotFound"),
+        "WAFNonexistentItemException",
         *("404", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "NotFoundException", "ResourceNotFoundException"),
         "TrailNotFoundException",
         *("NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration", "NoSuchLifecycleConfiguration"),
@@ -178,6 +179,16 @@ def _read_mapping(aws: LocalAws, _identity: str, inputs: Properties) -> bool:
     return any(_base_path(mapping["basePath"]) == inputs.get("basePath", "") for mapping in mappings)
 
 
+def _delete_policy(aws: LocalAws, api: str, _inputs: Properties) -> None:
+    # As the Terraform provider does it.
+    patch = [{"op": "replace", "path": "/policy", "value": ""}]
+    aws.client("apigateway").update_rest_api(restApiId=api, patchOperations=patch)
+
+
+def _read_policy(aws: LocalAws, api: str, _inputs: Properties) -> bool:
+    return bool(aws.client("apigateway").get_rest_api(restApiId=api).get("policy"))
+
+
 def _always(_aws: LocalAws, _identity: str, _inputs: Properties) -> bool:
     return True
 
@@ -268,5 +279,11 @@ _TYPES: Mapping[str, tuple[Call, Call]] = {
     ),
     "aws:apigateway/domainName:DomainName": _pair("apigateway", "domain_name", id="domainName"),
     "aws:apigateway/basePathMapping:BasePathMapping": (_delete_mapping, _read_mapping),
+    "aws:apigateway/authorizer:Authorizer": _pair("apigateway", "authorizer", restApi="restApiId", id="authorizerId"),
+    "aws:apigateway/restApiPolicy:RestApiPolicy": (_delete_policy, _read_policy),
+    "aws:wafv2/webAclAssociation:WebAclAssociation": (
+        _call("wafv2", "disassociate_web_acl", resourceArn="ResourceArn"),
+        _call("wafv2", "get_web_acl_for_resource", resourceArn="ResourceArn"),
+    ),
 }
 """For each type the calls that delete and read it."""

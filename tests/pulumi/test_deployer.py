@@ -28,12 +28,15 @@ SETTINGS: dict[str, Any] = {
     "reservedConcurrency": 5,
     "provisionedConcurrency": 1,
     "dashboard": True,
+    "authorization": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:who-may",
+    "vpcEndpointIds": ["vpce-0a1b2c3d"],
 }
 """Settings by which the stack declares each kind of resource that the local AWS has."""
 
 
-(_ALARMS,) = [grant.actions for grant in GRANTS if grant.sid == "Alarms"]
-UNNAMED = ["lambda:CreateFunction", *_ALARMS]
+_ACTIONS = {grant.sid: grant.actions for grant in GRANTS}
+_WEB_ACL = [action for action in _ACTIONS["WebAcl"] if action.startswith("wafv2:")]
+UNNAMED = ["lambda:CreateFunction", *_ACTIONS["Alarms"], *_WEB_ACL]
 """Actions for which MiniStack does not see the resource, and asks whether they are allowed on all."""
 OF_THE_TESTS = ["cloudwatch:ListDashboards"]
 """What the provider of the tests asks, and pulumi-aws does not."""
@@ -100,13 +103,20 @@ def test_a_deployer_deploys_updates_and_destroys_his_stack_and_can_do_nothing_el
     models.tag("iris/1", "dev")
     topic = project.aws.client("sns").create_topic(Name="alarms")["TopicArn"]
     before = inventory(project.aws)
-    mine = stack(STACK, alarmTopicArn=topic, **SETTINGS)
+    visibility = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "x"}
+    acl = project.aws.client("wafv2").create_web_acl(
+        Name="least", Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=visibility
+    )
+    mine = stack(STACK, alarmTopicArn=topic, webAclArn=acl["Summary"]["ARN"], **SETTINGS)
     mine.up(**deployer)
     assert mine.invoke(GUIDE_EVENT)["body"] == "virginica"
     assert {"alarms", "API keys", "dashboards", "usage plans"} <= set(added(before, inventory(project.aws)))
+    assert mine.outputs["apiPolicy"] is True
     mine.set(memory=512, corsOrigins=["https://app.example.com"], usageRate=6)
+    mine.unset("vpcEndpointIds")
     mine.up(**deployer)
-    assert {"Function", "Alias", "Deployment", "UsagePlan"} <= mine.changed()
+    assert {"Function", "Alias", "Deployment", "RestApi", "RestApiPolicy", "UsagePlan"} <= mine.changed()
+    assert mine.outputs["apiPolicy"] is True, "a deployment that is made before a policy goes has it for good"
 
     previewer = credentials(
         project, "previewer", roles.previewer(BUCKET, model="iris", stack=STACK, region=REGION, account=ACCOUNT)

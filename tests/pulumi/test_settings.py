@@ -39,7 +39,8 @@ TOGETHER = [
     Bad("subnetIds", [_SUBNET], "securityGroupIds is empty"),
     Bad("usageRate", 1, "apiKey is false", {"usageBurst": 1}),
     Bad("usageBurst", 1, "usageRate is 0", {"apiKey": True}),
-    Bad("throttleRate", 1, "throttleBurst is 0"),
+    Bad("throttleRate", 1, "throttle is none", {"throttle": "none"}),
+    Bad("truststoreUri", "s3://trusted/a.pem", "domainName is empty"),
     Bad("domainName", "iris.example.com", "certificateArn is empty"),
     Bad("alarmDurationMs", 9_000, "ends each call before", {"alarmTopicArn": _TOPIC, "timeout": 9}),
 ]

@@ -1,4 +1,7 @@
-"""docs/start-your-own.md, as it stands there: registry, training, and the ways to a served model, from the wheel."""
+"""docs/start-your-own.md, as it stands there: registry, training, and the ways to a served model, from the wheel.
+
+And the program of docs/pulumi.md that has no folder.
+"""
 
 import json
 import re
@@ -20,10 +23,10 @@ BUCKET = "models-of-example-corp"
 ROW = {"calls": 9, "months": 2}
 
 
-def block(name: str, language: str = "python") -> str:
-    """The page's code block that begins with a comment of this name."""
-    page = (PROJECT / "docs" / "start-your-own.md").read_text()
-    found = re.search(rf"^```{language}\n(# {re.escape(name)}\n.*?)^```$", page, re.DOTALL | re.MULTILINE)
+def block(name: str, language: str = "python", page: str = "start-your-own.md") -> str:
+    """A page's code block that begins with a comment of this name."""
+    text = (PROJECT / "docs" / page).read_text()
+    found = re.search(rf"^```{language}\n(# {re.escape(name)}\n.*?)^```$", text, re.DOTALL | re.MULTILINE)
     assert found, name
     return found[1]
 
@@ -92,3 +95,19 @@ def test_the_template_serves_the_readers_model(team: Project, published: Registr
     done = subprocess.run(own.outputs["curl"], shell=True, capture_output=True, text=True, check=True)  # noqa: S602  # as people paste it
     assert json.loads(done.stdout)["model"] == "churn"
     own.destroy()
+
+
+def test_a_program_without_a_folder_serves_the_readers_model(
+    team: Project, published: Registry, tmp_path: Path
+) -> None:
+    """By the Automation API."""
+    assert published.resolve("churn@dev").manifest.version == 1
+    (tmp_path / "automated.py").write_text(block("automation", page="pulumi.md"))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "automated.py"],
+        cwd=tmp_path, env=team.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    changes, url = done.stdout.rsplit(maxsplit=1)
+    assert "'create':" in changes
+    assert call(url, ROW).body["label"] == "leaves"

@@ -7,6 +7,11 @@ from infra.settings.rules import RULES, check_python
 from tests.infra.settings.test_settings import read
 
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b"
+DOMAIN = {"domainName": "iris.example.com", "certificateArn": CERTIFICATE}
+ENDPOINT, TRUSTSTORE = '["vpce-0a1b2c3d"]', "s3://trusted/authorities.pem"
+WEB_ACL = "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/ours/0a1b"
+POOL = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbC1"
+AUTHORIZER = "arn:aws:lambda:eu-central-1:123456789012:function:who-may"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
 
 REFUSED: dict[str, tuple[dict[str, str], str]] = {
@@ -23,8 +28,12 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "whole_network": ({"subnetIds": '["subnet-0a1b2c3d"]'}, "securityGroupIds is empty, a VPC needs both"),
     "usage_needs_key": ({"usageQuota": "100"}, "config set apiKey true"),
     "whole_usage_limits": ({"usageRate": "5", "apiKey": "true"}, "usageBurst is 0, one needs the other"),
-    "whole_throttle": ({"throttleBurst": "5"}, "throttleRate is 0, one needs the other"),
+    "throttle_is_lifted": ({"throttle": "none", "throttleRate": "5"}, "config rm throttleRate"),
     "domain_with_certificate": ({"domainName": "iris.example.com"}, "certificateArn is empty, one needs the other"),
+    "private_without_domain": ({"vpcEndpointIds": ENDPOINT, **DOMAIN}, "config rm vpcEndpointIds"),
+    "default_endpoint_beside_domain": ({"defaultEndpoint": "false"}, "config set domainName VALUE"),
+    "truststore_of_domain": ({"truststoreUri": TRUSTSTORE}, "config rm truststoreUri"),
+    "truststore_alone": ({"truststoreUri": TRUSTSTORE, **DOMAIN}, "config set defaultEndpoint false"),
     "every_origin_alone": ({"corsOrigins": '["*", "https://a.example"]'}, "stands alone"),
     "timeout_within_gateway": ({"timeout": "30"}, "config set gatewayTimeout 30` where the account's quota was raised"),
     "without_api": ({"api": "none", "apiKey": "true"}, "config rm apiKey"),
@@ -38,11 +47,16 @@ REVERSED: list[dict[str, str]] = [
     {"api": "none", "authorization": "iam"},
     {"api": "none", "corsOrigins": '["*"]'},
     {"api": "none", "domainName": "iris.example.com", "certificateArn": CERTIFICATE},
-    {"api": "none", "throttleRate": "5", "throttleBurst": "5"},
+    {"api": "none", "throttle": "none"},
+    {"api": "none", "authorization": POOL},
+    {"api": "none", "vpcEndpointIds": ENDPOINT},
+    {"api": "none", "webAclArn": WEB_ACL},
+    {"authorization": POOL, "aws:region": "eu-west-1"},
+    {"authorization": "iam", "accessLog": "$context.requestId $context.identity.apiKey"},
     {"securityGroupIds": '["sg-0a1b2c3d"]'},
     {"certificateArn": CERTIFICATE},
     {"usageBurst": "5", "apiKey": "true"},
-    {"throttleRate": "5"},
+    {"throttle": "none", "throttleBurst": "5"},
     {"usageRate": "5", "usageBurst": "5"},
     {"reservedConcurrency": "0", "provisionedConcurrency": "1"},
 ]
@@ -52,8 +66,14 @@ TAKEN: list[dict[str, str]] = [
     {"provisionedConcurrency": "5"},
     {"subnetIds": '["subnet-0a1b2c3d"]', "securityGroupIds": '["sg-0123456789abcdef0"]'},
     {"apiKey": "true", "authorization": "iam", "usageRate": "5", "usageBurst": "5", "usageQuota": "9"},
-    {"throttleRate": "5", "throttleBurst": "1"},
-    {"domainName": "iris.example.com", "certificateArn": CERTIFICATE},
+    {"throttleRate": "5"},
+    {"throttle": "none"},
+    DOMAIN,
+    {**DOMAIN, "defaultEndpoint": "false", "truststoreUri": TRUSTSTORE},
+    {"vpcEndpointIds": ENDPOINT, "authorization": "iam", "webAclArn": WEB_ACL, "aws:region": "eu-central-1"},
+    {"authorization": POOL, "aws:region": "eu-central-1"},
+    {"authorization": AUTHORIZER + ":live", "apiKey": "true"},
+    {"accessLog": "$context.requestId $context.identity.apiKeyId"},
     {"corsOrigins": '["*"]'},
     {"corsOrigins": '["https://a.example", "http://localhost:8080"]'},
     {"alarmDurationMs": "5000", "timeout": "5"},

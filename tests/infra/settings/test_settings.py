@@ -5,6 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from infra.access_log import log_format
 from infra.settings import RegistrySettings, Settings, SettingsError, read_settings
 from infra.settings.field import Field, fields
 from infra.settings.page import schema
@@ -114,6 +115,15 @@ def test_the_refusal_names_the_limit(key: str, value: object, limit: str) -> Non
         read(**{key: written(value)})
     assert str(refusal.value).startswith(key)
     assert "\n" not in str(refusal.value)
+
+
+def test_no_format_writes_callers_keys_into_the_access_log() -> None:
+    """Whoever may read the log could call as each of them; a key's ID tells them apart as well."""
+    for variable in ("$context.identity.apiKey", '{"key":"$context.identity.apiKey"}'):
+        with pytest.raises(SettingsError, match=re.escape("take $context.identity.apiKeyId")):
+            read(accessLog=f"$context.requestId {variable}")
+    read(accessLog="$context.requestId $context.identity.apiKeyId")
+    assert 'identity.apiKey"' not in str(log_format("detailed"))
 
 
 def test_a_record_that_is_made_without_a_configuration_is_checked_too() -> None:

@@ -3,6 +3,7 @@
 import pulumi
 
 from infra import aws_account, inputs
+from infra.api import ApiArgs
 from infra.api_logging import ApiGatewayLogging
 from infra.api_outputs import deploy_api
 from infra.artifact_bucket import ArtifactBucket
@@ -34,7 +35,7 @@ def deploy_model(settings: Settings) -> None:
         f"{name}-layer", layer=built, python=python, architecture=settings.architecture, artifacts=artifacts
     )
     function = ModelFunction(name, FunctionArgs(release=release, layer_arn=layer.arn, settings=settings))
-    api, outputs = deploy_api(name, settings, manifest, function, nothing)
+    api, outputs = deploy_api(name, ApiArgs(manifest.signature, function, settings), manifest, nothing)
     watch(name, settings, manifest, function, api_name=api.api_name, opts=nothing)
     for output, value in outputs.items():
         pulumi.export(output, value)
