@@ -20,6 +20,8 @@ from local.ministack import LocalAws, local_aws
 from training.train_iris import GUIDE_EVENT, train
 from training.train_iris import publish as publish_iris
 
+FIRST = "Deploy the stack dev"
+
 
 class DemoError(LocalError):
     """A step did not give what it should."""
@@ -45,13 +47,23 @@ class Steps:
                 status.update(f"{number}. {escape(title)}: {escape(first)}")
                 if more and tuple(more) not in self.reports:  # a report, not a passing remark
                     self.reports.add(tuple(more))
-                    self.console.print(message, style="dim", markup=False, highlight=False, soft_wrap=True)
+                    current.show(*message.splitlines(), style="dim")
 
             current = Step(talk)
-            yield current
+            try:
+                yield current
+            except BaseException:
+                self._print(f"[red]{number:2}.[/] {escape(title)}", current)
+                raise
         seconds = time.perf_counter() - started
         self.done.append((title, current.outcome, seconds))
-        self.console.print(f"[green]{number:2}.[/] {escape(title)} [dim]{seconds:.1f} s[/]  {escape(current.outcome)}")
+        heading = f"[green]{number:2}.[/] {escape(title)} [dim]{seconds:.1f} s[/]  {escape(current.outcome)}"
+        self._print(heading, current)
+
+    def _print(self, heading: str, step: "Step") -> None:
+        self.console.print(heading, soft_wrap=True)
+        for line, style in step.details:
+            self.console.print(f"    {line}", style=style, markup=False, highlight=False, soft_wrap=True)
 
     def summary(self) -> Table:
         """What was done, and its outcome."""
@@ -70,6 +82,12 @@ class Step:
 
     talk: Callable[[str], None]
     outcome: str = ""
+    details: list[tuple[str, str]] = field(default_factory=list)
+    """Lines that stand below the step's heading, each with its style."""
+
+    def show(self, *lines: str, style: str = "") -> None:
+        """Have lines stand below the heading."""
+        self.details += [(line, style) for line in lines]
 
 
 def run(console: Console) -> None:
@@ -105,8 +123,7 @@ def _story(steps: Steps, state: Path, aws: LocalAws) -> None:
     with steps.step("Tag it dev") as step:
         registry.tag(first.reference, "dev", reason="first version")
         step.outcome = f"iris@dev -> {first.reference}"
-    url = _deploy(steps, state, aws, "Deploy the stack dev")
-    steps.console.print(f"    invokeUrl: {url}", style="cyan", markup=False, highlight=False, soft_wrap=True)
+    url = _deploy(steps, state, aws, FIRST)
     _call(steps, url, first.version)
 
     with steps.step("Train a logistic regression and publish it") as step:
@@ -132,6 +149,8 @@ def _deploy(steps: Steps, state: Path, aws: LocalAws, title: str) -> str:
         outputs = iris.deploy_model(aws, state, step.talk)
         url: str = outputs["invokeUrl"]
         step.outcome = f"{outputs['modelName']}/{outputs['modelVersion']} is served"
+        if title == FIRST:
+            step.show(f"invokeUrl: {url}", style="cyan")
     return url
 
 
@@ -139,19 +158,19 @@ def _call(steps: Steps, url: str, version: int) -> None:
     query = urlencode(GUIDE_EVENT)
     with steps.step("GET a prediction") as step:
         answer = iris.call(f"{url}?{query}")
-        _show(steps.console, f"GET /predict?{query}", answer)
+        _show(step, f"GET /predict?{query}", answer)
         step.outcome = _predicted(answer, version, "virginica")
     with steps.step("POST a batch of two") as step:
         body = {"instances": [GUIDE_EVENT, {"sl": 5.1, "sw": 3.5, "pl": 1.4, "pw": 0.2}]}
         answer = iris.call(url, body)
-        _show(steps.console, f"POST /predict {json.dumps(body)}", answer)
+        _show(step, f"POST /predict {json.dumps(body)}", answer)
         labels = [prediction["label"] for prediction in answer.body.get("predictions", [])]
         _require(labels == ["virginica", "setosa"], f"the batch was answered with {answer.body}")
         step.outcome = ", ".join(labels)
     with steps.step("GET without pw is refused by the gateway") as step:
         partial = urlencode({name: value for name, value in GUIDE_EVENT.items() if name != "pw"})
         answer = iris.call(f"{url}?{partial}")
-        _show(steps.console, f"GET /predict?{partial}", answer)
+        _show(step, f"GET /predict?{partial}", answer)
         _require(answer.status == 400 and "pw" in str(answer.body), f"{answer.status} {answer.body}")  # noqa: PLR2004  # HTTP's Bad Request
         step.outcome = f"{answer.status} {answer.body['detail']}"
 
@@ -159,7 +178,7 @@ def _call(steps: Steps, url: str, version: int) -> None:
 def _call_again(steps: Steps, url: str, version: int) -> None:
     with steps.step("POST the same flower") as step:
         answer = iris.call(url, GUIDE_EVENT)
-        _show(steps.console, f"POST /predict {json.dumps(GUIDE_EVENT)}", answer)
+        _show(step, f"POST /predict {json.dumps(GUIDE_EVENT)}", answer)
         step.outcome = _predicted(answer, version, "virginica")
 
 
@@ -175,6 +194,6 @@ def _require(holds: bool, message: str) -> None:  # noqa: FBT001  # reads like a
         raise DemoError(f"a step went wrong: {message}; `make test` finds out where")
 
 
-def _show(console: Console, request: str, answer: iris.Answer) -> None:
-    console.print(f"    {request}", style="cyan", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"    {answer.status} {json.dumps(answer.body)}", markup=False, highlight=False, soft_wrap=True)
+def _show(step: Step, request: str, answer: iris.Answer) -> None:
+    step.show(request, style="cyan")
+    step.show(f"{answer.status} {json.dumps(answer.body)}")

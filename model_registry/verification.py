@@ -109,17 +109,17 @@ def verify_version(
     if model_format is not None:
         manifest.model_format(model_format)
     names = [name for name in FORMAT_FILES if name in manifest.format_names and model_format in (None, name)]
-    own, wheels = registry.own_code(release), registry.wheels(release)
+    own, wheels, asked = registry.own_code(release), registry.wheels(release), 0
     for name in names:
         with saved(registry, release, name, own) as folder:
             python = _environment(manifest, name, wheels, progress)
             progress(f"replaying {len(manifest.examples)} golden examples by {name}")
-            replay(manifest, name, folder, [python, "-I"])
+            asked = replay(manifest, name, folder, [python, "-I"])
     return Verification(
         reference=manifest.reference,
         python=manifest.environment.python,
         packages=len(manifest.environment.packages),
-        examples=len(manifest.examples),
+        examples=asked,
         seconds=time.monotonic() - started,
         formats=tuple(names),
     )
@@ -150,8 +150,8 @@ def replay(
     packages: Path | None = None,
     readable: Sequence[Path] = (),
     variables: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Have a version's golden examples answered by one of its formats in a process of its own.
+) -> int:
+    """Have a version's golden examples answered by one of its formats in a process of its own; returns how many.
 
     Args:
         manifest: The version's.
@@ -179,6 +179,7 @@ def replay(
     found = _replay(manifest, model_format, folder, (command or arguments, environment))
     if found["mismatches"]:
         raise VerificationError(_told(manifest, model_format, found))
+    return int(found["examples"])
 
 
 def _environment(manifest: Manifest, model_format: str, wheels: Sequence[Path], progress: Progress) -> Path:
@@ -208,7 +209,7 @@ def _replay(
             f"{_what(manifest, model_format)} did not answer its golden examples within {_REPLAY_SECONDS} s: it may "
             "hang; load it by hand in its environment"
         ) from error
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
+    found = _said(done.stdout) if done.returncode == 0 else {}
     if not found or "error" in found:
         said = found.get("error") or f"exit code {done.returncode}, {_tail(done.stderr)}"
         raise VerificationError(
@@ -216,6 +217,16 @@ def _replay(
             "publish it again from the environment that trained it"
         )
     return found
+
+
+def _said(printed: str) -> dict[str, Any]:
+    """What the process found; empty where the model's own code ended it, or printed something else in its place."""
+    try:
+        found = json.loads(printed.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {}
+    whole = isinstance(found, dict) and ("error" in found or {"examples", "mismatches"} <= found.keys())
+    return found if whole else {}
 
 
 def _what(manifest: Manifest, model_format: str) -> str:

@@ -2,19 +2,24 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http.client import RemoteDisconnected
 from pathlib import Path
 
 import psutil
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from typer.testing import CliRunner, Result
 
-from local import iris, ministack
+from local import cli, iris, ministack
 from local.cli import app
+from local.errors import LocalError
+from local.host import this_host
 from local.iris import BUCKET, PROJECT, call
 from training.train_iris import GUIDE_EVENT
 
@@ -38,7 +43,7 @@ def up(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
     for path in iris.PROJECT.iterdir():
         if path.name != "Pulumi.dev.yaml":
             (project / path.name).symlink_to(path)
-    other = {"arm64": "x86_64", "x86_64": "arm64"}[iris.HOST_ARCHITECTURE]
+    other = {"arm64": "x86_64", "x86_64": "arm64"}[this_host().architecture]
     stack = (iris.PROJECT / "Pulumi.dev.yaml").read_text()
     (project / "Pulumi.dev.yaml").write_text(f"{stack}  sklearn-on-lambda:architecture: {other}\n")
     with pytest.MonkeyPatch.context() as patch:
@@ -56,13 +61,57 @@ def test_up_serves_the_iris_model_and_prints_its_url_and_curl_lines(up: Result, 
     assert "--port" in run(state, "up", "--help").stdout
 
 
+def test_it_says_that_it_answers_once_it_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the version that was deployed."""
+    outputs = {"modelName": "iris", "modelVersion": 2, "invokeUrl": "http://127.0.0.1:1/dev/predict"}
+    asked = []
+
+    def answering(status: int, version: int) -> None:
+        def answer(url: str) -> iris.Answer:
+            asked.append(url)
+            return iris.Answer(status, {}, {"status": "ok", "version": version})
+
+        monkeypatch.setattr(iris, "call", answer)
+
+    for wrong in ((503, 2), (200, 1)):
+        answering(*wrong)
+        with pytest.raises(LocalError, match="iris/2 was deployed and does not answer"):
+            cli._require_answer(outputs)
+    answering(200, 2)
+    cli._require_answer(outputs)
+    assert set(asked) == {"http://127.0.0.1:1/dev/health"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ReadTimeoutError(endpoint_url="http://x"), TimeoutError("timed out"), RemoteDisconnected("gone\n")],
+    ids=repr,
+)
+def test_a_machine_under_load_gives_one_line_and_no_traceback(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "_start", fails)
+    done = run(tmp_path, "up")
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("error: the local AWS did not answer as it should (")
+
+
+def test_the_lines_that_it_prints_mean_the_same_state(up: Result, state: Path) -> None:
+    lines = [line for line in up.stdout.splitlines() if "-m local" in line]
+    assert [f"--state {state}" in line for line in lines] == [True] * 3
+    assert lines[-1].startswith("Stop it with: ")
+
+
 def test_the_function_and_its_layer_are_for_this_machine(up: Result, state: Path) -> None:
     """As MiniStack runs them here; it answers, so the layer's packages load."""
     assert up.exit_code == 0
     aws = ministack.running(state)
     assert aws is not None
     (function,) = aws.client("lambda").list_functions()["Functions"]
-    assert function["Architectures"] == [iris.HOST_ARCHITECTURE]
+    assert function["Architectures"] == [this_host().architecture]
 
 
 def test_up_again_uses_the_one_that_runs(up: Result, state: Path) -> None:
@@ -94,20 +143,28 @@ def test_status_tells_where_it_runs(up: Result, state: Path) -> None:
     assert told["running"] is True
     assert told["url"].startswith("http://127.0.0.1:")
     assert len(told["functions"]) == 1
-    assert "running at http://127.0.0.1:" in run(state, "status").stdout
+    assert (told["stack"], told["modelName"], told["modelVersion"]) == ("dev", "iris", 1)
+    said = run(state, "status").stdout
+    assert "running at http://127.0.0.1:" in said
+    assert f"stack dev: iris/1 at {told['invokeUrl']}\n" in said
 
 
 def test_invoke_takes_an_event_or_a_file_of_it(up: Result, state: Path) -> None:
     assert up.exit_code == 0
     expected = {"statusCode": 200, "body": "virginica"}
-    assert json.loads(run(state, "invoke", json.dumps(GUIDE_EVENT)).stdout) == expected
+    done = run(state, "invoke", json.dumps(GUIDE_EVENT))
+    assert json.loads(done.stdout) == expected
+    assert done.stderr.startswith("stack dev: iris/1 at http://127.0.0.1:")
     assert json.loads(run(state, "invoke", str(PROJECT / "handler/events/direct.json")).stdout) == expected
 
 
 def test_logs_have_the_cold_start(up: Result, state: Path) -> None:
     assert up.exit_code == 0
     run(state, "invoke", json.dumps(GUIDE_EVENT))
-    assert '"event": "model_loaded"' in run(state, "logs").stdout
+    done = run(state, "logs")
+    assert re.search(r"^\d\d:\d\d:\d\d\.\d{3} INFO +model_loaded  ", done.stdout, re.MULTILINE)
+    assert done.stderr.startswith("stack dev: iris/1 at ")
+    assert '"event": "model_loaded"' in run(state, "logs", "--json").stdout
 
 
 def test_env_points_the_registrys_command_line_at_it(up: Result, state: Path) -> None:
@@ -125,7 +182,9 @@ def test_env_points_the_registrys_command_line_at_it(up: Result, state: Path) ->
 def test_what_needs_it_says_how_to_start_it(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = run(tmp_path, *words)
     assert done.exit_code == 1
-    assert done.stderr == ("error: the local AWS is not running: start it with `make serve` or `python -m local up`\n")
+    assert done.stderr == (
+        f"error: the local AWS is not running: start it with `{sys.executable} -m local up --state {tmp_path}`\n"
+    )
 
 
 @pytest.mark.parametrize("event", ["{", "/no/such/event.json"])
@@ -151,6 +210,9 @@ def test_down_stops_it_and_status_says_so(tmp_path: Path) -> None:
     assert not psutil.pid_exists(running.pid)
     assert run(tmp_path, "down").stdout == "was not running\n"
     assert run(tmp_path, "status").exit_code == 3
+    again = cli._start(tmp_path, None)
+    assert again.port == running.port, "links and shells go on"
+    ministack.stop(tmp_path)
 
 
 def test_a_failing_deployment_stops_what_up_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

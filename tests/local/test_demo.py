@@ -26,6 +26,9 @@ def test_the_demo_goes_the_whole_way_and_leaves_nothing_running(
     assert "accuracy 0.98" in text
     assert "MB unzipped" in text
     assert re.search(r"all .* \d+\.\d", text)
+    assert re.search(r"^ 6\. GET a prediction .*\n    GET /predict.*\n    200 ", text, re.MULTILINE), (
+        "below its heading"
+    )
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
     assert list(tmp_path.iterdir()) == []
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from model_registry import Registry, Storage, isolation
+from model_registry import Registry, Storage, isolation, verification
 from model_registry.gates import Gates
 from model_registry.reference import VersionRef
 from model_registry.verification import Verification, verify_version
@@ -193,6 +193,24 @@ def test_rules_in_the_bucket_run_no_code_at_a_promoter_s_and_who_says_so_runs_it
     accepting = Registry(storage, actor="me", verify_tags=["iris@prod"])
     monkeypatch.setattr("model_registry.verification.verify_version", lambda *_args, **_options: "verified")
     assert accepting.promote("iris", version=1, to_tag="prod").history[-1].checks == ("verified",)
+
+
+class Leaving(DummyClassifier):  # type: ignore[misc]  # scikit-learn has no types
+    """Ends the process that loads it as if all were well."""
+
+    def __reduce__(self) -> Any:
+        return exec, ("import os; os._exit(0)",)
+
+
+def test_a_model_that_ends_its_process_is_not_verified(
+    registry: Registry, storage: Storage, trained_iris: Trained, tmp_path: Path
+) -> None:
+    publish(registry, trained_iris, "")
+    exchange(registry, storage, Leaving(), tmp_path)
+    with pytest.raises(VerificationError, match="iris/2 does not run in its own environment"):
+        verify_version(registry, "iris/2")
+    for printed in ("[]", "3", "{}", '{"examples": 3}', "not JSON", ""):
+        assert verification._said(printed) == {}
 
 
 def test_only_the_format_that_is_served_is_loaded_for_it(registry: Registry, trained_iris: Trained) -> None:
