@@ -18,6 +18,9 @@ from training.train_iris import Trained, publish, train
 UNCHANGED = "signature unchanged, packages unchanged"
 
 
+pytestmark = pytest.mark.no_cover  # whole deployments: Pulumi's code and boto3's, with parts of ours that have tests
+
+
 @pytest.fixture
 def stack(aws: LocalAws, bucket: str, models: Registry, tmp_path: Path) -> Deployed:  # noqa: ARG001  # models fills it
     """A deployed stack that follows the tag dev."""
