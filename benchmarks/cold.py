@@ -7,7 +7,6 @@ it, and answers one event. Neither the project's environment nor bytecode that a
 
 import json
 import os
-import platform
 import shutil
 import subprocess
 import time
@@ -20,6 +19,7 @@ from typing import Any
 from infra.function_code import ENTRY_POINT, variables
 from infra.inputs import model_layer
 from infra.layer.build import Layer
+from local.host import this_host
 from local.ministack import LocalAws
 from model_registry import Registry, Release, Storage
 from model_registry.environments import find_interpreter
@@ -28,7 +28,7 @@ from model_registry.shipping import function_files
 from model_runtime.manifest import FormatName
 from training.train_iris import GUIDE_EVENT, publish, train
 
-ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+ARCHITECTURE = this_host().architecture
 """Lambda's name of this machine's architecture: the layer has to run here."""
 
 EVENT = {

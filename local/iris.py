@@ -1,7 +1,6 @@
 """The worked example on the local AWS: what `up` and `demo` do step by step."""
 
 import json
-import platform
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from local.deployment import deploy
+from local.host import layers_for, this_host
 from local.ministack import LocalAws
 from model_registry import Registry, Storage
 from model_registry.identity import caller_identity
@@ -19,9 +19,6 @@ BUCKET = "local-model-registry"
 MODEL = "iris"
 STACK = "dev"
 REGISTRY_STACK = "registry"
-
-HOST_ARCHITECTURE = "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
-"""What Lambda calls the instruction set of this machine."""
 
 Outputs = dict[str, Any]
 Talk = Callable[[str], None]
@@ -71,13 +68,15 @@ def _answer(response: Any) -> Answer:
 
 
 def _deploy(aws: LocalAws, state: Path, stack: str, talk: Talk, **config: str) -> Outputs:
-    return deploy(
-        PROJECT,
-        stack,
-        aws,
-        state,
-        # MiniStack runs functions on this machine, whatever the stack's file says: the layer is made for it.
-        config={"registryBucket": BUCKET, "architecture": HOST_ARCHITECTURE, **config},
-        on_resource=lambda kind, name, action: talk(f"{action} {kind.rpartition(':')[2]} {name}"),
-        on_log=talk,
-    )
+    host = this_host()
+    with layers_for(host):
+        return deploy(
+            PROJECT,
+            stack,
+            aws,
+            state,
+            # MiniStack runs functions on this machine, whatever the stack's file says: the layer is made for it.
+            config={"registryBucket": BUCKET, "architecture": host.architecture, **config},
+            on_resource=lambda kind, name, action: talk(f"{action} {kind.rpartition(':')[2]} {name}"),
+            on_log=talk,
+        )

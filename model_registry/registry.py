@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from model_registry import copying, loading, reference
+from model_registry.arguments import checked
 from model_registry.download import Download
 from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.history import version_at
@@ -34,6 +35,7 @@ from model_registry.tags import Tags
 from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
     AccessDeniedError,
+    ArgumentError,
     GateError,
     IntegrityError,
     InvalidNameError,
@@ -90,6 +92,7 @@ class Registry:
     `proof` is how versions are proven that are published without another word: MODEL_REGISTRY_PROOF, else `full`.
     """
 
+    @checked
     def __init__(
         self,
         storage: Storage,
@@ -132,6 +135,7 @@ class Registry:
 
     # -- publish ---------------------------------------------------------------------------------------------
 
+    @checked
     def publish(
         self,
         estimator: Any,
@@ -248,6 +252,7 @@ class Registry:
         sign = None if self._signer is None else self._signer.sign
         return self._versions.add(draft.name, prepared.model, manifest_of, further=prepared.further, sign=sign)
 
+    @checked
     def copy(self, address: str, target: "Registry") -> Release:
         """Copy a version to another bucket or account: the same number, bytes, digests and signing.
 
@@ -259,11 +264,13 @@ class Registry:
 
     # -- read ------------------------------------------------------------------------------------------------
 
+    @checked
     def models(self) -> Iterator[ModelSummary]:
         """Every model that has a version, in the order of their names."""
         summaries = (summary_of(name, self._versions, self._tags) for name in self._versions.folders())
         return (summary for summary in summaries if summary.versions)
 
+    @checked
     def model(self, name: str) -> ModelSummary:
         """One model; NotFoundError where it has no version."""
         summary = summary_of(check_slug(name, "model name"), self._versions, self._tags)
@@ -271,6 +278,7 @@ class Registry:
             self._versions.known_numbers(name)
         return summary
 
+    @checked
     def page(self, name: str, *, last: int = 20, before: int | None = None) -> Page:
         """The last versions of a model, or the last ones before a number, whatever it has; NotFoundError where none.
 
@@ -281,11 +289,13 @@ class Registry:
             self._versions.known_numbers(name)
         return page
 
+    @checked
     def pages(self, *, last: int = 1) -> Iterator[Page]:
         """The same for every model that has a version, in the order of their names."""
         pages = (page_of(name, self._versions, self._tags, last=last, before=None) for name in self._versions.folders())
         return (page for page in pages if page.versions)
 
+    @checked
     def resolve(self, address: str | reference.Reference) -> Release:
         """Find the version that `NAME/VERSION` or `NAME@TAG` addresses, in one or two requests."""
         ref = reference.parse(address) if isinstance(address, str) else address
@@ -293,6 +303,7 @@ class Registry:
             return self._versions.read(ref, trusted_keys=self._trusted_keys)
         return self.release_of(self.tag_of(ref))
 
+    @checked
     def release_of(self, tag: Tag) -> Release:
         """Find the version that a tag, as it was read, points at; IntegrityError where that has another manifest."""
         pin = self._pin_of(tag)
@@ -304,6 +315,7 @@ class Registry:
             )
         return release
 
+    @checked
     def pin(self, address: str | reference.Reference) -> Pin:
         """The version that an address names and the digest of its manifest, in one request.
 
@@ -321,6 +333,7 @@ class Registry:
             raise self._not_set(TagRef(tag.name, tag.tag))
         return Pin(tag.name, last.to_version, last.manifest_sha256)
 
+    @checked
     def tag_of(self, address: str | TagRef) -> Tag:
         """Read a tag with its latest moves, in one request; NotFoundError where it never was set.
 
@@ -332,28 +345,40 @@ class Registry:
             raise self._not_set(ref)
         return found[0]
 
+    @checked
     def history(self, address: str | TagRef, *, last: int | None = None) -> tuple[Move, ...]:
         """The moves of a tag, oldest first, or only the `last` ones; IntegrityError where the chain is broken."""
+        if last is not None and last < 0:
+            raise ArgumentError(f"last is {last}, so many moves there cannot be: give 0 or more, or None for all")
         moves = list(islice(self.moves(self.tag_of(address)), last))
         return tuple(reversed(moves))
 
+    @checked
     def signing_faults(self, address: str | TagRef, trusted_keys: Sequence[str]) -> list[str]:
         """Which moves of a tag, from the first signed one on, none of these public keys signed, in words."""
         ref = _tag_ref(address)
         return list(signing_faults(ref, self.history(ref), trusted_keys))
 
+    @checked
     def moves(self, tag: Tag) -> Iterator[Move]:
         """The moves of a tag, as it was read, the newest first; older ones are read 64 at a time as they are needed."""
         return self._tags.newest_first(tag)
 
+    @checked
     def which(self, address: str, at: datetime) -> VersionRef:
         """The version that a tag pointed at, at an instant (with a time zone); NotFoundError where it was not set."""
         ref = _tag_ref(address)
+        if at.tzinfo is None:
+            raise ArgumentError(
+                f"at is {at.isoformat()}, which is another instant in each time zone: give it with one, as "
+                f"{at.replace(tzinfo=UTC).isoformat()}"
+            )
         version = version_at(self._tags.moves_at(self.tag_of(ref), at), at)
         if version is None:
             raise NotFoundError(f"{ref} was not set at {at.isoformat()}: `history {ref}` shows when it was")
         return VersionRef(ref.name, version)
 
+    @checked
     def read_model(self, release: Release, model_format: str = "joblib") -> bytes:
         """The bytes of a version's model in a format's form, checked against the manifest.
 
@@ -361,15 +386,18 @@ class Registry:
         """
         return self._versions.model_bytes(release, model_format)
 
-    def save_model(self, release: Release, path: Path, model_format: str = "joblib") -> None:
+    @checked
+    def save_model(self, release: Release, path: Path | str, model_format: str = "joblib") -> None:
         """Write a version's model in a format's form to a path, piece by piece; raises what `read_model` does."""
-        self._versions.save(release, release.manifest.model_format(model_format).artifact, path)
+        self._versions.save(release, release.manifest.model_format(model_format).artifact, Path(path))
 
+    @checked
     def check_model(self, release: Release) -> None:
         """Compare a version's model with its manifest, piece by piece; IntegrityError where it differs."""
         for _ in self._versions.file_chunks(release, release.manifest.artifact):
             pass
 
+    @checked
     def load(
         self,
         address: str | reference.Reference,
@@ -388,14 +416,17 @@ class Registry:
         release = self.resolve(address)
         return loading.load(self._versions, release, model_format=model_format, trusted=trusted, anywhere=anywhere)
 
+    @checked
     def own_code(self, release: Release) -> dict[str, Path]:
         """The owner's own code that a version needs, checked and unpacked: files by their names in `code.zip`."""
         return loading.own_code(self._versions, release)
 
+    @checked
     def wheels(self, release: Release) -> tuple[Path, ...]:
         """Packages that a version has itself as no index does, checked, in the cache."""
         return loading.wheels(self._versions, release)
 
+    @checked
     def golden_bytes(self, release: Release) -> bytes | None:
         """The file of the owner's recorded rows, checked; None where a version has none, or has them in its manifest.
 
@@ -412,6 +443,7 @@ class Registry:
                 "(docs/erasure.md); take a role that may, or look at the digests by `verify --quick`"
             ) from error
 
+    @checked
     def untrusted_types(self, release: Release) -> tuple[str, ...]:
         """The types that somebody must trust to load a version by skops, read from its file without loading it.
 
@@ -421,18 +453,20 @@ class Registry:
 
         return untrusted_types(self.read_model(release, "skops"))
 
+    @checked
     def deprecation(self, release: Release) -> Mark | None:
         """Who deprecated a version when and why; None where it is not."""
         return self._versions.deprecation(VersionRef(release.manifest.name, release.manifest.version))
 
-    def download(self, address: str, folder: Path, *, force: bool = False) -> tuple[Path, ...]:
+    @checked
+    def download(self, address: str, folder: Path | str, *, force: bool = False) -> tuple[Path, ...]:
         """Write a version's model, manifest and further files, all checked, into a folder; returns the paths so.
 
         The owner's recorded rows stay where they are.
         Nothing that is there is replaced without `force`, and no link is followed. Files come piece by piece, and take
         their names when all are whole.
         """
-        release = self.resolve(address)
+        release, folder = self.resolve(address), Path(folder)
         model, *beside = (file for file in files_of(release.manifest) if file.file != GOLDEN_FILE)
         names = [model.file, MANIFEST_FILE, *(artifact.file for artifact in beside)]
         with Download(folder, names, force=force) as download:
@@ -443,6 +477,7 @@ class Registry:
 
     # -- tags ------------------------------------------------------------------------------------------------
 
+    @checked
     def tag(
         self,
         address: str,
@@ -464,6 +499,7 @@ class Registry:
         judge = self._judge(ref, target, gates, progress)
         return self._moves.move(ref, target, action="tag", reason=reason, judge=judge)
 
+    @checked
     def promote(
         self,
         name: str,
@@ -497,6 +533,7 @@ class Registry:
         judge = self._judge(ref, target, gates, progress, model_format)
         return self._moves.move(ref, target, action="promote", reason=reason, judge=judge)
 
+    @checked
     def rollback(self, address: str, *, reason: str = "", allow_deprecated: bool = False) -> Tag:
         """Point a tag at the version that it pointed at before; again: at the one before that.
 
@@ -512,6 +549,7 @@ class Registry:
 
         return self._moves.rollback(ref, reason=reason, read=read, allow_deprecated=allow_deprecated)
 
+    @checked
     def untag(self, address: str, *, reason: str = "") -> Tag:
         """Unset a tag; its history stays."""
         ref = _tag_ref(address)
@@ -520,10 +558,12 @@ class Registry:
 
     # -- promotion rules -------------------------------------------------------------------------------------
 
+    @checked
     def rules(self, address: str | TagRef) -> PromotionRules | None:
         """The gates that every move of a tag must pass, except rollback and untag; None where it has none."""
         return self._rules.read(_tag_ref(address))
 
+    @checked
     def set_rules(self, address: str | TagRef, gates: Gates, *, reason: str) -> PromotionRules:
         """Replace the gates that every move of a tag must pass from now on.
 
@@ -552,6 +592,7 @@ class Registry:
 
     # -- housekeeping ----------------------------------------------------------------------------------------
 
+    @checked
     def deprecate(self, address: str, *, reason: str) -> Mark:
         """Mark a version as one that should not be used any more: it is served on, but not promoted."""
         manifest = self.resolve(address).manifest
@@ -559,6 +600,7 @@ class Registry:
         self._versions.deprecate(VersionRef(manifest.name, manifest.version), mark)
         return mark
 
+    @checked
     def revoke(self, address: str, *, reason: str) -> Mark:
         """Mark a version as one that must not be used: no tag is promoted or rolled back to it, no stack deploys it."""
         manifest = self.resolve(address).manifest
@@ -566,11 +608,13 @@ class Registry:
         self._versions.deprecate(VersionRef(manifest.name, manifest.version), mark)
         return mark
 
+    @checked
     def undeprecate(self, address: str) -> None:
         """Take the mark away, of a deprecation or a revocation."""
         manifest = self.resolve(address).manifest
         self._versions.undeprecate(VersionRef(manifest.name, manifest.version))
 
+    @checked
     def delete(self, ref: VersionRef, *, reason: str) -> None:
         """Delete a version that no tag points at, for good; its number is never used again.
 
@@ -579,14 +623,17 @@ class Registry:
         self._versions.read(ref)
         self._versions.delete(ref, Mark(by=self._who(), at=_now(), reason=reason))
 
+    @checked
     def is_deleted(self, ref: VersionRef) -> bool:
         """Whether a version was deleted, or is being deleted."""
         return standing_mark(self._storage, ref) is not None
 
+    @checked
     def aborted(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
         """Publishes that were cut off longer ago than this, by this machine's clock."""
         return self._aborted(older_than, _now())
 
+    @checked
     def gc(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
         """Remove what such publishes left, and tell which they were. How old that is, the service's clock says.
 

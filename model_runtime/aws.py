@@ -23,7 +23,7 @@ def aws_session(profile: str | None = None, region: str | None = None) -> Any:
 
 def bucket_name(text: str) -> str:
     """Read `NAME` or `s3://NAME`; InvalidNameError where it is not a bucket name."""
-    name = text.removeprefix("s3://").rstrip("/")
+    name = text.removeprefix("s3://").rstrip("/") if isinstance(text, str) else ""
     if _BUCKET.fullmatch(name):
         return name
     raise InvalidNameError(

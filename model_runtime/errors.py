@@ -1,6 +1,7 @@
 """What can go wrong in a registry; each message states the fact, the value and the remedy.
 
 RegistryError
+├── ArgumentError           an argument of another type than a method takes
 ├── InvalidNameError        a model name, tag, reference or bucket URL that is not well formed
 ├── NotFoundError           a model, version or tag that the registry does not hold
 ├── ConflictError           another writer was first; nothing was changed
@@ -32,6 +33,10 @@ UploadError                 how an upload failed; the storage makes a StorageErr
 
 class RegistryError(Exception):
     """Root of everything that this package raises on purpose."""
+
+
+class ArgumentError(RegistryError, TypeError):
+    """An argument of another type than a method takes."""
 
 
 class InvalidNameError(RegistryError):

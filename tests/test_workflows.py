@@ -62,6 +62,18 @@ def test_a_preview_reads_and_an_update_waits_for_approval() -> None:
     assert "pull_request_target" not in WORKFLOW.read_text()
 
 
+def test_the_local_aws_is_tried_on_each_kind_of_host() -> None:
+    """x86_64 Linux is what `test` runs on."""
+    job = JOBS["hosts"]
+    assert job["strategy"]["matrix"]["host"] == ["macos-latest", "ubuntu-24.04-arm"]
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands[0] == "make demo"
+    files = [word for word in commands[-1].split() if word.startswith("tests/")]
+    assert files
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+    assert all(re.search("@[0-9a-f]{40}$", step["uses"]) for step in job["steps"] if "uses" in step)
+
+
 def test_every_checkout_forgets_its_token() -> None:
     """Else each later step could push."""
     for name, job in JOBS.items():

@@ -101,7 +101,7 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int, trial
         progress(f"writing zip of {megabytes(total)}")
         archive = work / "layer.zip"
         write_zip(archive, files)
-        if (reason := why_not_here(spec.runtime, spec.architecture)) is None:
+        if (reason := why_not_here(spec.runtime, spec.architecture, spec.system)) is None:
             _import(spec, archive, work / "opt", owner, progress)
             if trial:
                 trial(work / "opt", find_interpreter(spec.python))
@@ -118,7 +118,9 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int, trial
 
 def _install(spec: LayerSpec, tree: Path, progress: Progress) -> Path:
     progress(f"resolving {len(spec.packages)} packages for {spec.runtime} on {spec.architecture}")
-    outcome = pip_install(spec.requirements, tree, spec.runtime, spec.architecture, progress=progress)
+    outcome = pip_install(
+        spec.requirements, tree, spec.runtime, spec.architecture, system=spec.system, progress=progress
+    )
     if not outcome.ok:
         raise layer_wheels.explain(spec.pins, spec.runtime, spec.architecture, outcome)
     return tree

@@ -14,15 +14,18 @@ from packaging.version import Version
 from infra.layer import imports
 from model_registry import processes
 from model_registry.lambda_packages.errors import LayerImportError
-from model_registry.lambda_packages.platform import Runtime, machine
+from model_registry.lambda_packages.platform import LINUX, MACOS, Runtime, machine
 
 _SECONDS = 300
 # Some wheels have these at their top by mistake: nobody imports them, and some are programs.
 _BY_MISTAKE = frozenset({"benchmarks", "conftest", "docs", "examples", "setup", "test", "tests"})
 
 
-def why_not_here(runtime: Runtime, architecture: str) -> str | None:
+def why_not_here(runtime: Runtime, architecture: str, system: str = LINUX) -> str | None:
     """Say why this machine cannot load a layer for the runtime; None where it can."""
+    if system == MACOS:  # for the local AWS; its name of an architecture is Lambda's
+        here = (sys.platform, platform.machine()) == ("darwin", architecture)
+        return None if here else f"it is for macOS on {architecture}"
     libc, version = platform.libc_ver()
     if (sys.platform, libc) != ("linux", "glibc") or platform.machine() != machine(architecture):
         return f"it is for Linux on {architecture}"

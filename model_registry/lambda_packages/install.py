@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from model_registry import uv
-from model_registry.lambda_packages.platform import ARCHITECTURES, RUNTIMES, Runtime
+from model_registry.lambda_packages.platform import ARCHITECTURES, LINUX, RUNTIMES, Runtime
 
 
 def pip_install(
@@ -15,6 +15,7 @@ def pip_install(
     runtime: Runtime,
     architecture: str,
     *,
+    system: str = LINUX,
     dry_run: bool = False,
     progress: uv.Progress = lambda _line: None,
 ) -> uv.Outcome:
@@ -25,7 +26,7 @@ def pip_install(
     """
     arguments = [
         *("--python", sys.executable, "--target", str(target), "--no-compile-bytecode"),
-        *("--python-version", runtime.python, "--python-platform", runtime.platform(architecture)),
+        *("--python-version", runtime.python, "--python-platform", runtime.platform(architecture, system)),
         *(["--dry-run"] if dry_run else []),
     ]
     return uv.install(arguments, list(requirements), progress=progress)

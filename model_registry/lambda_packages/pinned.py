@@ -7,7 +7,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from model_registry.lambda_packages.platform import ARCHITECTURES, RUNTIMES, machine
+from model_registry.lambda_packages.platform import ARCHITECTURES, LINUX, RUNTIMES, layer_system, machine
 from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.shipping import function_hashes, layer_packages
 from model_registry.stored_wheels import chosen
@@ -42,9 +42,11 @@ def layer_spec(
 
     """
     packages = layer_packages(environment.packages, signing=signing)
-    hashes = layer_hashes(environment, architecture, signing=signing)
+    system = layer_system()
+    # A manifest has the digests of wheels for Lambda.
+    hashes = layer_hashes(environment, architecture, signing=signing) if system == LINUX else {}
     own = chosen(wheels, environment.packages)
-    return LayerSpec(environment.python, architecture, tuple(packages.items()), own, hashes)
+    return LayerSpec(environment.python, architecture, tuple(packages.items()), own, hashes, system)
 
 
 def hashes_here(environment: Environment) -> Hashes:

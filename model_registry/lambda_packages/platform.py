@@ -5,10 +5,15 @@ Runtimes up to python3.11 run on Amazon Linux 2 (glibc 2.26), python3.12 and new
 python3.10 is left out: it is deprecated since the end of October 2026 and older than this project's own minimum.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model_registry.lambda_packages.errors import UnsupportedArchitectureError, UnsupportedPythonError
+
+LINUX, MACOS = "linux", "macos"
+SYSTEM_VARIABLE = "SKLEARN_ON_LAMBDA_LAYER_SYSTEM"
+"""The local AWS sets it, which runs functions on the machine that it runs on: the system that layers are made for."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,10 @@ class Runtime:
         """Where the packages lie, relative to the layer's root and to `/opt` in the function."""
         return f"python/lib/{self.name}/site-packages"
 
-    def platform(self, architecture: str) -> str:
-        """Name the wheels' platform for `uv --python-platform`."""
+    def platform(self, architecture: str, system: str = LINUX) -> str:
+        """Name the wheels' platform for `uv --python-platform`; of another system than Lambda's for the local AWS."""
+        if system == MACOS:
+            return f"{_ARCHITECTURES[architecture]}-apple-darwin"
         return f"{_ARCHITECTURES[architecture]}-{self.image.wheels}"
 
     def __str__(self) -> str:
@@ -108,6 +115,11 @@ def runtime_for(python: str) -> Runtime:
             f"Lambda has no runtime for Python {python!r}: train the model with one of {', '.join(RUNTIMES)} "
             "(major and minor version only)"
         ) from error
+
+
+def layer_system() -> str:
+    """The system that layers are made for: Lambda's, unless the local AWS says otherwise."""
+    return os.environ.get(SYSTEM_VARIABLE, LINUX)
 
 
 def machine(architecture: str) -> str:

@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from model_registry.cache import file_digest
 from model_registry.lambda_packages.errors import SpecError
-from model_registry.lambda_packages.platform import Runtime, check_architecture, runtime_for
+from model_registry.lambda_packages.platform import LINUX, Runtime, check_architecture, runtime_for
 from model_registry.stored_wheels import package_of
 from model_registry.uv import requirement, wheel_requirement
 
@@ -46,6 +46,7 @@ class LayerSpec:
     packages: tuple[tuple[str, str], ...]  # (distribution, exact version)
     wheels: tuple[Path, ...] = ()  # of packages that are on no index
     hashes: Mapping[str, Collection[str]] = field(default_factory=dict)  # SHA-256 of which a package's wheel has one
+    system: str = LINUX  # another than Lambda's for the local AWS
 
     def __post_init__(self) -> None:
         runtime_for(self.python)
@@ -97,7 +98,7 @@ class LayerSpec:
         inputs: dict[str, Any] = {
             "recipe": RECIPE,
             "python": self.python,
-            "platform": self.runtime.platform(self.architecture),
+            "platform": self.runtime.platform(self.architecture, self.system),
             "packages": self.packages,
         }
         if self.wheels:

@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 from local import cli, iris, ministack
 from local.cli import app
 from local.errors import LocalError
+from local.host import this_host
 from local.iris import BUCKET, PROJECT, call
 from training.train_iris import GUIDE_EVENT
 
@@ -42,7 +43,7 @@ def up(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
     for path in iris.PROJECT.iterdir():
         if path.name != "Pulumi.dev.yaml":
             (project / path.name).symlink_to(path)
-    other = {"arm64": "x86_64", "x86_64": "arm64"}[iris.HOST_ARCHITECTURE]
+    other = {"arm64": "x86_64", "x86_64": "arm64"}[this_host().architecture]
     stack = (iris.PROJECT / "Pulumi.dev.yaml").read_text()
     (project / "Pulumi.dev.yaml").write_text(f"{stack}  sklearn-on-lambda:architecture: {other}\n")
     with pytest.MonkeyPatch.context() as patch:
@@ -110,7 +111,7 @@ def test_the_function_and_its_layer_are_for_this_machine(up: Result, state: Path
     aws = ministack.running(state)
     assert aws is not None
     (function,) = aws.client("lambda").list_functions()["Functions"]
-    assert function["Architectures"] == [iris.HOST_ARCHITECTURE]
+    assert function["Architectures"] == [this_host().architecture]
 
 
 def test_up_again_uses_the_one_that_runs(up: Result, state: Path) -> None:

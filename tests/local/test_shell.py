@@ -1,5 +1,6 @@
 """Lines for `eval`, run by a real shell."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,10 +17,10 @@ LOCAL = {"AWS_ACCESS_KEY_ID": "local", "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
 
 def after(lines: str, variables: dict[str, str]) -> dict[str, str]:
     """The AWS settings of a shell with these variables once it has read the lines."""
-    program = f"{lines}\nenv -0"
+    program = f"{lines}\n{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
     done = subprocess.run(["/bin/sh", "-c", program], env=variables, capture_output=True, text=True, check=True)
-    found = dict(entry.split("=", 1) for entry in done.stdout.split("\0") if entry)
-    return {name: value for name, value in found.items() if name not in {"PWD", "SHLVL", "_", "OLDPWD"}}
+    found = json.loads(done.stdout)
+    return {name: value for name, value in found.items() if name.startswith(("AWS_", "MODEL_", "LOCAL_", "HOME"))}
 
 
 def test_what_points_at_the_local_aws_leaves_nothing_of_another_account() -> None:
