@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from model_registry.comparison import Comparison, SignatureChange, compare
+from model_registry.printable import in_preview
 from model_registry.release import Release
 from model_registry.stored_wheels import distribution_of
 from model_runtime.manifest import Environment, Manifest
@@ -89,16 +90,16 @@ def model_change(
         *_serving(old, deployed.model_format, manifest, model_format),
     )
     changes = [_sentence(change) for change in comparison.signature]
-    breaking = tuple(change.sentence for change in comparison.signature if change.is_breaking)
+    breaking = tuple(in_preview(change.sentence) for change in comparison.signature if change.is_breaking)
     return ModelChange("\n".join([line, *changes]), breaking)
 
 
 def _line(address: str, *parts: str) -> str:
-    return f"{address}: {', '.join(parts)}"
+    return in_preview(f"{address}: {', '.join(parts)}")
 
 
 def _sentence(change: SignatureChange) -> str:
-    return f"  {'breaking' if change.is_breaking else 'compatible'}: {change.sentence}"
+    return in_preview(f"  {'breaking' if change.is_breaking else 'compatible'}: {change.sentence}")
 
 
 def _metrics_of(manifest: Manifest) -> Iterator[str]:

@@ -38,15 +38,16 @@ def refusal(
 
     """
     host = headers.get("host", "")
-    own = {f"{name}:{port}" for name in LOOPBACK}
+    # Of whatever port: a proxy on this machine has its own, and it is the name by which pages come from elsewhere.
+    is_here = host.rpartition(":")[0] in LOOPBACK
     if is_api(host, path) and not path.startswith("/_ministack/"):
         # A host that is no name of this machine is a custom domain here, or that of the API.
-        on_loopback = host in own or not path.startswith(("/_aws/", "/restapis/"))
+        on_loopback = is_here or not path.startswith(("/_aws/", "/restapis/"))
         return None if on_loopback else f"the host {host!r} is not this machine"
-    if host not in own:
+    if not is_here:
         return f"the host {host!r} is not this machine"
     origin = headers.get("origin")
-    if origin is not None and origin not in {f"http://{one}" for one in own}:
+    if origin is not None and origin not in {f"http://{name}:{port}" for name in LOOPBACK}:
         return f"the origin {origin!r} is another's"
     if path == HEALTH:
         return None

@@ -109,17 +109,17 @@ def verify_version(
     if model_format is not None:
         manifest.model_format(model_format)
     names = [name for name in FORMAT_FILES if name in manifest.format_names and model_format in (None, name)]
-    own, wheels = registry.own_code(release), registry.wheels(release)
+    own, wheels, asked = registry.own_code(release), registry.wheels(release), 0
     for name in names:
         with saved(registry, release, name, own) as folder:
             python = _environment(manifest, name, wheels, progress)
             progress(f"replaying {len(manifest.examples)} golden examples by {name}")
-            replay(manifest, name, folder, [python, "-I"])
+            asked = replay(manifest, name, folder, [python, "-I"])
     return Verification(
         reference=manifest.reference,
         python=manifest.environment.python,
         packages=len(manifest.environment.packages),
-        examples=len(manifest.examples),
+        examples=asked,
         seconds=time.monotonic() - started,
         formats=tuple(names),
     )
@@ -150,8 +150,8 @@ def replay(
     packages: Path | None = None,
     readable: Sequence[Path] = (),
     variables: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Have a version's golden examples answered by one of its formats in a process of its own.
+) -> int:
+    """Have a version's golden examples answered by one of its formats in a process of its own; returns how many.
 
     Args:
         manifest: The version's.
@@ -179,6 +179,7 @@ def replay(
     found = _replay(manifest, model_format, folder, (command or arguments, environment))
     if found["mismatches"]:
         raise VerificationError(_told(manifest, model_format, found))
+    return int(found["examples"])
 
 
 def _environment(manifest: Manifest, model_format: str, wheels: Sequence[Path], progress: Progress) -> Path:

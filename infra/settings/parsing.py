@@ -36,7 +36,8 @@ def access_log(setting: str) -> str:
     """The name of a format, or a format that API Gateway takes.
 
     Source: API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs": one line, which has
-    `$context.requestId` or `$context.extendedRequestId`.
+    `$context.requestId` or `$context.extendedRequestId`. "Variables for data models, authorizers,
+    mapping templates, and CloudWatch access logging" there: `$context.identity.apiKey` is the key itself.
     """
     text = log_format(setting)
     if text is None:

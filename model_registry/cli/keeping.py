@@ -30,6 +30,7 @@ from model_registry.cli.common import (
 from model_registry.doctor import findings
 from model_registry.folder import folder_of, open_storage
 from model_registry.mending import mend
+from model_registry.printable import printable
 from model_registry.purge import NOTHING_KEPT
 from model_registry.reference import VersionRef
 from model_registry.trail import Trail
@@ -203,7 +204,7 @@ def verify(
             print_json({"version": release.manifest.reference, "faults": faults, "verified": verified})
         else:
             sound = str(verified or f"{release.manifest.reference} has the digests that were recorded")
-            print(*(faults or [sound]), sep="\n")
+            print(*(printable(fault) for fault in faults or [sound]), sep="\n")
         if faults:
             raise typer.Exit(FOUND_SOMETHING)
 

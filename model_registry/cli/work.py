@@ -17,10 +17,12 @@ from rich.progress import (
 from rich.spinner import Spinner
 from rich.text import Text
 
+from model_registry.printable import printable
+
 
 def plain(text: str) -> Text:
     """Stored text for the terminal: as it is, with control characters made visible."""
-    return Text("".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text))
+    return Text(printable(text, but="\n"))
 
 
 class Work:

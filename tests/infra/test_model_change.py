@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from infra.model_change import Deployed, deployed_version, model_change
+from infra.settings import SettingsError
 from model_registry.release import Release
 from model_runtime.manifest import Artifact, Environment, Feature, ModelFormat, Signature, encode
 from tests.infra.examples import IRIS, release
@@ -142,3 +143,16 @@ def test_outputs_say_what_is_deployed() -> None:
     assert deployed_version({}) is None
     assert deployed_version({"registryBucket": "models"}) is None
     assert found.reference == OLD.manifest.reference
+
+
+def test_names_of_a_manifest_can_steer_no_terminal_and_no_comment_of_a_pull_request() -> None:
+    name = "auc\x1b[2J\n## Approved\r<img src=x>\u202e"
+    signature = msgspec.structs.replace(IRIS, features=(*IRIS.features, Feature(name=name, type="number")))
+    new = version(2, signature=signature, metrics={name: 0.5})
+    change = model_change("prod", new, "joblib", deployed(version(1)), version(1).manifest)
+    assert change.breaking
+    lines = [*change.text.split("\n"), *change.breaking, str(SettingsError(change.breaking[0]))]
+    assert change.text.count("\n") == len(change.breaking)
+    assert all(line.isprintable() and "<" not in line for line in lines), lines
+    assert r"auc\x1b[2J\n## Approved\r\x3cimg src=x>\u202e 0.5" in model_change("prod", new, "joblib", None, None).text
+    assert SettingsError("a\x1b[2J\nb").args == ("a\\x1b[2J\nb",)

@@ -100,7 +100,8 @@ def test_ministacks_own_paths_are_closed(aws: LocalAws) -> None:
     ("host", "path", "key", "why"),
     [
         ("127.0.0.1:1", "/bucket", "AKIA", None),
-        ("127.0.0.1:2", "/bucket", "AKIA", "host"),
+        ("127.0.0.1:2", "/bucket", "AKIA", None),
+        ("evil.example.com:1", "/bucket", "AKIA", "host"),
         ("127.0.0.1:1", "/_aws/execute-api/a/dev/predict", "", None),
         ("127.0.0.1:1", "/_ministack/reset", "AKIA", "closed"),
         ("iris.example.com", "/predict", "", None),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aws_check.errors import EngineError
 from local.iris import PROJECT, call
 from local.ministack import LocalAws
 from model_registry import Registry
@@ -20,6 +21,7 @@ from tests.pulumi.stacks import Project, make_project
 from tests.wheel import unpacked_wheel
 
 BUCKET = "models-of-example-corp"
+TOPIC = "arn:aws:sns:us-east-1:000000000000:alarms"
 ROW = {"calls": 9, "months": 2}
 
 
@@ -67,6 +69,7 @@ def published(team: Project, tmp_path_factory: pytest.TempPathFactory) -> Regist
 
 
 def test_the_component_serves_the_readers_model(team: Project, published: Registry, tmp_path: Path) -> None:
+    """And then takes the output of another resource, which is not known when the program starts."""
     assert published.resolve("churn@dev").manifest.version == 1
     own = program(team, tmp_path, "own", block("python"))
     own.up()
@@ -74,6 +77,23 @@ def test_the_component_serves_the_readers_model(team: Project, published: Regist
     said = own.up()
     assert "churn@dev: 1, unchanged" in said
     assert own.changes(said) == {"unchanged"}
+
+    watched = (
+        block("python")
+        .replace('"tag": "dev"', '"tag": "dev", "alarm_topic_arn": topic')
+        .replace(
+            "\nchurn =",
+            f"import pulumi_aws as aws\n\ntopic = aws.s3.Bucket('late').id.apply(lambda _: '{TOPIC}')\nchurn =",
+        )
+    )
+    (own.folder / "__main__.py").write_text(watched)
+    own.pulumi("preview")
+    own.up()
+    alarms = team.aws.client("cloudwatch").describe_alarms(AlarmNamePrefix="churn-alarms")["MetricAlarms"]
+    assert {action for alarm in alarms for action in alarm["AlarmActions"]} == {TOPIC}
+    (own.folder / "__main__.py").write_text(watched.replace(":sns:", ":sqs:"))
+    with pytest.raises(EngineError, match=r"alarmTopicArn is 'arn:aws:sqs:.*it must be the ARN of an SNS topic"):
+        own.up()
     own.destroy()
 
 
