@@ -1,6 +1,6 @@
 """Rules of what closes an API: its endpoint, its domain, its limits. In the form that `rules` describes."""
 
-from infra.settings.field import remedy
+from infra.settings.field import remedy, shown
 from infra.settings.schema import THROTTLE_BURST, THROTTLE_RATE, Settings
 
 
@@ -34,7 +34,7 @@ def domain_with_certificate(settings: Settings) -> str | None:
         if settings.domain_name
         else ("certificateArn", settings.certificate_arn, "domainName")
     )
-    return f"{given} is {value!r} and {missing} is empty, one needs the other: {remedy(missing)}"
+    return f"{given} is {shown(value)} and {missing} is empty, one needs the other: {remedy(missing)}"
 
 
 def private_without_domain(settings: Settings) -> str | None:

@@ -184,6 +184,13 @@ def fields(group: type[Group]) -> tuple[Field, ...]:
     return tuple(found)
 
 
+def shown(value: Any) -> str:
+    """A value in a message; one that a program gives as an output is not known yet."""
+    if isinstance(value, pulumi.Output):
+        return "an output"
+    return ", ".join(map(shown, value)) if isinstance(value, tuple) else str(value)
+
+
 def remedy(key: str, *, item: bool = False) -> str:
     """The command that sets a value, or one of a list."""
     return f"`pulumi config set --path '{key}[0]' VALUE`" if item else f"`pulumi config set {key} VALUE`"

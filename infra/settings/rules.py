@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from infra.settings import closing, parsing
 from infra.settings.errors import SettingsError
-from infra.settings.field import fields, remedy
+from infra.settings.field import fields, remedy, shown
 from infra.settings.forms import EVERY_ORIGIN
 from infra.settings.schema import NO_EXTRA_STORAGE, NOT_RESERVED, AccountSettings, RegistrySettings, Settings
 from model_runtime.errors import InvalidNameError
@@ -203,7 +203,7 @@ def whole_network(settings: Settings) -> str | None:
     if bool(settings.subnet_ids) == bool(settings.security_group_ids):
         return None
     given, missing = ("subnetIds", "securityGroupIds") if settings.subnet_ids else ("securityGroupIds", "subnetIds")
-    values = ", ".join(settings.subnet_ids or settings.security_group_ids)
+    values = shown(settings.subnet_ids or settings.security_group_ids)
     return f"{given} is {values} and {missing} is empty, a VPC needs both: {remedy(missing, item=True)}"
 
 

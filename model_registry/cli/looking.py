@@ -39,7 +39,10 @@ def site(
     to: Annotated[str, typer.Option("--to", help="A folder, or s3://BUCKET/PREFIX, for the pages.")],
     profile: Profile = None,
 ) -> None:
-    """Write the registry as pages of HTML, for whoever may read them there. Pages that were there are replaced."""
+    """Write the registry as pages of HTML: with examples and who moved what, so for those who may read the registry.
+
+    Pages that were there are replaced; those of a version that was deleted since stay.
+    """
     from model_registry.site import files
     from model_registry.site.writing import writer
 

@@ -172,6 +172,7 @@ def test_every_setting_has_its_values_in_the_array() -> None:
     assert keys - _OF_THE_MODEL == {field.key for field in fields(Settings)} - LEFT_OUT
 
 
+@pytest.mark.no_cover  # the components' own tests cover what each row runs again
 @pytest.mark.parametrize("index", range(len(ROWS)))
 def test_what_is_sent_fits_the_api_models_of_aws(index: int) -> None:
     """A request that does not fails its deployment."""
@@ -254,6 +255,7 @@ def plain() -> frozenset[tuple[str, ...]]:
     return frozenset(snapshot(recorded(made), made))
 
 
+@pytest.mark.no_cover  # as above
 @pytest.mark.parametrize("index", range(len(ROWS)))
 def test_what_is_declared_fits_the_types_of_pulumi_aws(index: int) -> None:
     made = variant(ROWS[index])

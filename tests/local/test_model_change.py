@@ -18,6 +18,9 @@ from training.train_iris import Trained, publish, train
 UNCHANGED = "signature unchanged, packages unchanged"
 
 
+pytestmark = pytest.mark.no_cover  # whole deployments: Pulumi's code and boto3's, with parts of ours that have tests
+
+
 @pytest.fixture
 def stack(aws: LocalAws, bucket: str, models: Registry, tmp_path: Path) -> Deployed:  # noqa: ARG001  # models fills it
     """A deployed stack that follows the tag dev."""
@@ -145,3 +148,21 @@ def test_a_program_reads_its_own_outputs_only(aws: LocalAws, tmp_path: Path) -> 
     (tmp_path / "__main__.py").write_text(program.replace("/dev", "/prod"))
     with pytest.raises(UnsupportedError, match="reads the outputs of organization/reader/prod"):
         deploy(tmp_path, "dev", aws, tmp_path)
+
+
+def test_a_program_reads_what_its_components_had_as_outputs(aws: LocalAws, tmp_path: Path) -> None:
+    """Of a secret, that it is one."""
+    (tmp_path / "Pulumi.yaml").write_text("name: reader\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    (tmp_path / "__main__.py").write_text(
+        "import pulumi\n"
+        "stack = {'stackName': 'organization/reader/dev'}\n"
+        "read = pulumi.runtime.invoke('pulumi:pulumi:readStackResourceOutputs', stack).value\n"
+        "component = pulumi.ComponentResource('a:b:C', 'one')\n"
+        "component.register_outputs({'number': 1, 'key': pulumi.Output.secret('x')})\n"
+        "pulumi.export('before', dict(read['outputs']))\n"
+    )
+    assert deploy(tmp_path, "dev", aws, tmp_path) == {"before": {}}
+    found = deploy(tmp_path, "dev", aws, tmp_path)["before"]
+    (component,) = (one for urn, one in found.items() if urn.endswith("a:b:C::one"))
+    assert component == {"outputs": {"number": 1, "key": "[secret]"}}

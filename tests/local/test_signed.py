@@ -21,6 +21,9 @@ from training.train_iris import GUIDE_EVENT, Trained, publish, train
 Deploy = Callable[[str], Deployed]
 
 
+pytestmark = pytest.mark.no_cover  # whole deployments: Pulumi's code and boto3's, with parts of ours that have tests
+
+
 @pytest.fixture(scope="module")
 def signer() -> Signer:
     return Signer.from_pem(generate_key()[0])

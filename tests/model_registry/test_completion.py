@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-COMMAND = "model-registry"  # the name of the installed script (pyproject.toml)
+COMMAND = "sklearn-on-lambda"  # the name of the installed script (pyproject.toml)
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> dict[str, str]:
     """Variables of a shell that has the command on its PATH, as installing the package puts it there."""
-    program = "import sys; sys.argv[0] = 'model-registry'; from model_registry.cli import main; main()"
+    program = "import sys; sys.argv[0] = 'sklearn-on-lambda'; from model_registry.cli import main; main()"
     script = tmp_path / COMMAND
     script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(program)} "$@"\n')
     script.chmod(0o755)
@@ -27,7 +27,7 @@ def completed(words: list[str], variables: dict[str, str]) -> list[str]:
     """What bash offers for the last of the words."""
     typed = " ".join(shlex.quote(word) for word in words)
     script = f"""
-        eval "$(_MODEL_REGISTRY_COMPLETE=source_bash {COMMAND})"
+        eval "$(_SKLEARN_ON_LAMBDA_COMPLETE=source_bash {COMMAND})"
         COMP_WORDS=({typed}) COMP_CWORD={len(words) - 1}
         function=$(complete -p {COMMAND} | sed 's/.*-F \\([^ ]*\\).*/\\1/')
         "$function" {COMMAND}

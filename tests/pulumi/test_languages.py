@@ -1,6 +1,8 @@
 """The components in programs of other languages, which Pulumi's engine deploys with the component host."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from local.iris import PROJECT
+from local.iris import PROJECT, call
 from model_registry import Registry
 from sklearn_on_lambda import hosting
 from tests.pulumi.conftest import BUCKET
+from tests.pulumi.engine import pinned_version
 from tests.pulumi.inventory import inventory
 from tests.pulumi.programs.other import OtherProgram
 from tests.pulumi.stacks import Project
@@ -73,3 +76,46 @@ def test_a_bad_value_in_another_language_is_refused_in_one_line(
     with pytest.raises(Exception, match="memory is 5, it must be from 128 to 10240 MB: the argument") as refused:
         program.up()
     assert "infra/model.py" not in str(refused.value), f"a traceback is for bugs: {refused.value}"
+
+
+@pytest.fixture
+def typescript(tmp_path: Path) -> Path:
+    """A folder with Pulumi's SDK for TypeScript and the program, compiled with all checks."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not on PATH: TypeScript's SDK and compiler come by it")
+    folder = tmp_path / "typescript"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"name": "of-a-team", "private": true}')
+    sdk = f"@pulumi/pulumi@{pinned_version().removeprefix('v')}"
+    install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", sdk, "typescript@5.9.3"]
+    subprocess.run(install, cwd=folder, check=True, capture_output=True)
+    shutil.copy(PROJECT / "tests" / "pulumi" / "programs" / "iris.ts", folder)
+    compiler = ["node_modules/.bin/tsc", "--strict", "--module", "commonjs", "--target", "es2020", "iris.ts"]
+    subprocess.run([*compiler, "--skipLibCheck"], cwd=folder, check=True, capture_output=True)
+    plugin = {"name": hosting.PACKAGE, "path": str(PROJECT / "components")}
+    settings = {"name": "of-a-team-in-typescript", "runtime": "nodejs", "plugins": {"providers": [plugin]}}
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
+    return folder
+
+
+@pytest.mark.soak
+def test_a_program_in_typescript_deploys_iris(project: Project, models: Registry, typescript: Path) -> None:
+    """By the Automation API of Node.js, as the host of `pulumi up` for it is on no index."""
+    models.tag("iris/1", "dev")
+    before = inventory(project.aws)
+    environment = project.environment | {"PYTHONPATH": str(PROJECT)}
+
+    def run(command: str) -> str:
+        done = subprocess.run(
+            ["node", "iris.js", BUCKET, command],
+            cwd=typescript, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    outputs = json.loads(run("up").splitlines()[-1])
+    assert outputs["version"] == 1
+    assert call(outputs["url"], GUIDE_EVENT).body["label"] == "virginica"
+    run("destroy")
+    assert inventory(project.aws) == before

@@ -99,6 +99,18 @@ def test_an_output_is_taken_where_a_setting_may_be_one_and_checked_when_it_is_kn
         later(memory=512)
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ({"subnet_ids": ["subnet-0a1b2c3d"]}, "subnetIds is an output and securityGroupIds is empty"),
+        ({"certificate_arn": "arn:aws:acm:eu-central-1:123456789012:certificate/mine"}, "certificateArn is an output"),
+    ],
+)
+def test_what_goes_with_an_output_is_asked_for_before_it_is_known(args: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        later(**args)
+
+
 @pytest.mark.parametrize("name", ["Iris", "iris_dev", "iris--dev", "-iris", "i" * 39, ""])
 def test_a_name_after_which_nothing_can_be_named_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="38 characters at most"):

@@ -120,6 +120,7 @@ def converted(estimator: Any, X: Any, **more: Any) -> tuple[Signature, Converted
 
 
 @pytest.mark.filterwarnings("ignore:.*liblinear:FutureWarning", "ignore:The 'X' attribute")
+@pytest.mark.no_cover  # the converter takes the time, and the other tests have what is ours of it
 @pytest.mark.parametrize("name", MODELS)
 def test_a_converted_model_answers_as_its_estimator(name: str) -> None:
     estimator, inputs, outputs = MODELS[name]
