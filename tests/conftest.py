@@ -25,14 +25,20 @@ hypothesis.settings.load_profile("project")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_proof() -> Iterator[None]:
+    """Tests of the proof ask for it; an environment for each other one, and for fixtures, would prove nothing more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODEL_REGISTRY_PROOF", "none")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _no_real_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the credentials, profiles or settings of whoever runs it."""
     for name in [name for name in os.environ if name.startswith("AWS_") or name == "MODEL_REGISTRY"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    # Tests of the proof ask for it; an environment for each of the others would prove nothing more.
-    monkeypatch.setenv("MODEL_REGISTRY_PROOF", "none")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
 

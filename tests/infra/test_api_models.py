@@ -148,6 +148,7 @@ def documents(requests: tuple[Request, ...]) -> Iterator[tuple[str, str | None]]
                 assert "Policy" not in operation or operation == "AttachRolePolicy" or "Retention" in operation
 
 
+@pytest.mark.no_cover  # the components' own tests cover what each variant runs again
 @pytest.mark.parametrize("name", VARIANTS)
 def test_aws_takes_what_is_sent(name: str) -> None:
     """Every request passes the service's API model, else the deployment had failed; none was left out."""
