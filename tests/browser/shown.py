@@ -78,6 +78,7 @@ def app(name: str, estimator: Any, signature: Signature, inputs: list[dict[str, 
         artifact=Artifact(file="model.joblib", sha256="", size=0),
         environment=Environment(python="3.11", machine="x86_64", packages={}),
         signature=signature,
+        example_kind="synthetic",
         examples=tuple(Example(input=each, output=Prediction(label="")) for each in inputs),
         **{"metrics": {}, **more},
     )

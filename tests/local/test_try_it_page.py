@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.chromium import browser, opened, violations
 from tests.browser.shown import HOSTILE, KEY, asking_for_key, attack, customers, page_of
 from tests.local.stacks import Deployed
+from training.train_iris import GUIDE_EVENT
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
@@ -45,6 +46,11 @@ def page(chromium: Browser, url: str) -> Iterator[Page]:
         yield page
 
 
+def fill_in_the_guides_flower(page: Page) -> None:
+    for name, value in GUIDE_EVENT.items():
+        page.get_by_label(name, exact=True).fill(str(value))
+
+
 def predict(page: Page) -> None:
     page.get_by_role("button", name="Predict", exact=True).click()
 
@@ -52,7 +58,7 @@ def predict(page: Page) -> None:
 def test_the_deployed_model_answers_in_its_page(chromium: Browser, deployed: str) -> None:
     with opened(chromium, deployed) as page:
         expect(page.get_by_role("heading", level=1)).to_have_text("iris")
-        expect(page.get_by_label("sl")).to_have_value("6.9")
+        fill_in_the_guides_flower(page)
         predict(page)
         answer = page.get_by_role("status").filter(has_text="Version 1")
         expect(answer.locator(".result")).to_have_text("virginica")
@@ -64,6 +70,7 @@ def test_the_deployed_model_answers_in_its_page(chromium: Browser, deployed: str
 
 def test_the_stage_without_a_slash_at_its_end_is_the_same_page(chromium: Browser, deployed: str) -> None:
     with opened(chromium, deployed.rstrip("/")) as page:
+        fill_in_the_guides_flower(page)
         predict(page)
         expect(page.locator(".result")).to_have_text("virginica")
         assert not page.url.endswith("/")
@@ -72,6 +79,7 @@ def test_the_stage_without_a_slash_at_its_end_is_the_same_page(chromium: Browser
 def test_what_the_gateway_refuses_is_said_at_its_field(chromium: Browser, deployed: str) -> None:
     """The gateway's own refusal names no field; the function is asked for it."""
     with opened(chromium, deployed) as page:
+        fill_in_the_guides_flower(page)
         width = page.get_by_label("pw")
         width.fill("wide")
         predict(page)

@@ -87,7 +87,7 @@ def test_a_model_of_columns_by_name_is_published_from_files_and_its_proof_shown(
     assert "note: types and what may be missing were learnt from 3 rows: give more as X_train" in published.stderr
     assert published.stderr.splitlines()[-2:] == ["  plan: string", "  seats: integer"]
     shown = " ".join(run("show", "plans/1", "-b", bucket).stdout.replace("│", " ").split())
-    assert "proof process: 3 rows by 7 requests, at most" in shown
+    assert "proof process: 3 rows by 14 requests, at most" in shown
     assert run(*model, "-x", "plans.json", "--proof", "none").exit_code == 0
     listed = [line.split() for line in run("list", "plans", "-b", bucket).stdout.splitlines()]
     assert [kind for words in listed for kind in ("process", "none") if kind in words] == ["process", "none"]

@@ -36,6 +36,7 @@ X = np.arange(12.0).reshape(6, 2)
 ESTIMATOR = GaussianNB().fit(X, [0, 0, 0, 1, 1, 1])
 MANIFEST_1 = version_key("iris", 1, "manifest.json")
 MODEL_1 = version_key("iris", 1, "model.joblib")
+GOLDEN_1 = version_key("iris", 1, "golden.json")
 
 
 def publish(registry: Registry, name: str = "iris", **more: Any) -> Release:
@@ -110,7 +111,7 @@ def test_a_publish_that_ends_before_the_manifest_is_invisible(storage: Storage, 
     with pytest.raises(ConnectionResetError):
         publish(Registry(breaking, actor=ACTOR))
     registry = Registry(storage, actor=ACTOR)
-    assert list(storage.keys(versions_prefix("iris"))) == [MODEL_1], "the model is written first"
+    assert list(storage.keys(versions_prefix("iris"))) == [GOLDEN_1, MODEL_1], "the manifest is written last"
     assert list(registry.models()) == []
     with pytest.raises(NotFoundError):
         registry.resolve("iris/1")

@@ -50,7 +50,7 @@ def put(
 @pytest.fixture
 def three(registry: Registry, storage: Storage) -> Registry:
     """iris/1 with an accuracy of 0.96 is prod, iris/2 with 0.98 is dev, iris/3 has 0.9 and another feature."""
-    registry.publish(ESTIMATOR, name="iris", X_example=X, metrics={"accuracy": 0.96})
+    registry.publish(ESTIMATOR, name="iris", X_example=X, metrics={"accuracy": 0.96}, examples="given")
     put(registry, storage, 2, 0.98)
     put(registry, storage, 3, 0.9, Signature(features=(Feature(name="p", type="number"),)))
     registry.tag("iris/1", "prod")
