@@ -342,6 +342,7 @@ EVERY = [
     (["history", "iris@dev"]),
     (["which", "iris@dev", "--at", "2026-01-01"]),
     (["deprecate", "iris/1", "--by", "me"]),
+    (["revoke", "iris/1", "--reason", "why", "--by", "me"]),
     (["delete", "iris/1", "-m", "why", "--by", "me"]),
     (["gc"]),
     (["doctor"]),
@@ -376,7 +377,8 @@ def test_without_rights_every_command_says_so(
 
 def test_every_command_argument_and_option_has_help() -> None:
     group: Any = typer.main.get_command(app)
-    assert set(group.commands) == {arguments[0] for arguments in EVERY} | {"keygen", "policies"}, "which ask no bucket"
+    without_bucket = {"keygen", "policies", "trust"}
+    assert set(group.commands) == {arguments[0] for arguments in EVERY} | without_bucket
     assert group.help
     for command in group.commands.values():
         assert command.help, command.name

@@ -116,7 +116,7 @@ def test_another_signature_is_deployed_anew_and_the_stage_follows(dev: EngineSta
     extra = train().X_example.assign(color=1.0)
     other = LogisticRegression(max_iter=1000).fit(extra, [2, 0, 1])
     # With a proof, as the version before: one without digests of its wheels has another layer.
-    release = models.publish(other, name="iris", X_example=extra, proof="process")
+    release = models.publish(other, name="iris", X_example=extra)
     assert dev.get(**GUIDE_EVENT).status == 200
     models.tag(release.manifest.reference, "dev")
     with pytest.raises(EngineError, match="allowBreaking"):
