@@ -1,4 +1,4 @@
-"""The README's walk through `pulumi up`, line by line as it stands there."""
+"""The walk through `pulumi up` of the README and of docs/deploy.md, line by line as it stands there."""
 
 import json
 import re
@@ -13,13 +13,11 @@ _MARK = "\x1e"
 
 
 def walk() -> list[str]:
-    """The commands of the section On AWS, in their order."""
+    """The commands of the section On AWS and of the page that goes on with it, in their order."""
     section = (PROJECT / "README.md").read_text().partition("\n## On AWS\n")[2].partition("\n## ")[0]
-    return [
-        line
-        for block in re.findall(r"^```\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
-        for line in block.splitlines()
-    ]
+    text = section + (PROJECT / "docs" / "deploy.md").read_text()
+    blocks = re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [line for block in blocks for line in block.splitlines()]
 
 
 def test_each_line_of_the_walk_does_what_the_readme_says(engine: Path, cloud: LocalAws, tmp_path: Path) -> None:
