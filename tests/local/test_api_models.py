@@ -150,4 +150,18 @@ def test_the_services_are_those_of_the_table() -> None:
     assert {token.split("/")[0].removeprefix("aws:") for token in RESOURCES} <= {*SERVICES}
 
 
-SERVICES = ("s3", "iam", "lambda", "logs", "apigateway", "sts", "cloudwatch", "sns", "ec2", "kms", "acm", "cloudtrail", "wafv2")
+SERVICES = (
+    "s3",
+    "iam",
+    "lambda",
+    "logs",
+    "apigateway",
+    "sts",
+    "cloudwatch",
+    "sns",
+    "ec2",
+    "kms",
+    "acm",
+    "cloudtrail",
+    "wafv2",
+)
