@@ -8,7 +8,7 @@ import inspect
 import reprlib
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from model_runtime.errors import ArgumentError
@@ -61,6 +61,8 @@ def _kinds(annotation: Any) -> _Kinds | None:
         return None if None in parts else tuple(kind for part in parts for kind in part or ())
     found = origin or annotation
     anything = {Any, Mapping, inspect.Parameter.empty}  # publish says of mappings what they are of
+    if found in {Sequence, Collection}:
+        return (Iterable,)  # an array is one, too
     if not isinstance(found, type) or found in anything or getattr(found, "_is_protocol", False):
         return None
     return (found, int) if found is float else (found,)

@@ -39,6 +39,7 @@ ACCESS, OWNERSHIP = (
 )
 ENCRYPTION = f"{S3}bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
 BUCKET_POLICY = f"{S3}bucketPolicy:BucketPolicy"
+LOCK, TRAIL = f"{S3}bucketObjectLockConfiguration:BucketObjectLockConfiguration", "aws:cloudtrail/trail:Trail"
 ROLE, ROLE_POLICY = f"{IAM}role:Role", f"{IAM}rolePolicy:RolePolicy"
 ATTACHMENT = f"{IAM}rolePolicyAttachment:RolePolicyAttachment"
 GROUP = "aws:cloudwatch/logGroup:LogGroup"
@@ -98,7 +99,7 @@ class Made:
             self.remove(token)
 
 
-STAYS = frozenset({ENCRYPTION, VERSIONING, SETTINGS, ACCOUNT, RESPONSE})
+STAYS = frozenset({ENCRYPTION, VERSIONING, LOCK, SETTINGS, ACCOUNT, RESPONSE})
 """What has a default that is there in its place."""
 
 

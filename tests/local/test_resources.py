@@ -21,11 +21,13 @@ from tests.local.made import (
     ENCRYPTION,
     GROUP,
     LIFECYCLE,
+    LOCK,
     OBJECT,
     OWNERSHIP,
     READ,
     ROLE,
     ROLE_POLICY,
+    TRAIL,
     TRUST,
     VERSIONING,
     Made,
@@ -86,6 +88,27 @@ def test_a_changed_setting_of_a_bucket_is_put_again(made: Made) -> None:
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Suspended"
     with pytest.raises(ClientError, match="NoSuchTagSet"):
         s3.get_bucket_tagging(Bucket=bucket)
+
+
+def test_a_bucket_is_locked_and_a_trail_logs_what_is_written_there(made: Made) -> None:
+    """Both follow a change of the program."""
+    bucket = make_bucket(made)
+    made.make(VERSIONING, bucket=bucket, versioningConfiguration={"status": "Enabled"})
+    made.make(LOCK, bucket=bucket, rule={"defaultRetention": {"mode": "GOVERNANCE", "days": 1}})
+    made.update(LOCK, rule={"defaultRetention": {"mode": "GOVERNANCE", "days": 2}})
+    lock = made.aws.client("s3").get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+    assert lock["Rule"]["DefaultRetention"] == {"Mode": "GOVERNANCE", "Days": 2}
+
+    fields = [
+        {"field": "eventCategory", "equals": ["Data"]},
+        {"field": "resources.type", "equals": ["AWS::S3::Object"]},
+    ]
+    selectors = [{"name": "writes", "fieldSelectors": fields}]
+    made.make(TRAIL, name=made.name, s3BucketName=bucket, advancedEventSelectors=selectors)
+    made.update(TRAIL, s3KeyPrefix="logs")
+    cloudtrail = made.aws.client("cloudtrail")
+    assert cloudtrail.get_trail(Name=made.name)["Trail"]["S3KeyPrefix"] == "logs"
+    assert cloudtrail.get_trail_status(Name=made.name)["IsLogging"] is True
 
 
 def test_an_object_comes_from_a_file_or_from_text(made: Made, tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from model_registry import Registry, Storage, history
 from model_registry.records import tag_key
 from model_registry.reference import TagRef, VersionRef
 from model_runtime.errors import ConflictError
-from model_runtime.manifest import MANIFEST_FILE, MODEL_FILE, digest, version_key, versions_prefix
+from model_runtime.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, digest, version_key, versions_prefix
 from tests.model_registry.processes import CONTEXT, SECONDS, add, finish, start
 
 PROCESSES = 16
+PUBLISHED = (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE)
 PUBLISHES = 200
 MOVES = 200
 X = np.arange(12.0).reshape(6, 2)
@@ -108,7 +109,7 @@ def test_200_publishes_by_16_processes_get_200_numbers_without_gap_loss_or_overw
         release = registry.resolve(VersionRef("iris", version))
         assert release.manifest.artifact.sha256 == sha256
         assert digest(registry.read_model(release)) == sha256
-    files = {version_key("iris", version, file) for version in numbers for file in (MODEL_FILE, MANIFEST_FILE)}
+    files = {version_key("iris", version, file) for version in numbers for file in PUBLISHED}
     assert set(storage.keys(versions_prefix("iris"))) == files, "nothing else is there"
     written = (
         aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=versions_prefix("iris"))

@@ -16,7 +16,15 @@ from model_registry import Registry, Storage
 from model_registry.records import DELETED_FILE
 from model_registry.reference import TagRef, VersionRef
 from model_runtime.errors import ConflictError, NotFoundError
-from model_runtime.manifest import FORMAT_FILES, MANIFEST_FILE, MODEL_FILE, SKOPS_FILE, FormatName, version_key
+from model_runtime.manifest import (
+    FORMAT_FILES,
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    SKOPS_FILE,
+    FormatName,
+    version_key,
+)
 from model_runtime.storage import PROBES, Content, Stored
 from tests.conftest import ACTOR, new_bucket
 from tests.model_registry.processes import add, finish, start
@@ -148,10 +156,10 @@ def comparable(data: bytes) -> bytes:
 
 
 def cut_off(storage: Storage) -> set[str]:
-    """The keys of models, in whatever form, without a manifest."""
+    """The keys of models, in whatever form, and of recorded rows, without a manifest."""
     keys = set(storage.keys(""))
-    models = {key for key in keys if key.rpartition("/")[2] in FORMAT_FILES.values()}
-    return {key for key in models if f"{key.rpartition('/')[0]}/{MANIFEST_FILE}" not in keys}
+    files = {key for key in keys if key.rpartition("/")[2] in {*FORMAT_FILES.values(), GOLDEN_FILE}}
+    return {key for key in files if f"{key.rpartition('/')[0]}/{MANIFEST_FILE}" not in keys}
 
 
 def kept(storage: Storage) -> set[str]:

@@ -48,7 +48,7 @@ def test_it_reads_as_it_was_written(registry: Registry, storage: Storage) -> Non
 
 def test_the_next_writes_go_on_from_it(registry: Registry, storage: Storage) -> None:
     assert add(storage, "iris", b"next").manifest.version == 5, "4 was deleted"
-    registry.rollback("iris@prod", reason="worse")
+    registry.rollback("iris@prod", reason="worse", allow_deprecated=True)
     registry.promote("iris", version=1, to_tag="prod")
     assert steps(registry) == [*WRITTEN, ("rollback", 3, "now"), ("promote", 1, "now")]
     registry.delete(VersionRef("iris", 2), reason="old")

@@ -130,7 +130,7 @@ def test_a_model_that_answers_differently_fails_the_verification(
     )
     overwrite(storage, "model.onnx", found.data)
     overwrite(storage, "manifest.json", encode(changed))
-    with pytest.raises(VerificationError, match="wood/1 by onnx answers 3 of 3 golden examples differently"):
+    with pytest.raises(VerificationError, match="wood/1 by onnx answers 6 of 6 golden examples differently"):
         verify_version(registry, "wood/1")
 
 

@@ -306,5 +306,5 @@ def test_a_form_that_answers_differently_fails_the_verification(
     formats = {"skops": msgspec.structs.replace(model_format, artifact=artifact)}
     overwrite(storage, "model.skops", data)
     overwrite(storage, "manifest.json", encode(msgspec.structs.replace(published, formats=formats)))
-    with pytest.raises(VerificationError, match="wood/1 by skops answers 3 of 3 golden examples differently"):
+    with pytest.raises(VerificationError, match="wood/1 by skops answers 6 of 6 golden examples differently"):
         verify_version(registry, "wood/1")
