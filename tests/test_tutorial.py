@@ -12,7 +12,9 @@ def shown(notebook: Any) -> list[str]:
     """The kinds of what the cells show: texts, tables and plots, of each cell in turn."""
     cells = (cell for cell in notebook.cells if cell.cell_type == "code")
     return [
-        ", ".join(kind for output in cell.outputs for kind in output.get("data", {output.get("name", "error"): ""}))
+        ", ".join(
+            sorted({kind for output in cell.outputs for kind in output.get("data", [output.get("name", "error")])})
+        )
         for cell in cells
     ]
 
