@@ -76,7 +76,7 @@ MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
 }
 
 
-ALIKE = {"regressor", "several"}
+ALIKE = {"classes", "regressor", "several"}
 """What sends and answers less than the others: their turn is in `make soak`."""
 
 

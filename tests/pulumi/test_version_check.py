@@ -1,6 +1,7 @@
 """A version that does not serve gets no traffic: `up` fails, the alias stays, callers notice nothing."""
 
 import json
+import os
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -14,9 +15,8 @@ import pytest
 
 from aws_check.errors import EngineError
 from model_registry import Registry, Release
-from model_registry.cache import cache_folder
-from model_registry.lambda_packages.spec import LayerSpec
-from model_registry.shipping import layer_packages
+from model_registry.cache import CACHE_VARIABLE, KEY_VARIABLE, seal
+from model_registry.lambda_packages.pinned import layer_spec
 from model_registry.versions import Versions
 from model_runtime.manifest import MODEL_FILE, Manifest, Prediction, version_key
 from tests.model_registry.processes import artifact
@@ -84,21 +84,20 @@ def model_of(registry: Registry, version: int) -> bytes:
 
 
 def without_packages(cache: Path, release: Release) -> None:
-    """Put a layer into the cache for a release that has none of its packages."""
-    environment = release.manifest.environment
-    packages = layer_packages(environment.packages, signing=False)
-    spec = LayerSpec(environment.python, "x86_64", tuple(packages.items()))
+    """Put a layer into the cache, as this user's own, for a release that has none of its packages."""
+    spec = layer_spec(release.manifest.environment, "x86_64")
     archive = cache / "layers" / f"{spec.key}.zip"
     archive.parent.mkdir(parents=True)
     with zipfile.ZipFile(archive, "w") as layer:
         layer.writestr("python/nothing.py", "")
     size, digest = archive.stat().st_size, sha256(archive.read_bytes()).hexdigest()
-    record = {"sha256": digest, "zip_bytes": size, "unzipped_bytes": 0, "packages": []}
+    sealed = {"seal": seal(f"layer {spec.key} {digest}"), "sha256": digest}
+    record = sealed | {"zip_bytes": size, "unzipped_bytes": 0, "packages": []}
     archive.with_suffix(".json").write_text(json.dumps(record))
 
 
 def test_a_version_that_does_not_serve_gets_no_traffic_and_callers_notice_nothing(
-    dev: EngineStack, models: Registry, tmp_path: Path
+    dev: EngineStack, models: Registry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Whatever is wrong: the model, its answer, its layer. All answers meanwhile are the old version's."""
     first = models.resolve("iris/1").manifest
@@ -111,13 +110,15 @@ def test_a_version_that_does_not_serve_gets_no_traffic_and_callers_notice_nothin
         written(models, data, examples=(wrong,)): "(self_check)",
         (broken := written(models, data, environment=elsewhere)): "No module named",
     }
+    monkeypatch.setenv(KEY_VARIABLE, "a key of the test's")
     without_packages(tmp_path, models.resolve(broken))
+    own_cache = {CACHE_VARIABLE: str(tmp_path), KEY_VARIABLE: os.environ[KEY_VARIABLE]}
     good = written(models, data)
     with callers(dev) as clients:
         for reference, reason in bad.items():
             models.tag(reference, "dev")
             with pytest.raises(EngineError) as caught:
-                dev.up(SKLEARN_ON_LAMBDA_CACHE=str(tmp_path if reference == broken else cache_folder("layers").parent))
+                dev.up(**(own_cache if reference == broken else {}))
             assert f"{reference} does not serve" in str(caught.value)
             assert reason in str(caught.value)
             assert "`python -m model_registry rollback iris@dev --bucket s3://" in str(caught.value)
