@@ -58,6 +58,7 @@ def test_up_serves_the_iris_model_and_prints_its_url_and_curl_lines(up: Result, 
     assert sum(line.startswith("curl ") for line in up.stdout.splitlines()) == 2
     link = next(line for line in up.stdout.splitlines() if line.startswith("Try it in a browser: ")).split()[-1]
     assert link == url.removesuffix("predict")
+    assert call(f"{link}model").body["examples"], "with which the page begins"
     assert "--port" in run(state, "up", "--help").stdout
 
 
