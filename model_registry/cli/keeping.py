@@ -33,9 +33,10 @@ from model_registry.mending import mend
 from model_registry.printable import printable
 from model_registry.purge import NOTHING_KEPT
 from model_registry.reference import VersionRef
+from model_registry.registry import Registry
 from model_registry.trail import Trail
 from model_registry.verification import verify_version
-from model_runtime.errors import IntegrityError, InvalidNameError, NotFoundError, VerificationError
+from model_runtime.errors import ConflictError, IntegrityError, InvalidNameError, NotFoundError, VerificationError
 from model_runtime.signing import parse_public_keys
 
 OlderThan = Annotated[float, typer.Option("--older-than", help="Hours since the last write.")]
@@ -56,14 +57,10 @@ def deprecate(
     with known_errors():
         registry = open_registry(bucket, profile, by)
         if undo:
-            registry.undeprecate(address)
+            _undo(registry, address, "deprecated")
         else:
             registry.deprecate(address, reason=reason)
-        reached = registry.resolve(address).manifest.reference
-        if as_json:
-            print_json({"version": reached, "deprecated": not undo})
-        else:
-            print(f"{reached} is {'no longer ' if undo else ''}deprecated")
+        _print_mark(registry, address, "deprecated", undo=undo, as_json=as_json)
 
 
 @app.command(rich_help_panel=KEEP)
@@ -80,14 +77,31 @@ def revoke(
     with known_errors():
         registry = open_registry(bucket, profile, by)
         if undo:
-            registry.undeprecate(address)
+            _undo(registry, address, "revoked")
         else:
             registry.revoke(address, reason=reason)
-        reached = registry.resolve(address).manifest.reference
-        if as_json:
-            print_json({"version": reached, "revoked": not undo})
-        else:
-            print(f"{reached} is {'no longer ' if undo else ''}revoked")
+        _print_mark(registry, address, "revoked", undo=undo, as_json=as_json)
+
+
+def _undo(registry: Registry, address: str, marked: str) -> None:
+    """Take a mark away; not the other one, which somebody set for another reason."""
+    release = registry.resolve(address)
+    mark = registry.deprecation(release)
+    there = marked if mark is None else "revoked" if mark.revoked else "deprecated"
+    if there != marked:
+        verb = there.removesuffix("d")
+        raise ConflictError(
+            f"{release.manifest.reference} is {there} and not {marked}: `{verb} {address} --undo` takes that back"
+        )
+    registry.undeprecate(address)
+
+
+def _print_mark(registry: Registry, address: str, marked: str, *, undo: bool, as_json: bool) -> None:
+    reached = registry.resolve(address).manifest.reference
+    if as_json:
+        print_json({"version": reached, marked: not undo})
+    else:
+        print(f"{reached} is {'no longer ' if undo else ''}{marked}")
 
 
 @app.command(rich_help_panel=KEEP)

@@ -129,6 +129,7 @@ def test_a_revoked_version_says_so_and_can_be_taken_back(three: Registry) -> Non
     assert said("revoke", "iris/1", "-m", "poisoned", "--by", "me") == "iris/1 is revoked"
     assert "revoked" in said("show", "iris/1")
     assert "revoked" in said("list", "iris")
+    assert "iris/1 is revoked and not deprecated: `revoke iris/1 --undo`" in refused("deprecate", "iris/1", "--undo")
     assert said("revoke", "iris/1", "--undo") == "iris/1 is no longer revoked"
     assert three.deprecation(three.resolve("iris/1")) is None
 
