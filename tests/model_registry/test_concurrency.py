@@ -16,7 +16,6 @@ from model_runtime.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, diges
 from tests.model_registry.processes import CONTEXT, SECONDS, add, finish, start
 
 PROCESSES = 16
-PUBLISHED = (MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE)
 PUBLISHES = 200
 MOVES = 200
 X = np.arange(12.0).reshape(6, 2)
@@ -105,11 +104,12 @@ def test_200_publishes_by_16_processes_get_200_numbers_without_gap_loss_or_overw
     assert sorted(version for version, _ in answers) == numbers
     assert len({sha256 for _, sha256 in answers}) == PUBLISHES, "every publish has bytes of its own"
     assert registry.model("iris").versions == tuple(numbers)
+    files = {version_key("iris", version, file) for version in numbers for file in (MODEL_FILE, MANIFEST_FILE)}
     for version, sha256 in answers:
         release = registry.resolve(VersionRef("iris", version))
+        files |= {version_key("iris", version, GOLDEN_FILE)} if release.manifest.golden else set()
         assert release.manifest.artifact.sha256 == sha256
         assert digest(registry.read_model(release)) == sha256
-    files = {version_key("iris", version, file) for version in numbers for file in PUBLISHED}
     assert set(storage.keys(versions_prefix("iris"))) == files, "nothing else is there"
     written = (
         aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=versions_prefix("iris"))

@@ -39,7 +39,7 @@ def publish(registry: Registry, **arguments: Any) -> object:
 WRONG: dict[str, Callable[[Any], object]] = {
     "name is 1, of the type int: give str": lambda registry: publish(registry, name=1),
     "description is 3, of the type int: give str": lambda registry: publish(registry, description=3),
-    "formats is 1, of the type int: give Sequence": lambda registry: publish(registry, formats=1),
+    "formats is 1, of the type int: give Iterable": lambda registry: publish(registry, formats=1),
     "model_file is 'a', of the type str: give Path or None": lambda registry: publish(registry, model_file="a"),
     "progress is 3, of the type int: give Callable": lambda registry: publish(registry, progress=3),
     "address is None, of the type NoneType: give str, VersionRef or TagRef": lambda registry: registry.resolve(None),
