@@ -210,7 +210,7 @@ def test_the_site_is_written_to_a_folder(folder: Path, pages: dict[str, str], tm
 
 def test_the_site_is_written_to_a_bucket(folder: Path, aws: LocalAws, bucket: str) -> None:
     assert run("site", "--bucket", str(folder), "--to", f"s3://{bucket}/looked/at").exit_code == 0
-    stored = aws.client("s3").get_object(Bucket=bucket, Key="looked/at/iris/1-2.html")
+    stored = aws.client("s3").head_object(Bucket=bucket, Key="looked/at/iris/1-2.html")
     assert stored["ContentType"] == "text/html; charset=utf-8"
     refused = run("site", "--bucket", str(folder), "--to", "s3://no-bucket-of-this-name")
     assert refused.exit_code == 1
