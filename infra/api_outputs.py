@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 
 from infra.api import ApiArgs, ModelApi
-from infra.curl import get_line, post_line
+from infra.curl import Access, get_line, post_line
 from infra.custom_domain import CustomDomain
 from infra.settings import Settings
 from model_runtime.manifest import Manifest
@@ -18,7 +18,7 @@ def api_outputs(settings: Settings, manifest: Manifest, api: ModelApi) -> dict[s
     """The URL, a line of `curl` for each form of a request, and the key's ID."""
     root = api.url if settings.default_endpoint else pulumi.Output.from_input(f"https://{settings.domain_name}")
     invoke_url = root.apply(lambda url: f"{url.rstrip('/')}/predict")
-    access = {
+    access: Access = {
         "api_key": settings.api_key,
         "signed": settings.authorization == "iam",
         "token": bool(settings.authorizer_arn),

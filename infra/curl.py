@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from urllib.parse import quote, quote_plus, urlencode
 
 import msgspec
@@ -21,15 +21,19 @@ _SIGNED = (
 )
 
 
-def get_line(
-    url: str,
-    manifest: Manifest,
-    *,
-    api_key: bool = False,
-    signed: bool = False,
-    token: bool = False,
-    certificate: bool = False,
-) -> str:
+class Access(TypedDict, total=False):
+    """What a caller shows besides the request: an API key, a signature, a token, a client's certificate."""
+
+    api_key: bool
+    signed: bool
+    token: bool
+    certificate: bool
+
+
+_OPTIONS = {"api_key": _KEY_HEADER, "signed": _SIGNED, "token": _BEARER, "certificate": _CERTIFICATE}
+
+
+def get_line(url: str, manifest: Manifest, **access: Unpack[Access]) -> str:
     """GET with the example as query string; a shell's comment that says why where the model has no query form."""
     reason = why_no_query_form(manifest.signature)
     if reason is not None:
@@ -38,29 +42,19 @@ def get_line(
     texts = {name: json.dumps(value) if not isinstance(value, str) else value for name, value in present.items()}
     # Older versions of curl (7.88 among them) sign a query string as it stands, and AWS its canonical form: sorted,
     # with %20 for a space (IAM User Guide, "Create a signed AWS API request").
+    signed = access.get("signed")
     query = urlencode(sorted(texts.items()) if signed else texts, quote_via=quote if signed else quote_plus)
-    options = _options(api_key=api_key, signed=signed, token=token, certificate=certificate)
-    return f"curl{options} {shlex.quote(f'{url}?{query}')}"
+    return f"curl{_options(access)} {shlex.quote(f'{url}?{query}')}"
 
 
-def post_line(
-    url: str,
-    manifest: Manifest,
-    *,
-    api_key: bool = False,
-    signed: bool = False,
-    token: bool = False,
-    certificate: bool = False,
-) -> str:
+def post_line(url: str, manifest: Manifest, **access: Unpack[Access]) -> str:
     """POST with the example as JSON body."""
     body = shlex.quote(json.dumps(_example(manifest)))
-    options = _options(api_key=api_key, signed=signed, token=token, certificate=certificate)
-    return f"curl{options} -H 'Content-Type: application/json' -d {body} {shlex.quote(url)}"
+    return f"curl{_options(access)} -H 'Content-Type: application/json' -d {body} {shlex.quote(url)}"
 
 
-def _options(*, api_key: bool, signed: bool, token: bool, certificate: bool) -> str:
-    given = {_KEY_HEADER: api_key, _SIGNED: signed, _BEARER: token, _CERTIFICATE: certificate}
-    return "".join(option for option, is_given in given.items() if is_given)
+def _options(access: Access) -> str:
+    return "".join(option for name, option in _OPTIONS.items() if access.get(name))
 
 
 def _example(manifest: Manifest) -> dict[str, Any]:
