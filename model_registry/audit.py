@@ -9,28 +9,19 @@ and a trail of CloudTrail does. Object lock keeps anybody from deleting it.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
 from model_registry import history, reference
 from model_registry.records import Tag, decode_tag, tag_key
 from model_registry.reference import TagRef
+from model_registry.s3_errors import s3_errors
 from model_registry.trail import Seen, Trail
-from model_runtime.errors import (
-    AccessDeniedError,
-    BucketNotFoundError,
-    CredentialsError,
-    InvalidNameError,
-    NotFoundError,
-    RecordError,
-    StorageError,
-)
+from model_runtime.errors import InvalidNameError, NotFoundError, RecordError
 from model_runtime.storage import aws_session, bucket_name
-from model_runtime.storage_errors import REFUSED_CREDENTIALS
 
-_VERSIONS = "s3:ListBucketVersions, s3:GetBucketVersioning and s3:GetObjectVersion"
-_DENIED = {"AccessDenied", "AllAccessDisabled"}
+_VERSIONS = "use credentials that may s3:ListBucketVersions, s3:GetBucketVersioning and s3:GetObjectVersion"
+_LOGS = "use credentials that may s3:ListBucket and s3:GetObject"
 
 
 def audit(
@@ -52,30 +43,18 @@ def audit(
     if not isinstance(ref, TagRef):
         raise InvalidNameError(f"{ref} is a version, only a tag has a history: write NAME@TAG")
     name = bucket_name(bucket)
-    with _errors(name, "read the versions of objects", _VERSIONS):
+    with s3_errors(name, "read the versions of objects", _VERSIONS):
         s3 = aws_session(profile).client("s3")  # boto3, as obstore does not list the versions of an object
         faults = list(_faults(s3, name, ref))
     if trail:
         key = tag_key(ref.name, ref.tag)
-        with _errors(trail.bucket, "read the log files of a trail", "s3:ListBucket and s3:GetObject"):
+        with s3_errors(trail.bucket, "read the log files of a trail", _LOGS):
             seen = list(trail.seen(s3, name, key, since=since))
-        with _errors(name, "read the versions of objects", _VERSIONS):
+        with s3_errors(name, "read the versions of objects", _VERSIONS):
             # After the log files were read: what was written since is not missed.
             stored = {entry["VersionId"] for entry in _listed(s3, name, key)[0]}
         faults += _unseen(ref, trail, seen, stored)
     return faults
-
-
-@contextmanager
-def _errors(bucket: str, action: str, rights: str) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
-
-    try:
-        yield
-    except (NoCredentialsError, ProfileNotFound) as error:
-        raise CredentialsError(f"the AWS credentials cannot be used: {error}") from error
-    except (BotoCoreError, ClientError) as error:
-        raise _explained(error, bucket, action, rights) from error
 
 
 def _faults(s3: Any, bucket: str, ref: TagRef) -> Iterator[str]:
@@ -152,14 +131,3 @@ def _listed(s3: Any, bucket: str, key: str) -> tuple[list[dict[str, Any]], list[
 def _at(entry: dict[str, Any]) -> str:
     modified: datetime = entry["LastModified"]
     return modified.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _explained(error: Exception, bucket: str, action: str, rights: str) -> StorageError:
-    code = getattr(error, "response", {}).get("Error", {}).get("Code")
-    if code in _DENIED:
-        return AccessDeniedError(f"s3://{bucket}: not allowed to {action}: use credentials that may {rights}")
-    if code == "NoSuchBucket":
-        return BucketNotFoundError(f"s3://{bucket}: there is no such bucket: check the name, account and region")
-    if code in REFUSED_CREDENTIALS:
-        return CredentialsError(f"s3://{bucket}: the credentials were refused: refresh them, say by `aws sso login`")
-    return StorageError(f"s3://{bucket}: cannot {action}: {error}")

@@ -11,13 +11,14 @@ from typing import Any
 
 from model_registry.records import DELETED_FILE
 from model_registry.reference import VersionRef
-from model_runtime.errors import AccessDeniedError, CredentialsError, StorageError
+from model_registry.s3_errors import is_denied, s3_errors
 from model_runtime.manifest import version_key
 from model_runtime.storage import aws_session, bucket_name
-from model_runtime.storage_errors import REFUSED_CREDENTIALS
 
-_DENIED = {"AccessDenied", "AllAccessDisabled"}
-_NEEDED = "s3:ListBucketVersions, s3:DeleteObjectVersion, s3:GetObjectRetention and s3:GetObjectLegalHold"
+_NEEDED = (
+    "take credentials that are among the `registryAdmins` of the stack registry, with s3:ListBucketVersions, "
+    "s3:DeleteObjectVersion, s3:GetObjectRetention and s3:GetObjectLegalHold"
+)
 
 
 @dataclass(frozen=True)
@@ -55,27 +56,21 @@ def purge(bucket: str, ref: VersionRef, *, profile: str | None = None) -> Purged
         StorageError: The bucket cannot be used.
 
     """
-    # boto3, as obstore neither lists nor deletes the versions of an object.
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+    from botocore.exceptions import ClientError
 
-    name = bucket_name(bucket)
-    try:
-        s3 = aws_session(profile).client("s3")
-        kept, removed = list[Kept](), 0
+    name, kept, removed = bucket_name(bucket), list[Kept](), 0
+    with s3_errors(name, f"delete what is kept of {ref} for good", _NEEDED):
+        s3 = aws_session(profile).client("s3")  # boto3, as obstore neither lists nor deletes the versions of an object
         for key, version_id in list(_stored(s3, name, ref)):
             try:
                 s3.delete_object(Bucket=name, Key=key, VersionId=version_id)
                 removed += 1
             except ClientError as error:
-                locked = _locked(s3, name, key, version_id) if _code(error) in _DENIED else None
+                locked = _locked(s3, name, key, version_id) if is_denied(error) else None
                 if locked is None:
                     raise
                 kept.append(locked)
-        return Purged(removed, tuple(kept))
-    except (NoCredentialsError, ProfileNotFound) as error:
-        raise CredentialsError(f"the AWS credentials cannot be used: {error}") from error
-    except (BotoCoreError, ClientError) as error:
-        raise _explained(error, name, ref) from error
+    return Purged(removed, tuple(kept))
 
 
 def _stored(s3: Any, bucket: str, ref: VersionRef) -> Iterator[tuple[str, str]]:
@@ -104,18 +99,3 @@ def _locked(s3: Any, bucket: str, key: str, version_id: str) -> Kept | None:
     except ClientError:  # as above
         pass
     return None
-
-
-def _code(error: Exception) -> str:
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
-
-
-def _explained(error: Exception, bucket: str, ref: VersionRef) -> StorageError:
-    if _code(error) in _DENIED:
-        return AccessDeniedError(
-            f"s3://{bucket}: not allowed to delete what is kept of {ref} for good: take credentials that are among the "
-            f"`registryAdmins` of the stack registry, with {_NEEDED}"
-        )
-    if _code(error) in REFUSED_CREDENTIALS:
-        return CredentialsError(f"s3://{bucket}: the credentials were refused: refresh them, say by `aws sso login`")
-    return StorageError(f"s3://{bucket}: what is kept of {ref} was not deleted for good: {error}")
