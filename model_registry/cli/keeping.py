@@ -1,5 +1,6 @@
 """`deprecate`, `revoke`, `delete`, `gc`, `verify`, `doctor`, `copy`."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -32,6 +33,7 @@ from model_registry.folder import folder_of, open_storage
 from model_registry.mending import mend
 from model_registry.printable import printable
 from model_registry.purge import NOTHING_KEPT
+from model_registry.records import Mark
 from model_registry.reference import VersionRef
 from model_registry.registry import Registry
 from model_registry.trail import Trail
@@ -56,11 +58,7 @@ def deprecate(
     """Mark a version that should no longer be used; it stays, and deployments go on serving it."""
     with known_errors():
         registry = open_registry(bucket, profile, by)
-        if undo:
-            _undo(registry, address, "deprecated")
-        else:
-            registry.deprecate(address, reason=reason)
-        _print_mark(registry, address, "deprecated", undo=undo, as_json=as_json)
+        _mark(registry, address, "deprecated", registry.deprecate, reason=reason, undo=undo, as_json=as_json)
 
 
 @app.command(rich_help_panel=KEEP)
@@ -76,28 +74,30 @@ def revoke(
     """Mark a version that must not be used: no tag is promoted or rolled back to it, and no stack deploys it."""
     with known_errors():
         registry = open_registry(bucket, profile, by)
-        if undo:
-            _undo(registry, address, "revoked")
-        else:
-            registry.revoke(address, reason=reason)
-        _print_mark(registry, address, "revoked", undo=undo, as_json=as_json)
+        _mark(registry, address, "revoked", registry.revoke, reason=reason, undo=undo, as_json=as_json)
 
 
-def _undo(registry: Registry, address: str, marked: str) -> None:
-    """Take a mark away; not the other one, which somebody set for another reason."""
+def _mark(
+    registry: Registry,
+    address: str,
+    marked: str,
+    mark: Callable[..., Mark],
+    *,
+    reason: str,
+    undo: bool,
+    as_json: bool,
+) -> None:
+    """Mark the version that an address names now, or take the mark away, but not the other kind of mark."""
     release = registry.resolve(address)
-    mark = registry.deprecation(release)
-    there = marked if mark is None else "revoked" if mark.revoked else "deprecated"
-    if there != marked:
-        verb = there.removesuffix("d")
-        raise ConflictError(
-            f"{release.manifest.reference} is {there} and not {marked}: `{verb} {address} --undo` takes that back"
-        )
-    registry.undeprecate(address)
-
-
-def _print_mark(registry: Registry, address: str, marked: str, *, undo: bool, as_json: bool) -> None:
-    reached = registry.resolve(address).manifest.reference
+    reached = release.manifest.reference
+    there = registry.deprecation(release) if undo else None
+    if there and there.revoked != (marked == "revoked"):
+        verb, found = ("revoke", "revoked") if there.revoked else ("deprecate", "deprecated")
+        raise ConflictError(f"{reached} is {found} and not {marked}: `{verb} {address} --undo` takes that back")
+    if undo:
+        registry.undeprecate(reached)
+    else:
+        mark(reached, reason=reason)
     if as_json:
         print_json({"version": reached, marked: not undo})
     else:
