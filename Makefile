@@ -44,11 +44,12 @@ bench: $(READY) ## Measure all against the guide's recipe, MLflow, BentoML and m
 profile: $(READY) ## Draw where the time of a cold start goes, into .local/profile
 	@$(BIN)/python -m benchmarks.profile
 
-check: $(READY) ## Lint, formatting, imports, types and the documentation's links; changes nothing
+check: $(READY) ## Lint, formatting, imports, types, the workflows and the documentation's links; changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
+	@$(BIN)/zizmor --offline --quiet --persona=pedantic --min-severity=low .github
 	@$(BIN)/python -m sphinx -q -W -d .local/doctrees docs .local/site
 
 fix: $(READY) ## Apply the formatter and the lint fixes

@@ -218,13 +218,13 @@ def download(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a version's model.joblib, manifest.json and further forms, digests checked, to a folder."""
+    """Write a version's model.joblib, manifest.json and further files, digests checked, to a folder."""
     with known_errors():
         with working(f"downloading {address}") as work:
             paths = open_registry(bucket, profile, work=work).download(address, folder, force=force)
         if as_json:
             wheels = [str(path) for path in paths if path.suffix == ".whl"]
-            further = {path.suffix.removeprefix("."): str(path) for path in paths[2:] if path.suffix != ".whl"}
+            further = {_what(path): str(path) for path in paths[2:] if path.suffix != ".whl"}
             further_wheels = {"wheels": wheels} if wheels else {}
             print_json({"model": str(paths[0]), "manifest": str(paths[1]), **further, **further_wheels})
         else:
@@ -248,6 +248,11 @@ def export(
             print_json({"folder": str(mlflow), "version": release.manifest.reference})
         else:
             print(mlflow)
+
+
+def _what(path: Path) -> str:
+    """What a further file is: a model's by its format, `code.zip` as `zip`, others by their name, as `sbom`."""
+    return path.name.partition(".")[0] if path.suffix == ".json" else path.suffix.removeprefix(".")
 
 
 def _heading(page: Page) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from model_registry.records import DELETED_FILE, DEPRECATED_FILE
 from model_registry.roles.document import EVERY, Policy, Statement, allow, deny, policy
-from model_runtime.manifest import CODE_FILE, FORMAT_FILES, MANIFEST_FILE, REPORT_FILE
+from model_runtime.manifest import CODE_FILE, FORMAT_FILES, MANIFEST_FILE, REPORT_FILE, SBOM_FILE
 from model_runtime.signing import SIGNING_FILE
 
 _GET, _PUT = "s3:GetObject", "s3:PutObject"
@@ -17,6 +17,7 @@ OPEN_FILES = (
     DEPRECATED_FILE,
     MANIFEST_FILE,
     REPORT_FILE,
+    SBOM_FILE,
     SIGNING_FILE,
     "*.whl",
 )
