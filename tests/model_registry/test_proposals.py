@@ -1,5 +1,7 @@
 """What a move would do, looked at before it is made, and a move that is made only where nothing moved since."""
 
+from functools import partial
+
 import pytest
 from obstore.store import MemoryStore
 
@@ -73,12 +75,13 @@ def test_a_rollback_is_proposed_with_what_it_skips_and_whether_it_is_refused(reg
 def test_a_tag_that_moved_since_is_not_moved_again(registry: Registry) -> None:
     seen = registry.propose("iris", to_tag="prod", version=3)
     registry.promote("iris", to_tag="prod", version=1)
-    for move in (
-        lambda: registry.promote("iris", to_tag="prod", version=3, expected=seen.sequence),
-        lambda: registry.rollback("iris@prod", expected=seen.sequence),
-        lambda: registry.promote("iris", to_tag="prod", version=3, expected=0),
-        lambda: registry.promote("iris", to_tag="new", version=3, expected=1),
-    ):
+    moves = [
+        partial(registry.promote, "iris", to_tag="prod", version=3, expected=seen.sequence),
+        partial(registry.rollback, "iris@prod", expected=seen.sequence),
+        partial(registry.promote, "iris", to_tag="prod", version=3, expected=0),
+        partial(registry.promote, "iris", to_tag="new", version=3, expected=1),
+    ]
+    for move in moves:
         with pytest.raises(ConflictError, match="was moved meanwhile"):
             move()
     assert registry.promote("iris", to_tag="prod", version=3, expected=3).version == 3
