@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 
 from model_registry.cache import file_digest
+from model_registry.lambda_packages.bom import version_bom
 from model_registry.publish.answers import RELATIVE_CONVERTED, OwnAnswers, Tolerance
 from model_registry.publish.changes import Changes, checked_changes
 from model_registry.publish.code import Code, distribution_of, look_again
@@ -29,6 +30,7 @@ from model_runtime.manifest import (
     GOLDEN_FILE,
     MODEL_FILE,
     REPORT_FILE,
+    SBOM_FILE,
     Artifact,
     Environment,
     FeatureType,
@@ -148,14 +150,13 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     draft, notes = _sized(made, kind, progress)
     if forms and kind == "full":
         notes = (*notes, *_compared(draft, made, described, model, forms, progress=progress))
+    bill = version_bom(draft)
+    draft = msgspec.structs.replace(draft, sbom=_artifact(SBOM_FILE, bill))
     further = {form.model_format.artifact.file: form.data for form in forms}
     further |= {path.name: path.read_bytes() for path in made.wheels}
-    if made.code.files:
-        further[CODE_FILE] = made.code.zipped
-    if seen.golden is not None:
-        further[GOLDEN_FILE] = seen.golden
-    if report is not None:
-        further[REPORT_FILE] = report
+    code = made.code.zipped if made.code.files else None
+    beside = {CODE_FILE: code, GOLDEN_FILE: seen.golden, REPORT_FILE: report, SBOM_FILE: bill}
+    further |= {file: data for file, data in beside.items() if data is not None}
     without = why_without(draft) if kind != "none" else ()
     notes = (*described.notes, *_notes_of_wheels(draft), *without, *notes)
     return Prepared(draft, model, further, notes, seen.warning)

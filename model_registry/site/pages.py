@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from model_registry.records import Move
+from model_registry.reference import TagRef
+from model_registry.signed_moves import signed_by
 from model_registry.site.html import Content, Html, document, joined, link, section, table, tag
 from model_registry.site.plots import plot
 from model_registry.site.shelf import LAST, Shelf
@@ -43,7 +45,11 @@ def model_page(shelf: Shelf) -> str:
         section("Metrics by version", tag("div", *plots, class_="plots") if plots else None),
         section("Versions", _versions(shelf), _oldest(shelf)),
         section("Comparisons", _comparisons(shelf)),
-        *(section(f"Tag {name}", timeline(moves)) for name, moves in shelf.moves.items() if moves),
+        *(
+            section(f"Tag {name}", timeline(TagRef(shelf.name, name), moves))
+            for name, moves in shelf.moves.items()
+            if moves
+        ),
     )
 
 
@@ -56,9 +62,9 @@ def metrics_of(shelf: Shelf) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
-def timeline(moves: Sequence[Move]) -> Html:
-    """What happened to a tag, newest first: who, when, why, and which gates were passed."""
-    return tag("ol", *map(_move, moves), class_="timeline")
+def timeline(ref: TagRef, moves: Sequence[Move]) -> Html:
+    """What happened to a tag, newest first: who, when, why, which gates were passed, and who signed it."""
+    return tag("ol", *(_move(ref, move) for move in moves), class_="timeline")
 
 
 def chip(text: str, *, warns: bool = False) -> Html:
@@ -109,11 +115,19 @@ def _comparisons(shelf: Shelf) -> Html | None:
     return tag("ul", *links)
 
 
-def _move(move: Move) -> Html:
+def _move(ref: TagRef, move: Move) -> Html:
     before, after = (end or "nothing" for end in (move.from_version, move.to_version))
     who = f"{move.by} (as {move.caller})" if move.caller else move.by
     checks = tag("small", f"Gates passed: {', '.join(move.checks)}") if move.checks else None
     reason = tag("span", f" · {move.reason}") if move.reason else None
+    what = tag("b", f"{move.action} {before} → {after}")
+    return tag("li", what, reason, tag("small", when(move.at), f" by {who}"), checks, _signed(ref, move))
+
+
+def _signed(ref: TagRef, move: Move) -> Html | None:
+    found = signed_by(ref, move)
+    if found is None:
+        return None
     return tag(
-        "li", tag("b", f"{move.action} {before} → {after}"), reason, tag("small", when(move.at), f" by {who}"), checks
+        "small", f"Signed by {found.public_key}", joined(" ", chip(found.fault, warns=True)) if found.fault else None
     )

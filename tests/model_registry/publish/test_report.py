@@ -181,7 +181,7 @@ def test_a_publish_without_test_rows_imports_and_writes_nothing_more(monkeypatch
         LogisticRegression(max_iter=1000).fit(X, y), name="model", X_example=X[:5], golden="none"
     )
     assert release.manifest.report is None
-    assert storage.written == ["counter.json", "model.joblib", "manifest.json"]
+    assert storage.written == ["counter.json", "model.joblib", "sbom.cdx.json", "manifest.json"]
     assert registry.report(release) is None
 
 
