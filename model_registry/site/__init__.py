@@ -41,13 +41,20 @@ def page_at(registry: Registry, path: str) -> str | None:
         shelf = shelf_of(registry, found["model"])
     except (NotFoundError, InvalidNameError):
         return None
-    if found["one"] is None:
+    return _page_of(registry, shelf, *(int(number) for number in found.group("one", "other") if number))
+
+
+def _page_of(registry: Registry, shelf: Shelf, one: int | None = None, other: int | None = None) -> str | None:
+    """The page of a model, of a version or of two; None where it does not have them."""
+    if one is None:
         return model_page(shelf, comparable=sorted(shelf.manifests))
-    numbers = [int(number) for number in found.group("one", "other") if number]
-    if not shelf.manifests.keys() >= set(numbers):
+    if one not in shelf.manifests or other not in {None, *shelf.manifests}:
         return None
-    sources = partial(sources_of, registry, shelf.name)
-    return version_page(shelf, numbers[0]) if len(numbers) == 1 else _compared(shelf, *numbers, sources)
+    return (
+        version_page(shelf, one)
+        if other is None
+        else _compared(shelf, one, other, partial(sources_of, registry, shelf.name))
+    )
 
 
 def _compared(shelf: Shelf, one: int, other: int, sources: Callable[[int], dict[str, str]]) -> str:

@@ -23,7 +23,7 @@ from model_registry.cli import app
 from model_registry.records import Gates
 from model_registry.reference import VersionRef
 from model_registry.site import files, page_at
-from model_registry.site.writing import LIST, place_at
+from model_registry.site.writing import LIST, place_at, write_pages
 from tests.browser.chromium import browser, opened, violations
 from tests.model_registry.processes import add
 
@@ -285,9 +285,7 @@ def test_a_port_that_is_taken_is_one_line(folder: Path, ui: str) -> None:
 def test_any_two_versions_are_compared_by_a_form_with_and_without_a_server(
     chromium: Browser, ui: str, pages: dict[str, str], tmp_path: Path, place: str
 ) -> None:
-    for path, page in pages.items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text(page, encoding="utf-8")
+    write_pages(place_at(str(tmp_path), None), pages.items())
     with opened(chromium, f"{ui}iris/index.html" if place == "ui" else f"file://{tmp_path}/iris/index.html") as page:
         page.get_by_role("combobox", name="Version").select_option("3")
         page.get_by_role("combobox", name="With").select_option("1")
