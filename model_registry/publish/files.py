@@ -80,10 +80,10 @@ def _columns_of(rows: Any) -> Any:
     """What tells the columns of rows: their names, or how many there are."""
     if hasattr(rows, "columns"):
         return {str(name) for name in rows.columns}
-    first = rows[0] if len(rows) else None
+    first: Any = rows[0] if len(rows) else None
     if isinstance(first, Mapping):
         return {str(name) for name in first}
-    return len(first) if hasattr(first, "__len__") and not isinstance(first, str) else 1
+    return len(first) if isinstance(first, list | tuple) or hasattr(first, "shape") else 1
 
 
 def _named(path: Path, columns: Sequence[str], targets: Sequence[str]) -> list[str]:

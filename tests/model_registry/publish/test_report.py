@@ -83,10 +83,8 @@ def test_a_classifier_of_several_classes_by_scikit_learn_s_own_functions() -> No
     assert [one.support for one in report.classes] == [50, 50, 50]
     assert [one.recall for one in report.classes] == pytest.approx(metrics.recall_score(y, answered, average=None))
     x, height, _ = metrics.roc_curve(y == 1, told[:, 1])
-    assert (report.roc[1].label, report.roc[1].area) == (
-        "versicolor",
-        pytest.approx(metrics.roc_auc_score(y == 1, told[:, 1])),
-    )
+    assert report.roc[1].label == "versicolor"
+    assert report.roc[1].area == pytest.approx(metrics.roc_auc_score(y == 1, told[:, 1]))
     assert np.allclose(report.roc[1].x, x, rtol=1e-5)
     assert np.allclose(report.roc[1].y, height, rtol=1e-5)
     assert report.precision_recall[2].area == pytest.approx(metrics.average_precision_score(y == 2, told[:, 2]))
