@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from model_registry import gates
 from model_registry.gates import JointGates
@@ -26,6 +27,13 @@ class _Silence:
 
 
 SILENCE: Progress = _Silence()
+
+
+class Verifier(Protocol):
+    """Verifies versions elsewhere than in this process."""
+
+    def __call__(self, release: Release, *, model_format: str | None, progress: Progress) -> object:
+        """Say what was found; an error where the version is not as it must be, or that cannot be known."""
 
 
 @dataclass(frozen=True)

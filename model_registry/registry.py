@@ -23,7 +23,7 @@ from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.history import version_at
 from model_registry.moves import Moves
 from model_registry.notebook import table
-from model_registry.promotion import SILENCE, Judge, Progress, joint_gates
+from model_registry.promotion import SILENCE, Judge, Progress, Verifier, joint_gates
 from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
@@ -73,7 +73,8 @@ ABORTED_AFTER = timedelta(days=1)
 
 _ONLY_RULES = (
     "its promotion rules demand that it is verified, which runs the model's code on this machine: say that you mean "
-    "it, `promote --verify`, or name the tag in MODEL_REGISTRY_VERIFY"
+    "it, `promote --verify`, or have it verified in the account, `promote --in-account`, or name the tag in "
+    "MODEL_REGISTRY_VERIFY"
 )
 
 
@@ -509,6 +510,7 @@ class Registry:
         version: int | None = None,
         gates: Gates = NO_GATES,
         model_format: str | None = None,
+        verifier: Verifier | None = None,
         reason: str = "",
         progress: Progress = SILENCE,
     ) -> Tag:
@@ -518,7 +520,9 @@ class Registry:
         move replaces: where the tag was moved meanwhile, nothing is changed (ConflictError). They are judged also where
         the tag points there already. Nothing is unpickled unless the gates given say `verify`, or the rules do and the
         registry was opened with this tag among its `verify_tags`; that comes last, and with a `model_format`, such as
-        the one that is served, loads only that. GateError has every gate that was not passed, with its numbers.
+        the one that is served, loads only that. With a `verifier` (`model_registry.in_account.AccountVerifier`) that
+        one verifies where the gates or the rules demand it, and nothing is unpickled here. GateError has every gate
+        that was not passed, with its numbers.
         """
         ref = TagRef(check_slug(name, "model name"), check_slug(to_tag, "tag"))
         if from_tag is not None and version is None:
@@ -530,7 +534,7 @@ class Registry:
                 f"{name} is promoted from one version: give a tag or a version number, and not both "
                 "(--from-tag TAG or --version NUMBER)"
             )
-        judge = self._judge(ref, target, gates, progress, model_format)
+        judge = self._judge(ref, target, gates, progress, model_format=model_format, verifier=verifier)
         return self._moves.move(ref, target, action="promote", reason=reason, judge=judge)
 
     @checked
@@ -575,11 +579,20 @@ class Registry:
         return rules
 
     def _judge(
-        self, ref: TagRef, target: Release, gates: Gates | None, progress: Progress, model_format: str | None = None
+        self,
+        ref: TagRef,
+        target: Release,
+        gates: Gates | None,
+        progress: Progress,
+        *,
+        model_format: str | None = None,
+        verifier: Verifier | None = None,
     ) -> Judge:
         meant = (gates is not None and gates.verify) or str(ref) in self._verify_tags
 
         def verify() -> str:
+            if verifier is not None:
+                return f"{verifier(target, model_format=model_format, progress=progress)}, in the account"
             if not meant:
                 raise GateError(str(ref), [_ONLY_RULES])
             from model_registry.verification import verify_version

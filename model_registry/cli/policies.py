@@ -1,7 +1,7 @@
 """`policies` and `trust`."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -23,6 +23,11 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     DEPLOYER = "deployer"
     PREVIEWER = "previewer"
+
+
+class _Common(TypedDict):
+    key_arn: str | None
+    partition: str
 
 
 @app.command(rich_help_panel=KEEP)
@@ -50,6 +55,9 @@ def policies(
     promoter_key: Annotated[
         str | None, typer.Option("--promoter-key", help="promoter: ARN of the KMS key that signs the moves.")
     ] = None,
+    in_account: Annotated[
+        bool, typer.Option("--in-account", help="promoter: may have versions verified in the account.")
+    ] = False,
     partition: Annotated[str, typer.Option("--partition", help="aws, aws-cn or aws-us-gov.")] = "aws",
 ) -> None:
     """Print the IAM policy (JSON) of somebody who works with this registry: what the work needs and nothing else."""
@@ -60,20 +68,18 @@ def policies(
                 raise InvalidNameError(
                     f"{given!r} is not a name of a model, tag or stack: take lower case letters, digits and hyphens"
                 )
+        common: _Common = {"key_arn": key, "partition": partition}
         found: Policy
         match role:
             case Role.READER:
-                found = roles.reader(name, model=model, key_arn=key, partition=partition)
+                found = roles.reader(name, model=model, **common)
             case Role.PUBLISHER:
-                found = roles.publisher(name, model=model, key_arn=key, partition=partition)
+                found = roles.publisher(name, model=model, **common)
             case Role.AUDITOR:
-                logs = bucket_name(trail) if trail else None
-                found = roles.auditor(name, model=model, trail=logs, key_arn=key, partition=partition)
+                found = roles.auditor(name, model=model, trail=bucket_name(trail) if trail else None, **common)
             case Role.PROMOTER:
-                tag_moved = _given("--tag", role, tag)
-                found = roles.promoter(
-                    name, tag_moved, model=model, key_arn=key, signer_arn=promoter_key, partition=partition
-                )
+                moved, signer = _given("--tag", role, tag), promoter_key
+                found = roles.promoter(name, moved, model=model, signer_arn=signer, in_account=in_account, **common)
             case Role.DEPLOYER | Role.PREVIEWER:
                 of_a_stack = {
                     "model": _given("--model", role, None if model == EVERY else model),
@@ -82,9 +88,9 @@ def policies(
                     "account": _given("--account", role, account),
                 }
                 if role == Role.PREVIEWER:
-                    found = roles.previewer(name, **of_a_stack, key_arn=key, partition=partition)
+                    found = roles.previewer(name, **of_a_stack, **common)
                 else:
-                    found = roles.deployer(name, **of_a_stack, boundary_arn=boundary, key_arn=key, partition=partition)
+                    found = roles.deployer(name, **of_a_stack, boundary_arn=boundary, **common)
         print_json(found)
 
 

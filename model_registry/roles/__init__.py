@@ -8,6 +8,17 @@ them.
 from model_registry.roles.deployer import deployer, previewer
 from model_registry.roles.document import Policy, Statement
 from model_registry.roles.github import github_trust
-from model_registry.roles.registry import auditor, promoter, publisher, reader
+from model_registry.roles.registry import auditor, promoter, publisher, reader, verifier
 
-__all__ = ["Policy", "Statement", "auditor", "deployer", "github_trust", "previewer", "promoter", "publisher", "reader"]
+__all__ = [
+    "Policy",
+    "Statement",
+    "auditor",
+    "deployer",
+    "github_trust",
+    "previewer",
+    "promoter",
+    "publisher",
+    "reader",
+    "verifier",
+]
