@@ -1,11 +1,14 @@
 """The workflow that people copy: what it may, and in which order it does things."""
 
 import re
+import subprocess
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.conftest import found_or_skip
+from tests.go_programs import Progress, find_program
 from tests.structure import ROOT
 
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
@@ -79,3 +82,10 @@ def test_every_checkout_forgets_its_token() -> None:
     for name, job in JOBS.items():
         (checkout,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
         assert checkout["with"] == {"persist-credentials": False}, name
+
+
+def test_github_would_take_the_workflows(show: Progress) -> None:
+    """Keys, expressions and their types, events, hosts, shells: what GitHub itself would say at the first push."""
+    linter = found_or_skip(lambda: find_program("actionlint", show))
+    done = subprocess.run([linter], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
