@@ -225,7 +225,8 @@ def ran(block: Block, desk: Desk) -> list[Said]:
 )
 def test_the_commands_of_a_page_do_what_it_says(page: str, desk: Desk) -> None:
     """And what they set, block by block, is what a stack takes."""
-    PREPARED.get(page, lambda _: None)(desk)
+    if page in PREPARED:
+        PREPARED[page](desk)
     mine = [filled(block, desk) for block in blocks() if block.page == page and block.name not in LEFT]
     stack = f"of-{page.removesuffix('.md')}"
     file = desk.project.folder / f"Pulumi.{stack}.yaml"
