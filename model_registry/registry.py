@@ -28,6 +28,7 @@ from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.removal import standing_mark
+from model_registry.report.figures import Report, check_size, decode_report
 from model_registry.rules import RulesOfTags
 from model_registry.signed_moves import PromoterKey, signing_faults
 from model_registry.summary import ModelSummary, Page, page_of, summary_of
@@ -145,6 +146,8 @@ class Registry:
         lock: Path | str | None = None,
         formats: Sequence[str] = ("joblib",),
         X_train: Any = None,
+        X_test: Any = None,
+        y_test: Any = None,
         outputs: Sequence[str] | None = None,
         nullable: Collection[str] | bool = (),
         types: Mapping[str, FeatureType] | None = None,
@@ -177,6 +180,9 @@ class Registry:
                 as the estimator does, and `onnx`, which must answer 10,000 rows and more so, among them those given.
             X_train: More rows, given like X_example; types and gaps are learnt from up to 1,000 of them, which are
                 proven too.
+            X_test: Rows that the model was not trained on, given like X_example: the version gets a report of how it
+                does on them, with no row in it, and its headline scores as metrics where `metrics` has none so called.
+            y_test: What is true of them: a Series, an array or a list, one target a row, or one for each output.
             outputs: The methods that are served; `model_registry.publish.outputs.outputs_of` has their names.
             nullable: Names of the features that may be missing, or True for all.
             types: Types of some features, where they are not those found.
@@ -207,6 +213,8 @@ class Registry:
             name=name,
             X_example=X_example,
             X_train=X_train,
+            X_test=X_test,
+            y_test=y_test,
             class_names=class_names,
             feature_names=feature_names,
             outputs=outputs,
@@ -435,6 +443,18 @@ class Registry:
                 f"{error}: {release.manifest.reference} has recorded rows, which verifiers alone read "
                 "(docs/erasure.md); take a role that may, or look at the digests by `verify --quick`"
             ) from error
+
+    @checked
+    def report(self, release: Release) -> Report | None:
+        """How a version did on test rows, its digest checked before it is read; None where there were none.
+
+        RecordError where it is larger than any that is published. Nothing is unpickled.
+        """
+        artifact = release.manifest.report
+        if artifact is None:
+            return None
+        check_size(release.manifest)
+        return decode_report(release.manifest, self._versions.file_bytes(release, artifact))
 
     @checked
     def untrusted_types(self, release: Release) -> tuple[str, ...]:

@@ -182,9 +182,12 @@ class Versions:
         chunks = self._storage.chunks(version_key(manifest.name, manifest.version, artifact.file))
         if chunks is None:
             raise self._lost(release, artifact)
-        found = hashlib.sha256()
+        found, size = hashlib.sha256(), 0
         for chunk in chunks:
+            if size > artifact.size:  # something else lies there, of whatever size: not all of it is fetched
+                break
             found.update(chunk)
+            size += len(chunk)
             yield chunk
         if found.hexdigest() != artifact.sha256:
             raise _changed(release, artifact, found.hexdigest())

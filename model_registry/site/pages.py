@@ -6,7 +6,7 @@ from datetime import datetime
 from model_registry.records import Move
 from model_registry.reference import TagRef
 from model_registry.signed_moves import signed_by
-from model_registry.site.html import Content, Html, document, joined, link, section, table, tag
+from model_registry.site.html import Content, Html, document, field, joined, link, section, select, table, tag
 from model_registry.site.plots import plot
 from model_registry.site.shelf import LAST, Shelf
 
@@ -31,8 +31,18 @@ def index_page(location: str, shelves: Sequence[Shelf]) -> str:
     return document("Models", None, tag("p", location, class_="lead"), section("Every model", content))
 
 
-def model_page(shelf: Shelf) -> str:
-    """A model's versions, its metrics over them, and what happened to its tags."""
+def model_page(
+    shelf: Shelf, *, comparable: Sequence[int] | None = None, above: Content = None, moving: Html | None = None
+) -> str:
+    """A model's versions, its metrics over them, and what happened to its tags.
+
+    Args:
+        shelf: the model.
+        comparable: versions of which any two can be chosen for a comparison; by default those that files have.
+        above: what is said before everything else.
+        moving: the forms that move tags, where they can be moved here.
+
+    """
     latest = shelf.latest.manifest
     described = tag("p", latest.description, class_="lead") if latest and latest.description else None
     warnings = [tag("p", reason, class_="notice warn") for reason in shelf.page.broken.values()]
@@ -40,16 +50,19 @@ def model_page(shelf: Shelf) -> str:
     return document(
         shelf.name,
         ("../index.html", "Models"),
+        above,
         described,
         *warnings,
         section("Metrics by version", tag("div", *plots, class_="plots") if plots else None),
         section("Versions", _versions(shelf), _oldest(shelf)),
-        section("Comparisons", _comparisons(shelf)),
+        moving,
+        section("Comparisons", _chosen(shelf.comparable if comparable is None else comparable), _comparisons(shelf)),
         *(
             section(f"Tag {name}", timeline(TagRef(shelf.name, name), moves))
             for name, moves in shelf.moves.items()
             if moves
         ),
+        has_forms=moving is not None,
     )
 
 
@@ -113,6 +126,21 @@ def _comparisons(shelf: Shelf) -> Html | None:
 
     links = [tag("li", link(f"{one}-{other}.html", f"{named(one)} → {named(other)}")) for one, other in reversed(pairs)]
     return tag("ul", *links)
+
+
+def _chosen(numbers: Sequence[int]) -> Html | None:
+    """A form for any two versions; the script shows it and leads to their page, as there may be no server."""
+    if not numbers[1:]:
+        return None
+    choices = [(number, number) for number in reversed(numbers)]
+    return tag(
+        "form",
+        field("Version", select("one", choices, numbers[-2])),
+        field("With", select("other", choices, numbers[-1])),
+        tag("button", "Compare", type="submit"),
+        class_="compare fields",
+        hidden="",
+    )
 
 
 def _move(ref: TagRef, move: Move) -> Html:
