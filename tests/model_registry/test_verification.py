@@ -214,15 +214,23 @@ def test_who_has_a_pickle_verified_runs_it_isolated(
 @pytest.mark.usefixtures("walls")
 def test_walls_are_those_of_any_user_and_one_folder_is_written() -> None:
     """Root may remount in its namespaces what others may not; as root, nobody's are tried."""
-    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+    nobody = 65534 if os.getuid() == 0 else None
     with tempfile.TemporaryDirectory() as folder:
-        if user:
-            os.chown(folder, 65534, 65534)
+        if nobody:
+            os.chown(folder, nobody, nobody)
         system = [path for path in ("/usr", "/bin", "/lib", "/lib64", "/nix/store") if Path(path).exists()]
         inside = isolation._WALLS[0](system, folder, folder, {})
         assert inside is not None
         tries = "for to in / /etc/ /dev/ /usr/ /tmp/ ./; do (: > ${to}x) 2>/dev/null && echo $to; done; true"
-        done = subprocess.run([*inside, "/bin/sh", "-c", tries], capture_output=True, text=True, check=False, **user)
+        done = subprocess.run(
+            [*inside, "/bin/sh", "-c", tries],
+            capture_output=True,
+            text=True,
+            check=False,
+            user=nobody,
+            group=nobody,
+            extra_groups=[] if nobody else None,
+        )
         assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["/tmp/", "./"], "")  # noqa: S108  # inside
 
 
