@@ -62,7 +62,12 @@ def _print_version(wanted: bool) -> None:
 
 Bucket = Annotated[
     str,
-    typer.Option("--bucket", "-b", envvar="MODEL_REGISTRY", help="The registry: s3://NAME, or a folder as ./models."),
+    typer.Option(
+        "--bucket",
+        "-b",
+        envvar="MODEL_REGISTRY",
+        help="The registry: s3://NAME, s3://NAME?owner=ACCOUNT to have the owner checked, or a folder as ./models.",
+    ),
 ]
 Profile = Annotated[str | None, typer.Option("--profile", help="AWS profile; default: as the AWS CLI takes it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
