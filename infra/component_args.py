@@ -141,7 +141,7 @@ class SklearnModelArgs(TypedDict):
     label_counts: NotRequired[bool]
     """Whether answers are counted by label, as metrics `Label.NAME`, where the model has 20 labels at most. Each is a metric that is charged."""
     registry_account: NotRequired[str]
-    """Account that owns the registry's bucket: the function's role reads from no bucket of that name of anybody else. Empty for the stack's own. Values: an account's 12 digits such as 123456789012."""
+    """Account that owns the registry's bucket: the function's role and `pulumi up` read from no bucket of that name of anybody else. Empty for the stack's own, which is not asked for at `pulumi up`. Values: an account's 12 digits such as 123456789012."""
     registry_kms_key_arn: NotRequired[pulumi.Input[str]]
     """ARN of the KMS key of the registry's bucket, which the function may use to read its model. Empty if the registry has the stack's own `kmsKeyArn`, or none. Values: the ARN of a KMS key such as arn:aws:kms:eu-central-1:123456789012:key/ID."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]

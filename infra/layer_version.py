@@ -5,6 +5,7 @@ import pulumi_aws as aws
 
 from infra.artifact_bucket import ArtifactBucket
 from infra.layer.build import Layer
+from model_registry.lambda_packages.bom import MEDIA_TYPE
 from model_registry.lambda_packages.platform import lambda_runtime
 
 
@@ -33,7 +34,7 @@ class DependencyLayer(pulumi.ComponentResource):
             f"{name}-bom",
             key=f"layers/{layer.key}.cdx.json",
             text=layer.bom,
-            content_type="application/vnd.cyclonedx+json; version=1.5",
+            content_type=MEDIA_TYPE,
         )
         version = aws.lambda_.LayerVersion(
             f"{name}-version",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model_registry import roles
-from model_registry.roles.document import allow
+from model_registry.roles.document import allow, owned
 from model_runtime.storage import PROBES
 
 _VERSION = "2012-10-17"
@@ -29,13 +29,18 @@ def verifier_policy(*, bucket: str, source_arn: str, log_group_arn: str, key_arn
     `source_arn` is the ARN of the object that has the code. Source: CodeBuild User Guide, "Allow CodeBuild to interact
     with other AWS services", for S3 as a source.
     """
-    partition = log_group_arn.split(":")[1]
+    partition, owner = log_group_arn.split(":")[1], log_group_arn.split(":")[4]
     own = [
-        allow("TakeTheVerifier", ["s3:GetObject", "s3:GetObjectVersion"], source_arn),
-        allow("FindTheVerifier", ["s3:GetBucketAcl", "s3:GetBucketLocation"], source_arn.partition("/")[0]),
+        allow("TakeTheVerifier", ["s3:GetObject", "s3:GetObjectVersion"], source_arn, **owned(owner)),
+        allow(
+            "FindTheVerifier",
+            ["s3:GetBucketAcl", "s3:GetBucketLocation"],
+            source_arn.partition("/")[0],
+            **owned(owner),
+        ),
         allow("WriteTheLog", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
     ]
-    read = roles.verifier(bucket, partition=partition)["Statement"]
+    read = roles.verifier(bucket, owner=owner, partition=partition)["Statement"]
     return _document(*read, *own, *([_decrypt_objects(key_arn)] if key_arn else []))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from model_registry.release import Release
 from model_registry.verification import Verification
 from model_registry.verify_request import VerifyAnswer, VerifyRequest
-from model_runtime.aws import aws_session, bucket_name
+from model_runtime.aws import aws_session, bucket_address
 from model_runtime.errors import CredentialsError, VerificationError, VerifierError
 
 Progress = Callable[[str], None]
@@ -36,7 +36,7 @@ _PHASES: Mapping[str, str] = {
 
 def project_name(bucket: str) -> str:
     """The name of the project for a registry; names of projects have no dots, and names of buckets no underscores."""
-    return f"model-verifier-{bucket_name(bucket).replace('.', '_')}"
+    return f"model-verifier-{bucket_address(bucket).name.replace('.', '_')}"
 
 
 def log_group(bucket: str) -> str:

@@ -25,6 +25,7 @@ RegistryError
 ├── OutputError             what a model gave is not what its signature promises
 └── StorageError            the bucket could not be used
     ├── BucketNotFoundError
+    ├── BucketOwnerError      a bucket of another account than was said
     ├── AccessDeniedError
     └── CredentialsError
 UploadError                 how an upload failed; the storage makes a StorageError of it
@@ -147,6 +148,10 @@ class StorageError(RegistryError):
 
 class BucketNotFoundError(StorageError):
     """No such bucket at this endpoint."""
+
+
+class BucketOwnerError(StorageError):
+    """The bucket is not the account's that was said to own it."""
 
 
 class AccessDeniedError(StorageError):

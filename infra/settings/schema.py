@@ -592,8 +592,8 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     registry_account: Annotated[
         AccountId,
         Setting(
-            "Account that owns the registry's bucket: the function's role reads from no bucket of that name of anybody "
-            "else. Empty for the stack's own.",
+            "Account that owns the registry's bucket: the function's role and `pulumi up` read from no bucket of that "
+            "name of anybody else. Empty for the stack's own, which is not asked for at `pulumi up`.",
             source='IAM User Guide, "AWS global condition context keys", aws:ResourceAccount',
         ),
     ] = ""

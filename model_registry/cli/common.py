@@ -23,7 +23,6 @@ from model_registry.identity import caller_identity, local_identity
 from model_registry.records import Move, Tag
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_runtime.aws import bucket_name
 from model_runtime.errors import InvalidNameError, PublishError, RegistryError
 from model_runtime.manifest import ProofKind
 
@@ -64,7 +63,12 @@ def _print_version(wanted: bool) -> None:
 
 Bucket = Annotated[
     str,
-    typer.Option("--bucket", "-b", envvar="MODEL_REGISTRY", help="The registry: s3://NAME, or a folder as ./models."),
+    typer.Option(
+        "--bucket",
+        "-b",
+        envvar="MODEL_REGISTRY",
+        help="The registry: s3://NAME, s3://NAME?owner=ACCOUNT to have the owner checked, or a folder as ./models.",
+    ),
 ]
 Profile = Annotated[str | None, typer.Option("--profile", help="AWS profile; default: as the AWS CLI takes it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -191,7 +195,7 @@ def account_verifier(bucket: str, profile: str | None) -> "AccountVerifier":
 
     if folder_of(bucket):
         raise InvalidNameError(f"{bucket} is a folder, of no account: verify its versions here, without --in-account")
-    return AccountVerifier(bucket_name(bucket), profile)
+    return AccountVerifier(bucket, profile)
 
 
 def _signer(path: Path) -> "Signer":

@@ -41,16 +41,12 @@ def site(
 ) -> None:
     """Write the registry as pages of HTML: with examples and who moved what, so for those who may read the registry.
 
-    Pages that were there are replaced; those of a version that was deleted since stay.
+    Pages that were there are replaced, and those that it wrote for versions that were deleted since are removed.
     """
     from model_registry.site import files
-    from model_registry.site.writing import writer
+    from model_registry.site.writing import place_at, write_pages
 
-    count = 0
     with known_errors():
-        write = writer(to, profile)
-        for path, page in files(open_registry(bucket, profile)):
-            write(path, page)
-            count += 1
+        written, removed = write_pages(place_at(to, profile), files(open_registry(bucket, profile)))
     print(f"{to.rstrip('/')}/index.html")
-    talk.print(f"{count} pages")
+    talk.print(f"{written} pages" + (f", {removed} of deleted versions removed" if removed else ""))

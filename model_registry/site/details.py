@@ -44,11 +44,16 @@ def version_page(shelf: Shelf, number: int) -> str:
 def comparison_page(shelf: Shelf, one: int, other: int, sources: tuple[Mapping[str, str], Mapping[str, str]]) -> str:
     """What differs between two versions of the shelf; `sources` is the own code of each."""
     found = compare(shelf.manifests[one], shelf.manifests[other])
-    heads = [str(one), str(other)]
+    title, up = f"{shelf.name} {one} → {other}", ("index.html", shelf.name)
+    return document(title, up, *differences(found, [str(one), str(other)], sources))
+
+
+def differences(
+    found: Comparison, heads: list[str], sources: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
+) -> list[Html | None]:
+    """What differs between two versions, whose numbers are the heads of columns, as the parts of a page."""
     changed: dict[str, Any] = {**found.packages, **({"python": found.python} if found.python else {})}
-    return document(
-        f"{shelf.name} {one} → {other}",
-        ("index.html", shelf.name),
+    return [
         _verdict(found),
         section("Metrics", _metrics(found, heads)),
         section("Signature", _sentences(found)),
@@ -61,7 +66,7 @@ def comparison_page(shelf: Shelf, one: int, other: int, sources: tuple[Mapping[s
         section("Own code, line by line", _difference(*sources)),
         section("Lineage", _pairs("Lineage", found.lineage, heads)),
         section("Labels of the versions", _pairs("Labels", found.labels, heads)),
-    )
+    ]
 
 
 def _known(manifest: Manifest) -> dict[str, Content]:

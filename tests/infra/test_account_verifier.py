@@ -61,23 +61,24 @@ def test_no_command_of_the_build_has_a_word_of_a_caller() -> None:
 
 def test_the_role_reads_versions_and_writes_its_log_and_nothing_else() -> None:
     objects = f"arn:aws:s3:::{BUCKET}/models/iris"
+    ours = {"aws:ResourceAccount": ACCOUNT}
     through_s3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
     allowed: list[tuple[str, str, dict[str, str]]] = [
-        ("s3:GetObject", f"{objects}/versions/3/model.joblib", {}),
-        ("s3:GetObject", f"{objects}/versions/3/golden.json", {}),
-        ("s3:ListBucket", f"arn:aws:s3:::{BUCKET}", {}),
-        ("s3:GetObjectVersion", CODE, {}),
+        ("s3:GetObject", f"{objects}/versions/3/model.joblib", ours),
+        ("s3:GetObject", f"{objects}/versions/3/golden.json", ours),
+        ("s3:ListBucket", f"arn:aws:s3:::{BUCKET}", ours),
+        ("s3:GetObjectVersion", CODE, ours),
         ("logs:CreateLogStream", f"{LOGS}:log-stream:x", {}),
         ("logs:PutLogEvents", f"{LOGS}:log-stream:x", {}),
         ("kms:Decrypt", KEY, through_s3),
     ]
     refused: list[tuple[str, str, dict[str, str]]] = [
-        ("s3:PutObject", f"{objects}/versions/3/model.joblib", {}),
-        ("s3:PutObject", f"{objects}/tags/prod.json", {}),
-        ("s3:DeleteObject", f"{objects}/versions/3/model.joblib", {}),
-        ("s3:GetObject", f"{objects}/tags/prod.json", {}),
-        ("s3:GetObject", "arn:aws:s3:::others/models/iris/versions/3/model.joblib", {}),
-        ("s3:PutObject", CODE, {}),
+        ("s3:PutObject", f"{objects}/versions/3/model.joblib", ours),
+        ("s3:PutObject", f"{objects}/tags/prod.json", ours),
+        ("s3:DeleteObject", f"{objects}/versions/3/model.joblib", ours),
+        ("s3:GetObject", f"{objects}/tags/prod.json", ours),
+        ("s3:GetObject", "arn:aws:s3:::others/models/iris/versions/3/model.joblib", ours),
+        ("s3:PutObject", CODE, ours),
         ("logs:CreateLogGroup", LOGS, {}),
         ("logs:PutLogEvents", f"{LOGS}-of-others:log-stream:x", {}),
         ("codebuild:StartBuild", PROJECT, {}),
@@ -87,6 +88,9 @@ def test_the_role_reads_versions_and_writes_its_log_and_nothing_else() -> None:
     asked = [Asked(action, resource, POLICY, keys=keys) for action, resource, keys in [*allowed, *refused]]
     assert decisions(asked) == ["Allow"] * len(allowed) + ["ImplicitDeny"] * len(refused)
     assert lint(json.dumps(POLICY)) == []
+    # MiniStack's evaluator takes every resource for the caller's account's.
+    of_s3 = [one["Condition"] for one in POLICY["Statement"] if "s3:" in str(one["Action"])]
+    assert of_s3 == [{"StringEquals": ours}] * 4
 
 
 OVERRIDES: dict[str, dict[str, Any]] = {
