@@ -346,8 +346,3 @@ def test_the_pages_are_walked_through_in_a_browser(chromium: Browser, ui: str, s
         expect(page.get_by_role("region", name="Confusion matrix")).to_be_visible()
         assert violations(page) == ""
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.goto(f"{ui}attack/1.html")
-        expect(page.get_by_role("img", name="true positives over false positives")).to_have_count(1)
-        expect(page.get_by_role("region", name="Confusion matrix")).to_be_visible()
-        assert violations(page) == ""
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
