@@ -22,7 +22,7 @@ def pack(tmp_path: Path) -> Path:
     (folder / "__main__.py").write_text(block("policies", page="pulumi.md"))
     uv = [sys.executable, "-m", "uv", "--quiet"]
     subprocess.run([*uv, "venv", "--python", sys.executable, folder / "venv"], check=True)
-    install = ["pip", "install", "--no-config", "--python", folder / "venv", "pulumi-policy==1.21.0"]
+    install = ["pip", "install", "--no-config", "--python", str(folder / "venv"), "pulumi-policy==1.21.0"]
     subprocess.run([*uv, *install], cwd=folder, check=True)
     return folder
 
