@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -39,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = str(tmp_path_factory.mktemp("registry"))
     registry = Registry(open_storage(folder), actor="ada", proof="none")
     classifier = LogisticRegression().fit(X, Y)
-    given = {"X_example": X[:5], "golden": "none"}
+    given: dict[str, Any] = {"X_example": X[:5], "golden": "none"}
     registry.publish(
         classifier, name="attack", X_test=X, y_test=Y, class_names=[HOSTILE, "fine"], description=HOSTILE, **given
     )
@@ -137,7 +138,7 @@ def test_what_cannot_be_done_is_one_line(folder: str, tmp_path: Path, monkeypatc
         {"confusion": Confusion(labels=("a", "b"), counts=((1, 2),))},
     ],
 )
-def test_a_report_that_contradicts_itself_is_refused(wrong: dict[str, object]) -> None:
+def test_a_report_that_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
     data = encode_report(msgspec.structs.replace(Report(kind="none", rows=10, given=10), **wrong))
     manifest = made(report=Artifact(file=REPORT_FILE, sha256=digest(data), size=len(data)))
     with pytest.raises(RecordError, match="contradicts itself"):
