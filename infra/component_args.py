@@ -33,6 +33,8 @@ class ModelRegistryBucketArgs(TypedDict):
     """In the stack `registry`: who may end the lock of a version before `objectLockDays` are over. `governance`: those in `registryAdmins` who have `s3:BypassGovernanceRetention`; `compliance`: nobody, not even the account's root user. Values: one of governance, compliance."""
     audit_trail: NotRequired[bool]
     """In the stack `registry`: whether CloudTrail logs each write and deletion of an object of the registry, into a bucket of its own, for `verify --trail` (output `auditBucket`). Data events are charged."""
+    verifier: NotRequired[bool]
+    """In the stack `registry`: whether there is a CodeBuild project that verifies versions in the account, for `verify --in-account` (output `verifierProject`). Each build is charged."""
 
 
 class SklearnModelArgs(TypedDict):
@@ -141,7 +143,7 @@ class SklearnModelArgs(TypedDict):
     label_counts: NotRequired[bool]
     """Whether answers are counted by label, as metrics `Label.NAME`, where the model has 20 labels at most. Each is a metric that is charged."""
     registry_account: NotRequired[str]
-    """Account that owns the registry's bucket: the function's role reads from no bucket of that name of anybody else. Empty for the stack's own. Values: an account's 12 digits such as 123456789012."""
+    """Account that owns the registry's bucket: the function's role and `pulumi up` read from no bucket of that name of anybody else. Empty for the stack's own, which is not asked for at `pulumi up`. Values: an account's 12 digits such as 123456789012."""
     registry_kms_key_arn: NotRequired[pulumi.Input[str]]
     """ARN of the KMS key of the registry's bucket, which the function may use to read its model. Empty if the registry has the stack's own `kmsKeyArn`, or none. Values: the ARN of a KMS key such as arn:aws:kms:eu-central-1:123456789012:key/ID."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]

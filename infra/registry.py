@@ -5,6 +5,7 @@ from typing import Any
 import pulumi
 
 from infra import aws_account
+from infra.account_verifier import ModelVerifier
 from infra.api_logging import ApiGatewayLogging
 from infra.audit_trail import AuditTrail
 from infra.component_args import ModelRegistryBucketArgs
@@ -25,6 +26,8 @@ class ModelRegistryBucket(pulumi.ComponentResource):
     """`created`, or the role of somebody else by which API Gateway writes its logs."""
     audit_bucket: pulumi.Output[str] | None = None
     """Name of the bucket with the log files of the trail, where there is one."""
+    verifier_project: pulumi.Output[str] | None = None
+    """Name of the CodeBuild project that verifies versions, where there is one."""
 
     def __init__(self, name: str, args: ModelRegistryBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the bucket and the right to write logs.
@@ -57,6 +60,9 @@ class ModelRegistryBucket(pulumi.ComponentResource):
                 f"{name}-audit", registry=bucket, account=settings, opts=pulumi.ResourceOptions(parent=self)
             )
             self.outputs["auditBucket"] = trail.logs
+        if settings.verifier:
+            verifier = ModelVerifier(f"{name}-verifier", account=settings, opts=pulumi.ResourceOptions(parent=self))
+            self.outputs["verifierProject"] = verifier.project
         for attribute, output in outputs_of(self.outputs).items():
             setattr(self, attribute, output)
         self.register_outputs(self.outputs)
