@@ -64,6 +64,7 @@ lock: $(READY) ## Resolve the locked requirements again
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --extra local --extra deploy --extra publish --python-version 3.11 -c requirements.lock pyproject.toml -o requirements-demo.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --generate-hashes --python-version 3.11 local/requirements.in -o local/requirements.lock
 	@$(BIN)/python -m tests.handler.requirements
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.12 -c requirements.lock infra/verifier.in -o infra/verifier.txt
 	@# Not constrained to what Lambda's python3.11 takes: these models are published and asked, and deployed nowhere.
 	@for name in boosting pandas-2 pandas-3; do $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --no-header --no-annotate --python-version 3.11 tests/model_registry/fleet/$$name.in -o tests/model_registry/fleet/$$name.lock; done
 

@@ -33,6 +33,8 @@ class ModelRegistryBucketArgs(TypedDict):
     """In the stack `registry`: who may end the lock of a version before `objectLockDays` are over. `governance`: those in `registryAdmins` who have `s3:BypassGovernanceRetention`; `compliance`: nobody, not even the account's root user. Values: one of governance, compliance."""
     audit_trail: NotRequired[bool]
     """In the stack `registry`: whether CloudTrail logs each write and deletion of an object of the registry, into a bucket of its own, for `verify --trail` (output `auditBucket`). Data events are charged."""
+    verifier: NotRequired[bool]
+    """In the stack `registry`: whether there is a CodeBuild project that verifies versions in the account, for `verify --in-account` (output `verifierProject`). Each build is charged."""
 
 
 class SklearnModelArgs(TypedDict):

@@ -27,7 +27,9 @@ class DependencyLayer(pulumi.ComponentResource):
     ) -> None:
         """`layer.key` addresses the content: the same packages give the same key, and no new layer version."""
         super().__init__("sklearn-on-lambda:infra:DependencyLayer", name, None, opts)
-        upload = artifacts.upload(f"{name}-zip", key=f"layers/{layer.key}.zip", path=str(layer.path))
+        upload = artifacts.upload(
+            f"{name}-zip", key=f"layers/{layer.key}.zip", content=pulumi.FileAsset(str(layer.path))
+        )
         artifacts.write(
             f"{name}-bom",
             key=f"layers/{layer.key}.cdx.json",

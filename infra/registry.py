@@ -5,6 +5,7 @@ from typing import Any
 import pulumi
 
 from infra import aws_account
+from infra.account_verifier import ModelVerifier
 from infra.api_logging import ApiGatewayLogging
 from infra.audit_trail import AuditTrail
 from infra.component_args import ModelRegistryBucketArgs
@@ -28,6 +29,8 @@ class ModelRegistryBucket(pulumi.ComponentResource):
     """Name of the bucket with the log files of the trail, where there is one."""
     policy_arns: pulumi.Output[dict[str, str]] | None = None
     """ARNs of the roles' policies, by role as `rolePolicies` has it, where there are any."""
+    verifier_project: pulumi.Output[str] | None = None
+    """Name of the CodeBuild project that verifies versions, where there is one."""
 
     def __init__(self, name: str, args: ModelRegistryBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the bucket and the right to write logs.
@@ -63,6 +66,9 @@ class ModelRegistryBucket(pulumi.ComponentResource):
         if settings.role_policies:
             policies = RegistryPolicies(f"{name}-policies", account=settings, trail=logs, opts=own)
             self.outputs["policyArns"] = policies.arns
+        if settings.verifier:
+            verifier = ModelVerifier(f"{name}-verifier", account=settings, opts=own)
+            self.outputs["verifierProject"] = verifier.project
         for attribute, output in outputs_of(self.outputs).items():
             setattr(self, attribute, output)
         self.register_outputs(self.outputs)

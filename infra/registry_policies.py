@@ -39,6 +39,7 @@ class RegistryPolicies(pulumi.ComponentResource):
             key_arn=account.kms_key,
             boundary_arn=account.permissions_boundary,
             trail=trail,
+            in_account=account.verifier,
         )
         self.arns = {
             role: aws.iam.Policy(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from model_registry import gates
 from model_registry.gates import JointGates, Judgement
@@ -29,9 +30,17 @@ class _Silence:
 SILENCE: Progress = _Silence()
 
 
+class Verifier(Protocol):
+    """Verifies versions elsewhere than in this process."""
+
+    def __call__(self, release: Release, *, model_format: str | None, progress: Progress) -> object:
+        """Say what was found; an error where the version is not as it must be, or that cannot be known."""
+
+
 _ONLY_RULES = (
     "its promotion rules demand that it is verified, which runs the model's code on this machine: say that you mean "
-    "it, `promote --verify`, or name the tag in MODEL_REGISTRY_VERIFY"
+    "it, `promote --verify`, have it verified elsewhere, `promote --in-account`, or name the tag in "
+    "MODEL_REGISTRY_VERIFY"
 )
 
 

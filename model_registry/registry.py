@@ -23,7 +23,7 @@ from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.history import version_at
 from model_registry.moves import Moves
 from model_registry.notebook import table
-from model_registry.promotion import SILENCE, Judge, Progress, Proposal, joint_gates
+from model_registry.promotion import SILENCE, Judge, Progress, Proposal, Verifier, joint_gates
 from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
@@ -522,6 +522,7 @@ class Registry:
         version: int | None = None,
         gates: Gates = NO_GATES,
         model_format: str | None = None,
+        verifier: Verifier | None = None,
         reason: str = "",
         progress: Progress = SILENCE,
         expected: int | None = None,
@@ -532,7 +533,9 @@ class Registry:
         move replaces: where the tag was moved meanwhile, nothing is changed (ConflictError). They are judged also where
         the tag points there already. Nothing is unpickled unless the gates given say `verify`, or the rules do and the
         registry was opened with this tag among its `verify_tags`; that comes last, and with a `model_format`, such as
-        the one that is served, loads only that. GateError has every gate that was not passed, with its numbers.
+        the one that is served, loads only that. With a `verifier` (`model_registry.in_account.AccountVerifier`) that
+        one verifies where the gates or the rules demand it, and nothing is unpickled here. GateError has every gate
+        that was not passed, with its numbers.
         With `expected`, the number of the tag's last move, ConflictError where it has another one (0: none yet).
         """
         ref = TagRef(check_slug(name, "model name"), check_slug(to_tag, "tag"))
@@ -545,7 +548,7 @@ class Registry:
                 f"{name} is promoted from one version: give a tag or a version number, and not both "
                 "(--from-tag TAG or --version NUMBER)"
             )
-        judge = self._judge(ref, target, gates, progress, model_format)
+        judge = self._judge(ref, target, gates, progress, model_format=model_format, verifier=verifier)
         return self._moves.move(ref, target, action="promote", reason=reason, judge=judge, expected=expected)
 
     @checked
@@ -619,18 +622,27 @@ class Registry:
         return rules
 
     def _judge(
-        self, ref: TagRef, target: Release, gates: Gates | None, progress: Progress, model_format: str | None = None
+        self,
+        ref: TagRef,
+        target: Release,
+        gates: Gates | None,
+        progress: Progress,
+        *,
+        model_format: str | None = None,
+        verifier: Verifier | None = None,
     ) -> Judge:
         meant = (gates is not None and gates.verify) or str(ref) in self._verify_tags
 
         def verify() -> str:
+            if verifier is not None:
+                return f"{verifier(target, model_format=model_format, progress=progress)}, in the account"
             from model_registry.verification import verify_version
 
             version = VersionRef(target.manifest.name, target.manifest.version)
             return str(verify_version(self, version, model_format=model_format, progress=progress))
 
         joint = joint_gates(self._rules.read(ref), gates)
-        return Judge(joint, ref, target, self._versions, self._tags, verify, may_verify=meant)
+        return Judge(joint, ref, target, self._versions, self._tags, verify, may_verify=meant or verifier is not None)
 
     # -- housekeeping ----------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ RegistryError
 │   ├── UvNotFoundError
 │   └── InterpreterNotFoundError
 ├── VerificationError       a version that does not answer as recorded, in an environment made for it
+├── VerifierError           a verification in the account that came to no answer
 ├── InvalidGateError        a gate that is not well formed
 ├── GateError               a move that does not pass its gates; nothing was changed
 ├── FileError               a local file that cannot be read or written
@@ -94,6 +95,10 @@ class InterpreterNotFoundError(EnvironmentBuildError):
 
 class VerificationError(RegistryError):
     """The version does not answer as recorded, or the environment that it names cannot be made."""
+
+
+class VerifierError(RegistryError):
+    """A verification in the account could not be started, or came to no answer."""
 
 
 class InvalidGateError(RegistryError):

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -75,6 +76,17 @@ def test_the_local_aws_is_tried_on_each_kind_of_host() -> None:
     assert files
     assert [file for file in files if not (ROOT / file).is_file()] == []
     assert all(re.search("@[0-9a-f]{40}$", step["uses"]) for step in job["steps"] if "uses" in step)
+
+
+def test_vulnerabilities_are_asked_for_of_everything_that_is_locked() -> None:
+    """Without --strict pip-audit finds nothing wrong with what it could not ask for."""
+    (job,) = yaml.safe_load(WORKFLOW.with_name("audit.yml").read_text())["jobs"].values()
+    words = job["steps"][-1]["run"].split()
+    assert {"--strict", "--require-hashes"} <= set(words)
+    assert any(re.fullmatch(r"pip-audit==[0-9.]+", word) for word in words)
+    audited = {file for option, file in pairwise(words) if option == "-r"}
+    locks = [*ROOT.glob("requirements*.lock"), *ROOT.glob("handler/requirements*.txt"), *ROOT.glob("local/*.lock")]
+    assert audited == {path.relative_to(ROOT).as_posix() for path in locks}
 
 
 def test_every_checkout_forgets_its_token() -> None:

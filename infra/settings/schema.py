@@ -173,6 +173,15 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             "unprotect` the trail and its bucket before.",
         ),
     ] = False
+    verifier: Annotated[
+        bool,
+        Setting(
+            "In the stack `registry`: whether there is a CodeBuild project that verifies versions in the account, for "
+            "`verify --in-account` (output `verifierProject`). Each build is charged.",
+            outside="builds reach the internet: they take Python's packages, a model's too, from the public index by "
+            "the digests in lock and manifest. A model with packages of a private index is verified elsewhere.",
+        ),
+    ] = False
 
 
 class Settings(RegistrySettings, frozen=True, kw_only=True):

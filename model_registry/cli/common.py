@@ -23,11 +23,12 @@ from model_registry.identity import caller_identity, local_identity
 from model_registry.records import Move, Tag
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_runtime.errors import PublishError, RegistryError
+from model_runtime.errors import InvalidNameError, PublishError, RegistryError
 from model_runtime.manifest import ProofKind
 
 if TYPE_CHECKING:
     from model_registry.events import EventBridge
+    from model_registry.in_account import AccountVerifier
     from model_registry.signed_moves import PromoterKey
     from model_registry.signing import Signer
 
@@ -94,6 +95,13 @@ TagAddress = Annotated[str, typer.Argument(help="NAME@TAG, for example iris@prod
 OnlyFormat = Annotated[
     str | None,
     typer.Option("--format", help="Load only this format for it, such as the one that is served; default: all."),
+]
+InAccount = Annotated[
+    bool,
+    typer.Option(
+        "--in-account",
+        help="Run the model's code in the registry's account, by the stack `registry`'s project, and not here.",
+    ),
 ]
 Name = Annotated[str, typer.Argument(help="The model's name.")]
 
@@ -179,6 +187,15 @@ def open_registry(
         promoter=_promoter(promoter_key, profile) if promoter_key else None,
         verify_tags=[tag.strip() for tag in os.environ.get("MODEL_REGISTRY_VERIFY", "").split(",") if tag.strip()],
     )
+
+
+def account_verifier(bucket: str, profile: str | None) -> "AccountVerifier":
+    """What verifies versions in the account of a registry; InvalidNameError where the registry is a folder."""
+    from model_registry.in_account import AccountVerifier
+
+    if folder_of(bucket):
+        raise InvalidNameError(f"{bucket} is a folder, of no account: verify its versions here, without --in-account")
+    return AccountVerifier(bucket, profile)
 
 
 def _signer(path: Path) -> "Signer":

@@ -42,6 +42,9 @@ def policies(
     promoter_key: Annotated[
         str | None, typer.Option("--promoter-key", help="promoter: ARN of the KMS key that signs the moves.")
     ] = None,
+    in_account: Annotated[
+        bool, typer.Option("--in-account", help="promoter: may have versions verified in the account.")
+    ] = False,
     partition: Annotated[str, typer.Option("--partition", help="aws, aws-cn or aws-us-gov.")] = "aws",
 ) -> None:
     """Print the IAM policy (JSON) of somebody who works with this registry: what the work needs and nothing else."""
@@ -57,6 +60,7 @@ def policies(
             account=account,
             key_arn=key,
             signer_arn=promoter_key,
+            in_account=in_account,
             boundary_arn=boundary,
             trail=bucket_address(trail).name if trail else None,
             partition=partition,

@@ -8,7 +8,7 @@ preview`, `scope` chooses among them. Their tests run each role's work with exac
 from model_registry.roles.deployer import deployer, previewer
 from model_registry.roles.document import Policy, Statement
 from model_registry.roles.github import github_trust
-from model_registry.roles.registry import auditor, promoter, publisher, reader
+from model_registry.roles.registry import auditor, promoter, publisher, reader, verifier
 from model_registry.roles.scope import Role, Scope, policy_of
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "promoter",
     "publisher",
     "reader",
+    "verifier",
 ]

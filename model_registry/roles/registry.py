@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from model_registry.in_account import log_group, project_name
 from model_registry.records import DELETED_FILE, DEPRECATED_FILE
 from model_registry.roles.document import EVERY, Policy, Statement, allow, deny, owned, policy
+from model_registry.verify_request import VARIABLES
 from model_runtime.manifest import CODE_FILE, FORMAT_FILES, MANIFEST_FILE, REPORT_FILE, SBOM_FILE
 from model_runtime.signing import SIGNING_FILE
 
@@ -24,6 +26,11 @@ OPEN_FILES = (
 """The files of a version that everybody reads who looks: all but the owner's recorded rows."""
 _OPEN = ("counter.json", "history/*", "policies/*", "tags/*", *(f"versions/*/{file}" for file in OPEN_FILES))
 _ALL = ("*",)
+_PARTS = (
+    *("source.buildspec", "source.location", "secondarySources", "serviceRole", "logsConfig"),
+    *("environment.image", "environment.privilegedMode", "environment.fleet.fleetArn"),
+)
+"""What of a project decides what a build runs, and as whom."""
 
 
 def reader(
@@ -63,11 +70,12 @@ def promoter(
     owner: str | None = None,
     key_arn: str | None = None,
     signer_arn: str | None = None,
+    in_account: bool = False,
     partition: str = "aws",
 ) -> Policy:
     """Move this tag (`tag`, `promote`, `rollback`, `untag`), and look. Its promotion rules are others' matter.
 
-    `signer_arn` is the KMS key that signs the moves, where one does.
+    `signer_arn` is the KMS key that signs the moves, where one does; `in_account` lets versions be verified there.
     """
     arn = _arn(partition, bucket)
     return policy(
@@ -79,7 +87,16 @@ def promoter(
             **owned(owner),
         ),
         *([allow("SignMoves", ["kms:GetPublicKey", "kms:Sign"], signer_arn)] if signer_arn else []),
+        *(_verifying_in_account(bucket, partition) if in_account else []),
         *_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
+    )
+
+
+def verifier(bucket: str, *, owner: str | None = None, key_arn: str | None = None, partition: str = "aws") -> Policy:
+    """Read versions, the recorded rows too, and nothing else: what verifies them in the account."""
+    return policy(
+        *_looking(_arn(partition, bucket), EVERY, owner, ("versions/*",)),
+        *_key(key_arn, "kms:Decrypt"),
     )
 
 
@@ -114,6 +131,25 @@ def auditor(
         *([allow("FindLogFiles", "s3:ListBucket", logs), allow("ReadLogFiles", _GET, f"{logs}/*")] if logs else []),
         *_key(key_arn, "kms:Decrypt"),
     )
+
+
+def _verifying_in_account(bucket: str, partition: str) -> list[Statement]:
+    """Start builds of the verifier as it is, and read what they say.
+
+    A build that took other commands, another image or other variables would do anything with the project's role.
+    Source: CodeBuild User Guide, "AWS CodeBuild condition keys".
+    """
+    project = f"arn:{partition}:codebuild:{EVERY}:{EVERY}:project/{project_name(bucket)}"
+    logs = f"arn:{partition}:logs:{EVERY}:{EVERY}:log-group:{log_group(bucket)}:*"
+    as_it_is = {
+        "Null": dict.fromkeys((f"codebuild:{part}" for part in _PARTS), "true"),
+        "ForAllValues:StringEquals": {"codebuild:environment.environmentVariables.name": list(VARIABLES)},
+    }
+    return [
+        allow("VerifyInTheAccount", "codebuild:StartBuild", project, **as_it_is),
+        allow("FollowTheBuild", "codebuild:BatchGetBuilds", project),
+        allow("ReadItsLog", "logs:GetLogEvents", logs),
+    ]
 
 
 def _looking(arn: str, model: str, owner: str | None, keys: Sequence[str] = _OPEN) -> list[Statement]:

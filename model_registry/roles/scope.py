@@ -35,6 +35,8 @@ class Scope:
     account: str = ""
     key_arn: str | None = None
     signer_arn: str | None = None
+    in_account: bool = False
+    """Whether a promoter may have versions verified in the account."""
     boundary_arn: str | None = None
     trail: str | None = None
     partition: str = "aws"
@@ -58,6 +60,7 @@ def policy_of(role: Role, scope: Scope) -> Policy:
                 owner=owner,
                 key_arn=key_arn,
                 signer_arn=scope.signer_arn,
+                in_account=scope.in_account,
                 partition=partition,
             )
         case Role.DEPLOYER:

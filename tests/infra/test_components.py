@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from infra.account_verifier import ModelVerifier
 from infra.alarms import ModelAlarms
 from infra.api import ApiArgs, ModelApi
 from infra.api_logging import ApiGatewayLogging
@@ -25,6 +26,7 @@ def everything() -> None:
     registry = RegistryBucket("registry", bucket_name="models-of-ours", account=account)
     AuditTrail("registry-audit", registry=registry, account=account)
     RegistryPolicies("registry-policies", account=account)
+    ModelVerifier("registry-verifier", account=account)
     ApiGatewayLogging("api-logging")
     packages = DependencyLayer(
         "iris-dev-layer",
@@ -64,7 +66,7 @@ def all_components() -> Recording:
 def test_every_resource_is_the_child_of_a_component(all_components: Recording) -> None:
     """The mock monitor writes the chain of parent types into the URN."""
     components = [r for r in all_components.resources if r.is_component]
-    assert len(components) == 12
+    assert len(components) == 14
     for urn in all_components.urns:
         chain = urn.split("::")[2].split("$")
         assert any(kind.startswith("sklearn-on-lambda:infra:") for kind in chain), urn

@@ -19,8 +19,8 @@ COMMANDS = {
     "reader:iris": ("reader", "--model", "iris"),
     "publisher": ("publisher",),
     "auditor": ("auditor", "--trail", "the-logs"),
-    "promoter@prod": ("promoter", "--tag", "prod"),
-    "promoter:iris@prod": ("promoter", "--tag", "prod", "--model", "iris"),
+    "promoter@prod": ("promoter", "--tag", "prod", "--in-account"),
+    "promoter:iris@prod": ("promoter", "--tag", "prod", "--model", "iris", "--in-account"),
     "deployer:iris@prod": ("deployer", *STACK, "--boundary", f"{BOUNDARY}bounded"),
     "previewer:iris@prod": ("previewer", *STACK),
 }
@@ -32,7 +32,7 @@ def made(*roles: str, bucket: str = BUCKET, **changes: Any) -> Recording:
 
 
 def test_each_is_what_the_command_prints_of_this_bucket_and_account() -> None:
-    recording = made(*COMMANDS, "reader", kms_key_arn=KEY, permissions_boundary_arn=f"{BOUNDARY}bounded")
+    recording = made(*COMMANDS, "reader", verifier=True, kms_key_arn=KEY, permissions_boundary_arn=f"{BOUNDARY}bounded")
     documents = {one.name: json.loads(one.inputs["policy"]) for one in recording.all("Policy")}
     for role, command in COMMANDS.items():
         place = ("--bucket", f"s3://{BUCKET}?owner={ACCOUNT}", "--kms-key", KEY)

@@ -18,7 +18,7 @@ from tests.pulumi.engine import pinned_version
 from tests.pulumi.inventory import inventory
 from tests.pulumi.programs.other import OtherProgram
 from tests.pulumi.stacks import Project
-from tests.pulumi.test_start_your_own import block
+from tests.pulumi.ways import block
 from training.train_iris import GUIDE_EVENT
 
 PROGRAM: dict[str, Any] = yaml.safe_load(

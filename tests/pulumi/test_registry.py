@@ -1,7 +1,9 @@
 """The stack `registry` under the real engine: models outlive a destroy."""
 
 import json
+import zipfile
 from fnmatch import fnmatch
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aws_check.errors import EngineError
+from infra.verifier_code import REQUIREMENTS
 from local.ministack import LocalAws, client_as
 from model_registry import Registry
+from model_registry.in_account import log_group, project_name
 from tests.local.stacks import registry_of
 from tests.pulumi.inventory import inventory
 from tests.pulumi.stacks import EngineStack, make_project
@@ -81,17 +85,18 @@ def test_a_role_that_another_team_gave_to_api_gateway_is_left_alone(registry_sta
 def test_a_registry_in_use_is_locked_by_an_update_that_replaces_nothing(registry_stack: EngineStack) -> None:
     stack, place = registry_stack.up(), {"Bucket": BUCKET, "Key": "models/iris/tags/prod.json"}
     s3 = stack.aws.client("s3")
-    stack.set(objectLockDays=1, auditTrail=True, rolePolicies=["reader", "auditor"])
+    stack.set(objectLockDays=1, auditTrail=True, verifier=True, rolePolicies=["reader", "auditor"])
     assert "BucketObjectLockConfiguration" in stack.up().changed()
     assert set(stack.counts()) == {"create", "same"}
     _is_logged(stack)
+    _verifies(stack)
     place["VersionId"] = s3.put_object(**place, Body=b"1")["VersionId"]
     assert s3.head_object(**place)["ObjectLockMode"] == "GOVERNANCE"
     _reads_and_does_no_more(stack)
     stack.set(objectLockDays=2, rolePolicies=["auditor", "promoter@prod"])
     assert stack.up().counts() == {"create": 1, "update": 2, "delete": 1, "same": stack.counts()["same"]}
     assert set(stack.outputs["policyArns"]) == {"auditor", "promoter@prod"}
-    stack.unset("objectLockDays", "auditTrail", "rolePolicies")
+    stack.unset("objectLockDays", "auditTrail", "verifier", "rolePolicies")
     with pytest.raises(EngineError, match="protect"):
         stack.up()
     stack.project.pulumi("state", "unprotect", "--all", "--yes", "--stack", "registry")
@@ -137,6 +142,21 @@ def _is_logged(stack: EngineStack) -> None:
     policy = json.loads(stack.aws.client("s3").get_bucket_policy(Bucket=trail["S3BucketName"])["Policy"])
     trails = policy["Statement"][1]["Condition"]["ArnLike"]["aws:SourceArn"]
     assert fnmatch(trail["TrailARN"], trails)
+
+
+def _verifies(stack: EngineStack) -> None:
+    client = stack.aws.client
+    (project,) = client("codebuild").batch_get_projects(names=[stack.outputs["verifierProject"]])["projects"]
+    bucket, _, key = project["source"]["location"].partition("/")
+    code = client("s3").get_object(Bucket=bucket, Key=key, VersionId=project["sourceVersion"])["Body"].read()
+    with zipfile.ZipFile(BytesIO(code)) as archive:
+        assert {"model_registry/verifier.py", REQUIREMENTS.name} <= set(archive.namelist())
+    role = client("iam").get_role(RoleName=project["serviceRole"].rpartition("/")[2])["Role"]
+    trusted = role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert trusted == project["arn"]
+    assert log_group(BUCKET) in inventory(stack.aws)["log groups"]
+    started = client("codebuild").start_build(projectName=project_name(BUCKET))["build"]
+    assert started["environment"]["environmentVariables"] == [{"name": "MODEL_REGISTRY", "value": BUCKET}]
 
 
 def _write_logs_as(gateway: Any, role: str) -> None:
