@@ -8,19 +8,15 @@ from obstore.store import MemoryStore
 from model_registry import Registry, Storage
 from model_registry.records import Gates
 from model_registry.reference import VersionRef
-from model_registry.versions import Versions
 from model_runtime.errors import ConflictError, GateError, NotFoundError
-from model_runtime.manifest import encode
-from tests.model_registry.made import made
+from tests.model_registry.made import made, put
 
 
 @pytest.fixture
 def registry() -> Registry:
     """iris/1 to iris/3 with an accuracy of 0.91 to 0.93; `prod` went from 1 to 2."""
     storage = Storage(MemoryStore(), "memory")
-    for number in (1, 2, 3):
-        manifest = made(number, metrics={"accuracy": 0.9 + number / 100})
-        Versions(storage).put(VersionRef("iris", number), [("model.joblib", b"model")], encode(manifest))
+    put(storage, *(made(number, metrics={"accuracy": 0.9 + number / 100}) for number in (1, 2, 3)))
     registry = Registry(storage, actor="ada")
     registry.tag("iris/1", "prod")
     registry.tag("iris/2", "prod")
