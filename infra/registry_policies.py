@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from infra.settings import RegistrySettings, SettingsError
 from model_registry.roles import Role, Scope, policy_of
+from model_registry.roles.document import EVERY
 
 _LARGEST = 6_144
 """Characters of a managed policy, without white space: IAM User Guide, "IAM and AWS STS quotas"."""
@@ -62,8 +63,7 @@ def document(text: str, bucket: str, place: Mapping[str, Any]) -> str:
     """
     who, _, of = text.partition("@")
     role, _, model = who.partition(":")
-    narrowed = {"model": model} if model else {}
-    scope = Scope(bucket=bucket, owner=place["account"], tag=of, stack=of, **narrowed, **place)
+    scope = Scope(bucket=bucket, owner=place["account"], model=model or EVERY, tag=of, stack=of, **place)
     found = json.dumps(policy_of(Role(role), scope), separators=(",", ":"))
     if len(found) > _LARGEST:
         raise SettingsError(
