@@ -23,6 +23,8 @@ class ModelRegistryBucketArgs(TypedDict):
     """Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it, and may name that stack instead, as `ORGANIZATION/PROJECT/registry`."""
     registry_admins: NotRequired[Sequence[str]]
     """In the stack `registry`: ARNs of the users and roles that may delete versions of objects for good, in which * is any text. Empty for nobody, until the bucket's policy is changed. Values: ARNs of users or roles such as arn:aws:iam::123456789012:role/registry-admin."""
+    registry_readers: NotRequired[Sequence[str]]
+    """In the stack `registry`: ARNs of other accounts that may read models, as far as their own policies let them. Empty for none. Values: ARNs of accounts such as arn:aws:iam::123456789012:root."""
     organization_id: NotRequired[str]
     """In the stack `registry`: ID of the AWS organization outside of which nobody uses the bucket, whatever else allows it. Empty for no such rule. Values: the ID of an organization such as o-a1b2c3d4e5."""
     object_lock_days: NotRequired[int]

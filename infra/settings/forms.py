@@ -103,6 +103,16 @@ AccountId = Annotated[
     Meta(pattern=r"\A(|[0-9]{12})\Z"),
     Form("an account's 12 digits such as 123456789012", ("1234", "arn:aws:iam::123456789012:root")),
 ]
+ReaderAccount = Annotated[
+    str,
+    Meta(pattern=r"\Aarn:aws[a-z-]*:iam::[0-9]{12}:root\Z"),
+    Form(
+        "ARNs of accounts such as arn:aws:iam::123456789012:root",
+        ("*", "123456789012", "arn:aws:iam::123456789012:role/x"),
+        'Amazon S3 User Guide, "Bucket owner granting cross-account bucket permissions"',
+    ),
+]
+"""An account that reads from a registry of another one. Its number alone would be a number to `config set --path`."""
 OrganizationId = Annotated[
     str,
     Meta(pattern=r"\A(|o-[a-z0-9]{10,32})\Z"),

@@ -23,6 +23,7 @@ from infra.settings.forms import (
     Origin,
     PolicyArn,
     PrincipalArn,
+    ReaderAccount,
     SecurityGroupId,
     SubnetId,
     TopicArn,
@@ -120,6 +121,15 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             "which * is any text. Empty for nobody, until the bucket's policy is changed.",
             outside="a deletion for good also needs `s3:DeleteObjectVersion` in the policy of who does it. A role of "
             "IAM Identity Center is `arn:aws:iam::ACCOUNT:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_NAME_*`.",
+        ),
+    ] = ()
+    registry_readers: Annotated[
+        tuple[ReaderAccount, ...],
+        Setting(
+            "In the stack `registry`: ARNs of other accounts that may read models, as far as their own policies let "
+            "them. Empty for none.",
+            outside="stacks of these accounts need `registryAccount`. With `kmsKeyArn` the key's policy must let them "
+            "`kms:Decrypt`, and their stacks need `registryKmsKeyArn`.",
         ),
     ] = ()
     organization_id: Annotated[
