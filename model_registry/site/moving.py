@@ -197,7 +197,7 @@ def _refused(text: str) -> Html:
 
 def _choice(shelf: Shelf, wanted: Wanted) -> Html:
     """The form that asks for a look at a promotion."""
-    numbers = sorted(shelf.manifests, reverse=True)
+    numbers = sorted({*shelf.manifests, *shelf.page.tags.values()}, reverse=True)
     versions = [(number, ", ".join([str(number), *shelf.tags_of(number)])) for number in numbers]
     tags = tag("datalist", *(tag("option", value=name) for name in shelf.page.tags), id="tags")
     gates = wanted.gates

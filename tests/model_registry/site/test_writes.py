@@ -5,15 +5,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 from obstore.store import MemoryStore
 from playwright.sync_api import Browser, expect
+from typer.testing import CliRunner
 
-from model_registry import Registry, Storage
+from model_registry import Registry, Storage, open_storage
+from model_registry.cli import app
 from model_registry.records import Gates
 from model_registry.reference import VersionRef
+from model_registry.signing import create_key
 from model_registry.site.server import Server
 from model_runtime.manifest import Feature, Signature
 from tests.browser.chromium import browser, opened, violations
@@ -226,9 +230,36 @@ def test_the_token_is_in_no_log_and_no_referrer(
     assert server.token not in said.out + said.err + caplog.text
 
 
+def test_the_command_prints_the_address_with_the_token_and_moves_tags_as_who_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, key = str(tmp_path / "models"), tmp_path / "key.pem"
+    storage = open_storage(folder)
+    put(storage, made(1))
+    public_key = create_key(key)
+    addresses: list[str] = []
+
+    def serve(server: Server) -> None:
+        if not addresses:
+            answer = server.writer.move("iris/promote.html", form(server, version="1", sequence="0"))
+            assert answer == (303, "index.html?moved=prod")
+        addresses.append(server.url)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Server, "serve_forever", serve)
+    for _ in range(2):
+        command = ["ui", "--bucket", folder, "--write", "--by", "grace", "--promoter-key", str(key)]
+        result = CliRunner().invoke(app, command)
+        assert (result.exit_code, result.stdout) == (0, f"{addresses[-1]}\n"), result.output
+    assert len(set(addresses)) == 2
+    assert all(len(urlsplit(address).path) > 40 for address in addresses)
+    (move,) = Registry(storage, actor="").history("iris@prod")
+    assert (move.by, move.to_version, move.reason, move.public_key) == ("grace", 1, "better", public_key)
+
+
 def test_a_promotion_and_a_rollback_in_a_browser(server: Server, registry: Registry, chromium: Browser) -> None:
     registry.set_rules("iris@prod", Gates(require=("accuracy>=0.96",)), reason="")
-    with opened(chromium, f"{server.url}iris/", viewport={"width": 390, "height": 844}) as page:
+    with opened(chromium, f"{server.url}iris/", color_scheme="dark", viewport={"width": 390, "height": 844}) as page:
         assert violations(page) == ""
         page.locator("select[name=version]").select_option("3")
         page.get_by_label("Tag", exact=True).fill("prod")
