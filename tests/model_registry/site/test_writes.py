@@ -258,7 +258,8 @@ def test_the_command_prints_the_address_with_the_token_and_moves_tags_as_who_it_
 
 
 def test_a_promotion_and_a_rollback_in_a_browser(server: Server, registry: Registry, chromium: Browser) -> None:
-    registry.set_rules("iris@prod", Gates(require=("accuracy>=0.96",)), reason="")
+    """Also one that somebody else is quicker at."""
+    registry.set_rules("iris@prod", Gates(require=("accuracy>=0.96",), allow_breaking=True), reason="")
     with opened(chromium, f"{server.url}iris/", color_scheme="dark", viewport={"width": 390, "height": 844}) as page:
         assert violations(page) == ""
         page.locator("select[name=version]").select_option("3")
@@ -283,13 +284,23 @@ def test_a_promotion_and_a_rollback_in_a_browser(server: Server, registry: Regis
         page.get_by_role("link", name="Roll back prod").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Roll back iris@prod")
         assert violations(page) == ""
+        registry.promote("iris", to_tag="prod", version=4, gates=Gates(allow_breaking=True))
         page.get_by_role("button", name="Roll back to iris/1").click()
-        expect(page.get_by_role("status")).to_have_text("iris@prod points at iris/1.")
+        expect(page.get_by_role("alert")).to_contain_text("iris@prod was moved meanwhile, by ada to 4")
+        assert violations(page) == ""
+        page.get_by_role("link", name="Look at the move again").click()
+        page.get_by_role("button", name="Roll back to iris/2").click()
+        expect(page.get_by_role("status")).to_have_text("iris@prod points at iris/2.")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert [(move.action, move.to_version, move.checks) for move in registry.history("iris@prod")][1:] == [
-        ("promote", 2, ("accuracy 0.97 >= 0.96", "accuracy 0.97 is not worse than 0.95 of iris/1 (prod)")),
-        ("rollback", 1, ()),
+    assert [(move.action, move.to_version) for move in registry.history("iris@prod")][1:] == [
+        ("promote", 2),
+        ("promote", 4),
+        ("rollback", 2),
     ]
+    assert registry.history("iris@prod")[1].checks == (
+        "accuracy 0.97 >= 0.96",
+        "accuracy 0.97 is not worse than 0.95 of iris/1 (prod)",
+    )
 
 
 def test_a_promotion_needs_no_script(server: Server, registry: Registry, chromium: Browser) -> None:
