@@ -15,10 +15,13 @@ from typer.testing import CliRunner
 
 from model_registry import Registry, Storage, open_storage
 from model_registry.cli import app
+from model_registry.promotion import Progress
 from model_registry.records import Gates
 from model_registry.reference import VersionRef
+from model_registry.release import Release
 from model_registry.signing import create_key
 from model_registry.site.server import Server
+from model_registry.site.writes import Writer
 from model_runtime.manifest import Feature, Signature
 from tests.browser.chromium import browser, opened, violations
 from tests.model_registry.made import made, put
@@ -217,6 +220,27 @@ def test_a_rollback_to_a_deprecated_version_needs_leave(server: Server, registry
     assert 'method="post"' in asked(server, "GET", "iris/rollback.html?tag=prod&allow_deprecated=yes")[2]
     assert asked(server, "POST", "iris/rollback.html", {**back, "allow_deprecated": "yes"})[0] == 303
     assert moves(registry)[-1] == (1, "slow")
+
+
+def test_a_model_is_verified_when_the_form_is_sent_and_where_the_verifier_says(registry: Registry) -> None:
+    asked_for: list[str] = []
+
+    def elsewhere(release: Release, *, model_format: str | None, progress: Progress) -> object:
+        del model_format, progress
+        asked_for.append(release.manifest.reference)
+        return "verified"
+
+    registry.set_rules("iris@prod", Gates(verify=True), reason="")
+    writer = Writer(registry, "token", elsewhere)
+    wanted = {"tag": "prod", "version": "2", "sequence": "1"}
+    status, page = writer.look("iris/promote.html", wanted) or (None, "")
+    assert (status, asked_for) == (200, [])
+    assert "the model is verified when you confirm" in page
+    assert writer.move("iris/promote.html", wanted) == (303, "index.html?moved=prod")
+    assert asked_for == ["iris/2"]
+    assert registry.tag_of("iris@prod").history[-1].checks == ("verified, in the account",)
+    _, page = Writer(registry, "token").look("iris/promote.html", {**wanted, "version": "4"}) or (None, "")
+    assert "say that you mean it" in page
 
 
 def test_the_token_is_in_no_log_and_no_referrer(
