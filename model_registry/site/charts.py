@@ -9,8 +9,6 @@ from model_registry.site.plots import share
 
 _WIDTH, _HEIGHT = 260, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 10, 10, 36
-_MARKED = 20
-"""Points of which each is marked; of more the line is enough."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +26,27 @@ def figure(caption: str, value: str, drawing: Html, note: str = "") -> Html:
     return tag("figure", tag("figcaption", *said, tag("small", note) if note else None), drawing)
 
 
-def line(x: Sequence[float], y: Sequence[float], across: Axis, up: Axis, *, said: str, diagonal: bool = False) -> Html:
-    """A line in a frame; `diagonal` draws where both axes are equal, `said` is what is seen, in words."""
+def line(
+    x: Sequence[float],
+    y: Sequence[float],
+    across: Axis,
+    up: Axis,
+    *,
+    said: str,
+    diagonal: bool = False,
+    marked: bool = False,
+) -> Html:
+    """A line in a frame, with its points `marked`.
+
+    `diagonal` draws where both axes are equal, `said` is what is seen, in words.
+    """
     points = [(_x(one, across), _y(two, up)) for one, two in zip(x, y, strict=True)]
     guide = (
         tag("line", x1=_x(across.low, across), y1=_y(up.low, up), x2=_x(across.high, across), y2=_y(up.high, up))
         if diagonal
         else None
     )
-    marks = [tag("circle", cx=f"{a:.1f}", cy=f"{b:.1f}", r=2.5) for a, b in points] if len(points) <= _MARKED else []
+    marks = [tag("circle", cx=f"{a:.1f}", cy=f"{b:.1f}", r=2.5) for a, b in points] if marked else []
     return tag(
         "svg",
         *_frame(across, up),

@@ -20,10 +20,9 @@ def report_sections(report: Report | str | None) -> list[Html | None]:
     notes = [tag("p", tag("small", f"{note[:1].upper()}{note[1:]}.")) for note in report.notes]
     return [
         section("On test rows", tag("p", rows, class_="lead"), _scores(report), *notes),
-        section("Classes", _classes(report)),
-        section("Confusion", _confusion(report.confusion) if report.confusion else None),
+        section("Classes", _classes(report), _confusion(report.confusion) if report.confusion else None),
         section("ROC", _curves(report.roc, Axis("false positives"), Axis("true positives"), "AUC", diagonal=True)),
-        section("Precision and recall", _curves(report.precision_recall, Axis("recall"), Axis("precision"), "average")),
+        section("Precision and recall", _curves(report.precision_recall, Axis("recall"), Axis("precision"), "AP")),
         section("Calibration", _curves(report.calibration, Axis("predicted"), Axis("observed"), "", diagonal=True)),
         *(section(f"Residuals {each.output}".strip(), _residuals(each)) for each in report.residuals),
         section("Permutation importance", *_importance(report)),
@@ -72,7 +71,9 @@ def _confusion(confusion: Confusion) -> Html:
         class_="confusion",
     )
     said = tag("p", tag("small", "A row for each true class, a column for each answer."))
-    return joined(said, tag("div", made, class_="scroll", tabindex=0, role="region", aria_label=name))
+    return joined(
+        tag("h3", "Confusion"), said, tag("div", made, class_="scroll", tabindex=0, role="region", aria_label=name)
+    )
 
 
 def _shade(part: float) -> int:
@@ -84,7 +85,9 @@ def _curves(curves: Sequence[Curve], across: Axis, up: Axis, area: str, *, diago
     for curve in curves:
         value = f"{area} {curve.area:.3f}" if curve.area is not None else ""
         said = f"{up.name} over {across.name} for {curve.label}" + (f": {value}" if value else "")
-        drawn.append(figure(str(curve.label), value, line(curve.x, curve.y, across, up, said=said, diagonal=diagonal)))
+        marked = curve.area is None  # each point is a mean of many rows
+        drawing = line(curve.x, curve.y, across, up, said=said, diagonal=diagonal, marked=marked)
+        drawn.append(figure(str(curve.label), value, drawing))
     return tag("div", *drawn, class_="plots") if drawn else None
 
 
@@ -94,7 +97,11 @@ def _residuals(residuals: Residuals) -> Html:
     said = f"Mean of the actual values over that of the predicted ones, from {number(ends[0])} to {number(ends[1])}"
     axes = Axis("predicted", *ends), Axis("actual", *ends)
     drawn = [
-        figure("Predicted and actual", "", line(residuals.predicted, residuals.actual, *axes, said=said, diagonal=True))
+        figure(
+            "Predicted and actual",
+            "",
+            line(residuals.predicted, residuals.actual, *axes, said=said, diagonal=True, marked=True),
+        )
     ]
     if residuals.histogram.counts:
         drawn.append(

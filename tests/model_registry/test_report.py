@@ -103,7 +103,7 @@ def test_page_and_card_have_no_markup_of_others_and_load_no_model(
     assert "<a " not in html
     assert "default-src &#x27;none&#x27;" in html
     assert "://" not in html.replace("http-equiv", "")
-    assert "<h2>Confusion</h2>" in html
+    assert "<h3>Confusion</h3>" in html
     assert run(folder, "attack/1", "--card", str(card)).stdout == f"{card}\n"
     markdown = card.read_text()
     assert "\n# Evaluation\n\nOn 40 rows that it was not trained on." in markdown

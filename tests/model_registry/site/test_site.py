@@ -184,7 +184,7 @@ def test_a_version_s_page_draws_its_report_and_tells_its_history(pages: dict[str
     shown = text(pages["attack/1.html"])
     assert "30 rows that it was not trained on." in shown
     assert "accuracy 0.8333" in shown
-    for heading in ("Confusion", "ROC", "Calibration", "Permutation importance", "Distribution of the test rows"):
+    for heading in ("Classes", "ROC", "Calibration", "Permutation importance", "Distribution of the test rows"):
         assert f"<h2>{heading}</h2>" in pages["attack/1.html"]
     assert "Tag dev tag nothing → 1" in shown
     assert "not trained on" not in text(pages["iris/1.html"])
