@@ -552,14 +552,16 @@ class Registry:
         return self._moves.move(ref, target, action="promote", reason=reason, judge=judge, expected=expected)
 
     @checked
-    def propose(self, name: str, *, to_tag: str, version: int, gates: Gates = NO_GATES) -> Proposal:
+    def propose(
+        self, name: str, *, to_tag: str, version: int, gates: Gates = NO_GATES, verifier: Verifier | None = None
+    ) -> Proposal:
         """What `promote` would do now: the versions, and what each gate says. Nothing is written, no model is run.
 
         A `promote` that is `expected` to follow `Proposal.sequence` is made only where the tag is still so.
         """
         ref = TagRef(check_slug(name, "model name"), check_slug(to_tag, "tag"))
         target = self.resolve(VersionRef(name, version))
-        return self._moves.propose(ref, target, judge=self._judge(ref, target, gates, SILENCE))
+        return self._moves.propose(ref, target, judge=self._judge(ref, target, gates, SILENCE, verifier=verifier))
 
     @checked
     def rollback(

@@ -98,6 +98,20 @@ PrincipalArn = Annotated[
         'IAM User Guide, "AWS global condition context keys", aws:PrincipalArn: that of a role, not of its session',
     ),
 ]
+_MODEL = "[a-z0-9]+(-[a-z0-9]+)*"
+RolePolicy = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A((reader|publisher|auditor)(:{_MODEL})?|promoter(:{_MODEL})?@{_MODEL}"
+        rf"|(deployer|previewer):{_MODEL}@{_MODEL})\Z"
+    ),
+    Form(
+        "reader, publisher, auditor, all also with :MODEL; promoter@TAG, promoter:MODEL@TAG; deployer:MODEL@STACK, "
+        "previewer:MODEL@STACK",
+        ("admin", "promoter", "publisher@prod", "deployer@prod", "deployer:iris", "reader:Iris"),
+        "docs/roles.md",
+    ),
+]
 AccountId = Annotated[
     str,
     Meta(pattern=r"\A(|[0-9]{12})\Z"),

@@ -24,6 +24,7 @@ from infra.settings.forms import (
     PolicyArn,
     PrincipalArn,
     ReaderAccount,
+    RolePolicy,
     SecurityGroupId,
     SubnetId,
     TopicArn,
@@ -140,6 +141,15 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             outside="the account must be in that organization, else it locks itself out of the bucket.",
         ),
     ] = ""
+    role_policies: Annotated[
+        tuple[RolePolicy, ...],
+        Setting(
+            "In the stack `registry`: roles whose ready-made policies are made as IAM policies of the account, to "
+            "attach to your users and roles (docs/roles.md; output `policyArns`, by role). Empty for none.",
+            outside="a policy that somebody has is not deleted by IAM: detach it before its role is taken out of the "
+            "list. Deployers and previewers are those of stacks in the registry's own account and region.",
+        ),
+    ] = ()
     object_lock_days: Annotated[
         int,
         Meta(ge=0, le=36_500),

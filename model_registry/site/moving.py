@@ -17,7 +17,7 @@ from model_runtime.manifest import ProofKind
 
 PROMOTE, ROLLBACK = "promote.html", "rollback.html"
 _SWITCHES = {
-    "verify": "Verify: rebuild its environment and replay its golden examples, which runs the model's code here",
+    "verify": "Verify: rebuild its environment and replay its golden examples, which runs the model's code",
     "allow_breaking": "Allow changes that break callers",
     "allow_deprecated": "Allow a deprecated version",
 }
@@ -134,10 +134,10 @@ def _document(shelf: Shelf, title: str, *content: Content) -> str:
 
 def _change(shelf: Shelf, name: str, found: Proposal, unjudged: str) -> list[Html | None]:
     target, replaced = found.target.manifest, found.replaced
-    before = replaced.reference if replaced else "nothing"
+    version = found.current.version
     what: dict[str, Content] = {
         "Tag": f"{shelf.name}@{name}",
-        "From": before,
+        "From": f"{shelf.name}/{version}" if version else "nothing",
         "To": link(f"{target.version}.html", target.reference)
         if target.version in shelf.manifests
         else target.reference,
@@ -197,7 +197,7 @@ def _refused(text: str) -> Html:
 
 def _choice(shelf: Shelf, wanted: Wanted) -> Html:
     """The form that asks for a look at a promotion."""
-    numbers = sorted(shelf.manifests, reverse=True)
+    numbers = sorted({*shelf.manifests, *shelf.page.tags.values()}, reverse=True)
     versions = [(number, ", ".join([str(number), *shelf.tags_of(number)])) for number in numbers]
     tags = tag("datalist", *(tag("option", value=name) for name in shelf.page.tags), id="tags")
     gates = wanted.gates

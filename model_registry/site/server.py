@@ -10,6 +10,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
+from model_registry.promotion import Verifier
 from model_registry.registry import Registry
 from model_registry.site import INDEX, page_at
 from model_registry.site.html import document, tag
@@ -23,15 +24,20 @@ _MOST_BYTES = 64 * 1024
 
 
 class Server(ThreadingHTTPServer):
-    """Makes each page anew from the registry. Unless it `may_write`, it has no page that changes anything."""
+    """Makes each page anew from the registry. Unless it `may_write`, it has no page that changes anything.
+
+    `verifier` verifies elsewhere, as of `Registry.promote`.
+    """
 
     daemon_threads = True
 
-    def __init__(self, registry: Registry, port: int, *, may_write: bool = False) -> None:
+    def __init__(
+        self, registry: Registry, port: int, *, may_write: bool = False, verifier: Verifier | None = None
+    ) -> None:
         super().__init__((HOST, port), _Writing if may_write else _Reading)
         self.registry = registry
         self.token = secrets.token_urlsafe(32) if may_write else ""
-        self.writer = Writer(registry, self.token)
+        self.writer = Writer(registry, self.token, verifier)
         # By its own names alone: a page elsewhere whose name leads here must not read the registry.
         self.names = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
         self.origins = {f"http://{name}" for name in self.names}

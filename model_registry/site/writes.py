@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-from model_registry.promotion import Proposal
+from model_registry.promotion import Proposal, Verifier
 from model_registry.registry import Registry
 from model_registry.site import INDEX
 from model_registry.site.moving import (
@@ -46,10 +46,14 @@ Answer = tuple[HTTPStatus, str]
 
 
 class Writer:
-    """Answers the requests that tags are moved by; each form holds the `token`, which a move must come with."""
+    """Answers the requests that tags are moved by; each form holds the `token`, which a move must come with.
 
-    def __init__(self, registry: Registry, token: str) -> None:
+    `verifier` verifies elsewhere, as of `Registry.promote`.
+    """
+
+    def __init__(self, registry: Registry, token: str, verifier: Verifier | None = None) -> None:
         self._registry = registry
+        self._verifier = verifier
         self._token = token
 
     def look(self, path: str, fields: Mapping[str, str]) -> Answer | None:
@@ -93,7 +97,9 @@ class Writer:
             return self._registry.propose_rollback(f"{name}@{wanted.tag}", allow_deprecated=allowed)
         if wanted.version is None:
             raise ArgumentError("the request names no version: choose one")
-        return self._registry.propose(name, to_tag=wanted.tag, version=wanted.version, gates=wanted.gates)
+        return self._registry.propose(
+            name, to_tag=wanted.tag, version=wanted.version, gates=wanted.gates, verifier=self._verifier
+        )
 
     def _move(self, name: str, page: str, wanted: Wanted) -> None:
         version, seen = wanted.version, wanted.sequence
@@ -109,7 +115,13 @@ class Writer:
             )
         else:
             self._registry.promote(
-                name, to_tag=wanted.tag, version=version, gates=wanted.gates, reason=wanted.reason, expected=seen
+                name,
+                to_tag=wanted.tag,
+                version=version,
+                gates=wanted.gates,
+                verifier=self._verifier,
+                reason=wanted.reason,
+                expected=seen,
             )
 
 

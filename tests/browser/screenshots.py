@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page
 from sklearn.linear_model import LogisticRegression
@@ -56,6 +57,11 @@ def main() -> None:
     """Open the pages and take the pictures."""
     with looked_at() as registry, browser() as launched, opened(launched, f"{registry}iris/", **DESK) as page:
         page.screenshot(path=IMAGES / "registry.png", full_page=True)
+    with looked_at() as registry, browser() as launched, opened(launched, f"{registry}iris/5.html", **DESK) as page:
+        shown = page.locator("section", has=page.get_by_role("heading", name="Calibration", exact=True)).bounding_box()
+        assert shown
+        clip: Any = {"x": 0, "y": 0, "width": 1120, "height": shown["y"] + shown["height"] + 24}
+        page.screenshot(path=IMAGES / "report.png", full_page=True, clip=clip)
     looked_for = "iris/promote.html?tag=prod&version=4&require=accuracy%3E%3D0.96&not_worse_than=candidate"
     with (
         looked_at(may_write=True) as url,

@@ -145,6 +145,7 @@ def desk(reader: Project, page: str) -> Desk:
     for name in ("examples", "training"):
         CUSTOMERS.to_csv(folder / f"{name}.csv", index=False)
         CUSTOMERS.to_json(folder / f"{name}.json", orient="records")
+    CUSTOMERS.assign(churned=CHURNED).to_csv(folder / "held-out.csv", index=False)
     bucket = new_bucket(reader.aws)
     with reader.aws.activated():
         registry = Registry(Storage.open(bucket), actor="ada", caller=lambda: "arn:aws:iam::000000000000:user/ada")
@@ -159,7 +160,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 X_train = X_test = X = pd.read_csv("training.csv")
-y_train = {[CLASSES.index(each) for each in CHURNED]}
+y_train = y_test = {[CLASSES.index(each) for each in CHURNED]}
 columns = make_column_transformer((StandardScaler(), ["calls", "months"]), remainder="drop")
 estimator = RandomForestClassifier(3).fit(X, y_train)
 """

@@ -5,16 +5,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 from obstore.store import MemoryStore
 from playwright.sync_api import Browser, expect
+from typer.testing import CliRunner
 
-from model_registry import Registry, Storage
+from model_registry import Registry, Storage, open_storage
+from model_registry.cli import app
+from model_registry.promotion import Progress
 from model_registry.records import Gates
 from model_registry.reference import VersionRef
+from model_registry.release import Release
+from model_registry.signing import create_key
 from model_registry.site.server import Server
+from model_registry.site.writes import Writer
 from model_runtime.manifest import Feature, Signature
 from tests.browser.chromium import browser, opened, violations
 from tests.model_registry.made import made, put
@@ -215,6 +222,27 @@ def test_a_rollback_to_a_deprecated_version_needs_leave(server: Server, registry
     assert moves(registry)[-1] == (1, "slow")
 
 
+def test_a_model_is_verified_when_the_form_is_sent_and_where_the_verifier_says(registry: Registry) -> None:
+    asked_for: list[str] = []
+
+    def elsewhere(release: Release, *, model_format: str | None, progress: Progress) -> object:
+        del model_format, progress
+        asked_for.append(release.manifest.reference)
+        return "verified"
+
+    registry.set_rules("iris@prod", Gates(verify=True), reason="")
+    writer = Writer(registry, "token", elsewhere)
+    wanted = {"tag": "prod", "version": "2", "sequence": "1"}
+    status, page = writer.look("iris/promote.html", wanted) or (None, "")
+    assert (status, asked_for) == (200, [])
+    assert "the model is verified when you confirm" in page
+    assert writer.move("iris/promote.html", wanted) == (303, "index.html?moved=prod")
+    assert asked_for == ["iris/2"]
+    assert registry.tag_of("iris@prod").history[-1].checks == ("verified, in the account",)
+    _, page = Writer(registry, "token").look("iris/promote.html", {**wanted, "version": "4"}) or (None, "")
+    assert "say that you mean it" in page
+
+
 def test_the_token_is_in_no_log_and_no_referrer(
     server: Server, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -226,9 +254,37 @@ def test_the_token_is_in_no_log_and_no_referrer(
     assert server.token not in said.out + said.err + caplog.text
 
 
+def test_the_command_prints_the_address_with_the_token_and_moves_tags_as_who_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, key = str(tmp_path / "models"), tmp_path / "key.pem"
+    storage = open_storage(folder)
+    put(storage, made(1))
+    public_key = create_key(key)
+    addresses: list[str] = []
+
+    def serve(server: Server) -> None:
+        if not addresses:
+            answer = server.writer.move("iris/promote.html", form(server, version="1", sequence="0"))
+            assert answer == (303, "index.html?moved=prod")
+        addresses.append(server.url)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Server, "serve_forever", serve)
+    for _ in range(2):
+        command = ["ui", "--bucket", folder, "--write", "--by", "grace", "--promoter-key", str(key)]
+        result = CliRunner().invoke(app, command)
+        assert (result.exit_code, result.stdout) == (0, f"{addresses[-1]}\n"), result.output
+    assert len(set(addresses)) == 2
+    assert all(len(urlsplit(address).path) > 40 for address in addresses)
+    (move,) = Registry(storage, actor="").history("iris@prod")
+    assert (move.by, move.to_version, move.reason, move.public_key) == ("grace", 1, "better", public_key)
+
+
 def test_a_promotion_and_a_rollback_in_a_browser(server: Server, registry: Registry, chromium: Browser) -> None:
-    registry.set_rules("iris@prod", Gates(require=("accuracy>=0.96",)), reason="")
-    with opened(chromium, f"{server.url}iris/", viewport={"width": 390, "height": 844}) as page:
+    """Also one that somebody else is quicker at."""
+    registry.set_rules("iris@prod", Gates(require=("accuracy>=0.96",), allow_breaking=True), reason="")
+    with opened(chromium, f"{server.url}iris/", color_scheme="dark", viewport={"width": 390, "height": 844}) as page:
         assert violations(page) == ""
         page.locator("select[name=version]").select_option("3")
         page.get_by_label("Tag", exact=True).fill("prod")
@@ -252,13 +308,23 @@ def test_a_promotion_and_a_rollback_in_a_browser(server: Server, registry: Regis
         page.get_by_role("link", name="Roll back prod").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Roll back iris@prod")
         assert violations(page) == ""
+        registry.promote("iris", to_tag="prod", version=4, gates=Gates(allow_breaking=True))
         page.get_by_role("button", name="Roll back to iris/1").click()
-        expect(page.get_by_role("status")).to_have_text("iris@prod points at iris/1.")
+        expect(page.get_by_role("alert")).to_contain_text("iris@prod was moved meanwhile, by ada to 4")
+        assert violations(page) == ""
+        page.get_by_role("link", name="Look at the move again").click()
+        page.get_by_role("button", name="Roll back to iris/2").click()
+        expect(page.get_by_role("status")).to_have_text("iris@prod points at iris/2.")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert [(move.action, move.to_version, move.checks) for move in registry.history("iris@prod")][1:] == [
-        ("promote", 2, ("accuracy 0.97 >= 0.96", "accuracy 0.97 is not worse than 0.95 of iris/1 (prod)")),
-        ("rollback", 1, ()),
+    assert [(move.action, move.to_version) for move in registry.history("iris@prod")][1:] == [
+        ("promote", 2),
+        ("promote", 4),
+        ("rollback", 2),
     ]
+    assert registry.history("iris@prod")[1].checks == (
+        "accuracy 0.97 >= 0.96",
+        "accuracy 0.97 is not worse than 0.95 of iris/1 (prod)",
+    )
 
 
 def test_a_promotion_needs_no_script(server: Server, registry: Registry, chromium: Browser) -> None:
