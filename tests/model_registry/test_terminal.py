@@ -8,7 +8,9 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -29,10 +31,10 @@ cli.app(["logs", "--follow"])
 """
 
 
-def seen(*arguments: str, columns: int = 80, **variables: str) -> str:
-    """All that a program writes to a terminal of this width."""
+def seen(*arguments: str, variables: Mapping[str, str] = MappingProxyType({})) -> str:
+    """All that a program writes to a terminal of 80 columns."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     kept = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR", "FORCE_COLOR"}}
     environment = {**kept, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **variables}
     with subprocess.Popen(
@@ -72,7 +74,7 @@ def test_a_table_fits_the_terminal_and_keeps_every_word(models: str) -> None:
 def test_an_error_is_red_on_a_terminal_unless_nobody_wants_colours(
     models: str, variables: dict[str, str], *, coloured: bool
 ) -> None:
-    said = seen("-m", "model_registry", "show", "iris/2", "--bucket", models, **variables)
+    said = seen("-m", "model_registry", "show", "iris/2", "--bucket", models, variables=variables)
     assert "iris/2" in said
     assert bool(COLOUR.search(said)) == coloured
 
@@ -86,6 +88,6 @@ def test_what_is_piped_has_no_colours(models: str) -> None:
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_a_log_that_is_followed_has_the_colours_of_its_levels(variables: dict[str, str], *, coloured: bool) -> None:
-    said = seen("-c", LOGS, **variables)
+    said = seen("-c", LOGS, variables=variables)
     assert "request_failed" in said
     assert ("\x1b[31mERROR" in said) == coloured
