@@ -98,6 +98,9 @@ VARIANTS = {
         {"auditTrail": "true", "objectLockDays": "30", "kmsKeyArn": ARN % "kms" + "key/0-1", "tags": '{"team": "a"}'},
         stack="registry",
     ),
+    "registry's verifier": Variant(
+        {"verifier": "true", "kmsKeyArn": ARN % "kms" + "key/0-1", "tags": '{"team": "a"}'}, stack="registry"
+    ),
     "alarms": Variant({"alarmTopicArn": ARN % "sns" + "topic"}),
     "dashboard": Variant({"dashboard": "true"}),
     "text": Variant(signature=TEXT),
