@@ -23,8 +23,12 @@ class ModelRegistryBucketArgs(TypedDict):
     """Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it, and may name that stack instead, as `ORGANIZATION/PROJECT/registry`."""
     registry_admins: NotRequired[Sequence[str]]
     """In the stack `registry`: ARNs of the users and roles that may delete versions of objects for good, in which * is any text. Empty for nobody, until the bucket's policy is changed. Values: ARNs of users or roles such as arn:aws:iam::123456789012:role/registry-admin."""
+    registry_readers: NotRequired[Sequence[str]]
+    """In the stack `registry`: ARNs of other accounts that may read models, as far as their own policies let them. Empty for none. Values: ARNs of accounts such as arn:aws:iam::123456789012:root."""
     organization_id: NotRequired[str]
     """In the stack `registry`: ID of the AWS organization outside of which nobody uses the bucket, whatever else allows it. Empty for no such rule. Values: the ID of an organization such as o-a1b2c3d4e5."""
+    role_policies: NotRequired[Sequence[str]]
+    """In the stack `registry`: roles whose ready-made policies are made as IAM policies of the account, to attach to your users and roles (docs/roles.md; output `policyArns`, by role). Empty for none. Values: reader, publisher, auditor, all also with :MODEL; promoter@TAG, promoter:MODEL@TAG; deployer:MODEL@STACK, previewer:MODEL@STACK."""
     object_lock_days: NotRequired[int]
     """In the stack `registry`: days for which no version of an object can be deleted for good after it was written (S3 Object Lock); 0 for no lock. Tags move and versions are hidden as before. Values: from 0 to 36500 days (0 for no lock)."""
     object_lock_mode: NotRequired[str]

@@ -164,8 +164,12 @@ _FREE = f"{PROBES}*"
 """By which the service is tried, with and without conditions."""
 
 
-def registry_bucket(bucket_arn: str, *, admins: Sequence[str] = (), organization: str = "") -> str:
+def registry_bucket(
+    bucket_arn: str, *, admins: Sequence[str] = (), organization: str = "", readers: Sequence[str] = ()
+) -> str:
     """The policy of the registry's bucket: what nobody may, whatever other policies allow them.
+
+    `readers` are ARNs of accounts whose users and roles may look and read where their own policies let them, too.
 
     Objects are written once, or replaced by compare-and-swap; only the `admins` delete a version of an object for good;
     with an `organization` nobody outside of it uses the bucket.
@@ -192,6 +196,12 @@ def registry_bucket(bucket_arn: str, *, admins: Sequence[str] = (), organization
             "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
         }
         statements.append(_nobody("OnlyTheOrganization", "s3:*", outside, Resource=[bucket_arn, objects]))
+    if readers:
+        accounts = {"AWS": list(readers)}
+        for sid, action, resource in (("Look", "s3:ListBucket", bucket_arn), ("Read", "s3:GetObject", objects)):
+            statements.append(
+                {"Sid": sid, "Effect": "Allow", "Principal": accounts, "Action": action, "Resource": resource}
+            )
     return _document(*statements)
 
 

@@ -13,7 +13,8 @@ from model_registry.release import Release
 from model_registry.signed_moves import PromoterKey, signed
 from model_registry.tags import Tags
 from model_registry.versions import Versions
-from model_runtime.errors import ConflictError, CredentialsError, GateError, IntegrityError, NotFoundError
+from model_runtime.errors import ConflictError, CredentialsError, GateError, IntegrityError, NotFoundError, RecordError
+from model_runtime.manifest import Manifest
 
 _LOG = logging.getLogger("model_registry.registry")
 
@@ -69,9 +70,7 @@ class Moves:
             judgements += [(True, check) for check in found]
         except GateError as error:
             judgements += [(False, failure) for failure in error.failures]
-        pointed = current.version
-        replaced = None if pointed is None else self.versions.read(VersionRef(ref.name, pointed)).manifest
-        return Proposal(current, target, replaced, tuple(judgements))
+        return Proposal(current, target, self._readable(current), tuple(judgements))
 
     def rollback(
         self,
@@ -155,6 +154,15 @@ class Moves:
         written = self.tags.write(moved, etag)
         self._notify(written)
         return written
+
+    def _readable(self, tag: Tag) -> Manifest | None:
+        """What a tag points at; None also where that cannot be read, which may be what the tag is rolled back for."""
+        if tag.version is None:
+            return None
+        try:
+            return self.versions.read(VersionRef(tag.name, tag.version)).manifest
+        except (IntegrityError, NotFoundError, RecordError):
+            return None
 
     def _as_it_is(self, ref: TagRef) -> Tag:
         found = self.tags.read(ref)

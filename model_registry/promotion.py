@@ -48,7 +48,8 @@ _ONLY_RULES = (
 class Proposal:
     """A move of a tag as it would be made now, to be looked at; nothing was written.
 
-    `current` is the tag before it, without a move where it never was set, and `replaced` what that points at.
+    `current` is the tag before it, without a move where it never was set, and `replaced` what that points at, None
+    for nothing, or before a rollback for what cannot be read.
     `judgements` are what was judged, a sentence each with whether it was passed. Where `is_to_verify`, the model is
     verified besides when the move is made.
     """

@@ -182,7 +182,8 @@ class Registry:
                 proven too.
             X_test: Rows that the model was not trained on, given like X_example: the version gets a report of how it
                 does on them, with no row in it, and its headline scores as metrics where `metrics` has none so called.
-            y_test: What is true of them: a Series, an array or a list, one target a row, or one for each output.
+            y_test: What is true of them: a Series, an array or a list, one target a row, or one for each output;
+                classes as the estimator knows them, or by their names in `class_names`.
             outputs: The methods that are served; `model_registry.publish.outputs.outputs_of` has their names.
             nullable: Names of the features that may be missing, or True for all.
             types: Types of some features, where they are not those found.
@@ -394,9 +395,11 @@ class Registry:
 
     @checked
     def check_model(self, release: Release) -> None:
-        """Compare a version's model with its manifest, piece by piece; IntegrityError where it differs."""
-        for _ in self._versions.file_chunks(release, release.manifest.artifact):
-            pass
+        """Compare a version's model and report with its manifest, piece by piece; IntegrityError where one differs."""
+        manifest = release.manifest
+        for artifact in filter(None, (manifest.artifact, manifest.report)):
+            for _ in self._versions.file_chunks(release, artifact):
+                pass
 
     @checked
     def load(
@@ -552,14 +555,16 @@ class Registry:
         return self._moves.move(ref, target, action="promote", reason=reason, judge=judge, expected=expected)
 
     @checked
-    def propose(self, name: str, *, to_tag: str, version: int, gates: Gates = NO_GATES) -> Proposal:
+    def propose(
+        self, name: str, *, to_tag: str, version: int, gates: Gates = NO_GATES, verifier: Verifier | None = None
+    ) -> Proposal:
         """What `promote` would do now: the versions, and what each gate says. Nothing is written, no model is run.
 
         A `promote` that is `expected` to follow `Proposal.sequence` is made only where the tag is still so.
         """
         ref = TagRef(check_slug(name, "model name"), check_slug(to_tag, "tag"))
         target = self.resolve(VersionRef(name, version))
-        return self._moves.propose(ref, target, judge=self._judge(ref, target, gates, SILENCE))
+        return self._moves.propose(ref, target, judge=self._judge(ref, target, gates, SILENCE, verifier=verifier))
 
     @checked
     def rollback(

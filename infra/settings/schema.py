@@ -23,6 +23,8 @@ from infra.settings.forms import (
     Origin,
     PolicyArn,
     PrincipalArn,
+    ReaderAccount,
+    RolePolicy,
     SecurityGroupId,
     SubnetId,
     TopicArn,
@@ -122,6 +124,15 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             "IAM Identity Center is `arn:aws:iam::ACCOUNT:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_NAME_*`.",
         ),
     ] = ()
+    registry_readers: Annotated[
+        tuple[ReaderAccount, ...],
+        Setting(
+            "In the stack `registry`: ARNs of other accounts that may read models, as far as their own policies let "
+            "them. Empty for none.",
+            outside="stacks of these accounts need `registryAccount`. With `kmsKeyArn` the key's policy must let them "
+            "`kms:Decrypt`, and their stacks need `registryKmsKeyArn`.",
+        ),
+    ] = ()
     organization_id: Annotated[
         OrganizationId,
         Setting(
@@ -130,6 +141,15 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             outside="the account must be in that organization, else it locks itself out of the bucket.",
         ),
     ] = ""
+    role_policies: Annotated[
+        tuple[RolePolicy, ...],
+        Setting(
+            "In the stack `registry`: roles whose ready-made policies are made as IAM policies of the account, to "
+            "attach to your users and roles (docs/roles.md; output `policyArns`, by role). Empty for none.",
+            outside="a policy that somebody has is not deleted by IAM: detach it before its role is taken out of the "
+            "list. Deployers and previewers are those of stacks in the registry's own account and region.",
+        ),
+    ] = ()
     object_lock_days: Annotated[
         int,
         Meta(ge=0, le=36_500),

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import metadata
@@ -229,7 +229,7 @@ def print_json(data: Any) -> None:
     print()
 
 
-def print_table(rows: list[Mapping[str, str]], *, title: str | None = None) -> None:
+def print_table(rows: Sequence[Mapping[str, str]], *, title: str | None = None) -> None:
     """Print rows for a person; columns that are empty everywhere are left out, and a table without rows is, too."""
     if not rows:
         return
@@ -247,7 +247,7 @@ def print_table(rows: list[Mapping[str, str]], *, title: str | None = None) -> N
     console.print(table)
 
 
-def _print_each(console: Console, rows: list[Mapping[str, str]], columns: list[str], title: str | None) -> None:
+def _print_each(console: Console, rows: Sequence[Mapping[str, str]], columns: list[str], title: str | None) -> None:
     """Print rows one below the other, a field a line, where their columns have no room beside each other."""
     if title:
         console.print(plain(title), style="bold", soft_wrap=True)

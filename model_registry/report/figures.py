@@ -4,6 +4,7 @@ Pure and light, as whoever looks at a registry reads them. Nothing here is a row
 many rows, edges of histograms are round, and categories that few rows have are counted together (docs/erasure.md).
 """
 
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -163,4 +164,22 @@ def decode_report(manifest: Manifest, data: bytes) -> Report:
             f"the report of {manifest.reference} has SHA-256 {digest(data)}, its manifest has {expected}: "
             "restore the object from the bucket's versions"
         )
-    return decode_record(data, Report, range(1, REPORT_FORMAT + 1), what="report")
+    report = decode_record(data, Report, range(1, REPORT_FORMAT + 1), what="report")
+    if not _is_sound(report):
+        raise RecordError(f"the report of {manifest.reference} contradicts itself: do not use this version")
+    return report
+
+
+def _is_sound(report: Report) -> bool:
+    """Whether what is drawn together has the same length, and edges ascend."""
+    curves = (*report.roc, *report.precision_recall, *report.calibration)
+    lines = [(curve.x, curve.y) for curve in curves] + [(one.predicted, one.actual) for one in report.residuals]
+    given = (*(one.histogram for one in report.residuals), *(one.histogram for one in report.distributions))
+    histograms = [each for each in given if each is not None and each != Histogram(edges=(), counts=())]
+    matrix = report.confusion
+    return (
+        all(len(x) == len(y) > 0 for x, y in lines)
+        and all(len(each.edges) == len(each.counts) + 1 > 1 for each in histograms)
+        and all(one < other for each in histograms for one, other in pairwise(each.edges))
+        and (matrix is None or {len(matrix.labels)} == {len(matrix.counts), *map(len, matrix.counts)})
+    )

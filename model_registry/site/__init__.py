@@ -10,7 +10,7 @@ from functools import cache, partial
 from model_registry.registry import Registry
 from model_registry.site.details import comparison_page, version_page
 from model_registry.site.pages import index_page, model_page
-from model_registry.site.shelf import Shelf, shelf_of, shelves_of, sources_of
+from model_registry.site.shelf import Shelf, report_of, shelf_of, shelves_of, sources_of
 from model_runtime.errors import InvalidNameError, NotFoundError
 
 INDEX = "index.html"
@@ -25,7 +25,10 @@ def files(registry: Registry) -> Iterator[tuple[str, str]]:
         for one, other in shelf.written_pairs():
             yield f"{shelf.name}/{one}-{other}.html", _compared(shelf, one, other, sources)
         for number in shelf.manifests:
-            yield f"{shelf.name}/{number}.html", version_page(shelf, number)
+            yield (
+                f"{shelf.name}/{number}.html",
+                version_page(shelf, number, report_of(registry, shelf.manifests[number])),
+            )
         yield f"{shelf.name}/{INDEX}", model_page(shelf)
     yield INDEX, index_page(registry.location, shelves)
 
@@ -51,7 +54,7 @@ def _page_of(registry: Registry, shelf: Shelf, one: int | None = None, other: in
     if one not in shelf.manifests or other not in {None, *shelf.manifests}:
         return None
     return (
-        version_page(shelf, one)
+        version_page(shelf, one, report_of(registry, shelf.manifests[one]))
         if other is None
         else _compared(shelf, one, other, partial(sources_of, registry, shelf.name))
     )

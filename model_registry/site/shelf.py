@@ -7,6 +7,7 @@ from itertools import combinations
 
 from model_registry.records import Move
 from model_registry.registry import Registry
+from model_registry.report.figures import Report
 from model_registry.summary import ListedVersion, Page
 from model_runtime.errors import RegistryError
 from model_runtime.manifest import Manifest
@@ -73,6 +74,22 @@ def shelf_of(registry: Registry, name: str) -> Shelf:
 def shelves_of(registry: Registry) -> list[Shelf]:
     """Read every model, in the order of their names."""
     return [shelf_of(registry, page.name) for page in registry.pages()]
+
+
+def shelf_at(registry: Registry, name: str, version: int) -> Shelf:
+    """Read a model with one of its versions alone."""
+    page = registry.page(name, last=1, before=version + 1)
+    return Shelf(page, {tag: _moves(registry, f"{name}@{tag}") for tag in page.tags})
+
+
+def report_of(registry: Registry, manifest: Manifest) -> Report | str | None:
+    """How a version did on test rows, or why that cannot be read; None where there were none."""
+    if manifest.report is None:
+        return None
+    try:
+        return registry.report(registry.resolve(manifest.reference))
+    except RegistryError as error:
+        return str(error)
 
 
 def sources_of(registry: Registry, name: str, version: int) -> dict[str, str]:

@@ -339,6 +339,7 @@ EVERY = [
     (["publish", "-n", "iris", "model.joblib", "-x", "rows.json", "--by", "me"]),
     (["list"]),
     (["show", "iris/1"]),
+    (["report", "iris/1"]),
     (["tag", "iris/1", "prod", "--by", "me"]),
     (["promote", "iris", "--from-tag", "dev", "--to", "prod", "--by", "me"]),
     (["resolve", "iris/1"]),

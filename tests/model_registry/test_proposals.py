@@ -8,19 +8,16 @@ from obstore.store import MemoryStore
 from model_registry import Registry, Storage
 from model_registry.records import Gates
 from model_registry.reference import VersionRef
-from model_registry.versions import Versions
 from model_runtime.errors import ConflictError, GateError, NotFoundError
-from model_runtime.manifest import encode
-from tests.model_registry.made import made
+from model_runtime.manifest import version_key
+from tests.model_registry.made import made, put
 
 
 @pytest.fixture
 def registry() -> Registry:
     """iris/1 to iris/3 with an accuracy of 0.91 to 0.93; `prod` went from 1 to 2."""
     storage = Storage(MemoryStore(), "memory")
-    for number in (1, 2, 3):
-        manifest = made(number, metrics={"accuracy": 0.9 + number / 100})
-        Versions(storage).put(VersionRef("iris", number), [("model.joblib", b"model")], encode(manifest))
+    put(storage, *(made(number, metrics={"accuracy": 0.9 + number / 100}) for number in (1, 2, 3)))
     registry = Registry(storage, actor="ada")
     registry.tag("iris/1", "prod")
     registry.tag("iris/2", "prod")
@@ -70,6 +67,16 @@ def test_a_rollback_is_proposed_with_what_it_skips_and_whether_it_is_refused(reg
     assert "iris/1 is deprecated by ada (old)" in proposal.judgements[1][1]
     assert registry.propose_rollback("iris@prod", allow_deprecated=True).is_passed
     assert registry.tag_of("iris@prod").version == 3
+
+
+def test_a_rollback_from_a_version_that_cannot_be_read_is_proposed_as_it_is_made(registry: Registry) -> None:
+    key = version_key("iris", 2, "manifest.json")
+    stored = registry._storage.read(key)
+    assert stored is not None
+    registry._storage.replace(key, b"{}", stored.etag)
+    proposal = registry.propose_rollback("iris@prod")
+    assert (proposal.replaced, proposal.current.version, proposal.is_passed) == (None, 2, True)
+    assert registry.rollback("iris@prod", expected=proposal.sequence).version == 1
 
 
 def test_a_tag_that_moved_since_is_not_moved_again(registry: Registry) -> None:

@@ -168,6 +168,7 @@ def test_a_key_s_file_signs_on_the_command_line(tmp_path: Path, monkeypatch: pyt
     for command in ("tag iris/1 dev", "promote iris --version 1 --to prod", "untag iris@prod"):
         done = CliRunner().invoke(app, command.split())
         assert done.exit_code == 0, done.stderr
+    assert CliRunner().invoke(app, ["history", "iris@prod"]).stdout.count(public_key) == 2
     assert [Registry(stored, actor="me").signing_faults(f"iris@{tag}", [public_key]) for tag in ("dev", "prod")] == [
         [],
         [],

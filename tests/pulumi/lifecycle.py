@@ -223,6 +223,7 @@ _TYPES: Mapping[str, tuple[Call, Call]] = {
         _call("s3", "get_object_lock_configuration", bucket="Bucket"),
     ),
     "aws:s3/bucketObjectv2:BucketObjectv2": (_delete_object, _call("s3", "head_object", bucket="Bucket", key="Key")),
+    "aws:iam/policy:Policy": _pair("iam", "policy", id="PolicyArn"),
     "aws:iam/role:Role": _pair("iam", "role", id="RoleName"),
     "aws:iam/rolePolicy:RolePolicy": _pair("iam", "role_policy", **_ROLE_POLICY),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": (

@@ -68,7 +68,7 @@ NOT_RUN = {
     ),
 }
 """Blocks that cannot run here, and why."""
-LONG = {"erasure.md", "formats.md", "registry.md"}
+LONG = {"domain.md", "erasure.md", "formats.md", "registry.md"}
 """Pages whose commands take long: they deploy, convert, or rebuild an environment."""
 LEFT = {*ELSEWHERE, *NOT_RUN}
 HERE = sorted({block.page for block in blocks() if block.name not in LEFT})
@@ -104,6 +104,7 @@ class Desk:
             "MODEL_REGISTRY": f"s3://{self.bucket}",
             "MODEL_REGISTRY_ACTOR": "ada",
             "MODEL_REGISTRY_PROOF": "none",
+            "PACKAGES_TOKEN": "0a1b",
             "PULUMI_SKIP_CONFIRMATIONS": "true",
             "AWS_DEFAULT_REGION": "us-east-1",
             "COLUMNS": "100",
@@ -144,6 +145,7 @@ def desk(reader: Project, page: str) -> Desk:
     for name in ("examples", "training"):
         CUSTOMERS.to_csv(folder / f"{name}.csv", index=False)
         CUSTOMERS.to_json(folder / f"{name}.json", orient="records")
+    CUSTOMERS.assign(churned=CHURNED).to_csv(folder / "held-out.csv", index=False)
     bucket = new_bucket(reader.aws)
     with reader.aws.activated():
         registry = Registry(Storage.open(bucket), actor="ada", caller=lambda: "arn:aws:iam::000000000000:user/ada")
@@ -158,7 +160,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 X_train = X_test = X = pd.read_csv("training.csv")
-y_train = {[CLASSES.index(each) for each in CHURNED]}
+y_train = y_test = {[CLASSES.index(each) for each in CHURNED]}
 columns = make_column_transformer((StandardScaler(), ["calls", "months"]), remainder="drop")
 estimator = RandomForestClassifier(3).fit(X, y_train)
 """
@@ -181,12 +183,28 @@ def _signing(desk: Desk) -> None:
 
 def _erasure(desk: Desk) -> None:
     desk.publish(7, prod=7)
+    _deployable(desk, "of-erasure")
+
+
+def _domain(desk: Desk) -> None:
+    desk.publish(1, prod=1)
+    _deployable(desk, "of-domain")
+
+
+def _deployable(desk: Desk, stack: str) -> None:
     ours = {"registryBucket": desk.bucket, "tag": "prod", "accessLog": "off"}
     config = {"aws:region": "us-east-1", **{f"sklearn-on-lambda:{key}": value for key, value in ours.items()}}
-    (desk.project.folder / "Pulumi.of-erasure.yaml").write_text(yaml.safe_dump({"config": config}))
+    (desk.project.folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": config}))
+
+
+def _accounts(desk: Desk) -> None:
+    desk.publish(1, prod=1)
+    desk.project.aws.client("s3").create_bucket(Bucket="models-of-prod")
 
 
 PREPARED: Mapping[str, Callable[[Desk], None]] = {
+    "accounts.md": _accounts,
+    "domain.md": _domain,
     "publishing.md": _publishing,
     "registry.md": _registry,
     "signing.md": _signing,

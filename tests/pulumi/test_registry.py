@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from aws_check.errors import EngineError
 from infra.verifier_code import REQUIREMENTS
-from local.ministack import LocalAws
+from local.ministack import LocalAws, client_as
 from model_registry import Registry
 from model_registry.in_account import log_group, project_name
 from tests.local.stacks import registry_of
@@ -84,22 +85,50 @@ def test_a_role_that_another_team_gave_to_api_gateway_is_left_alone(registry_sta
 def test_a_registry_in_use_is_locked_by_an_update_that_replaces_nothing(registry_stack: EngineStack) -> None:
     stack, place = registry_stack.up(), {"Bucket": BUCKET, "Key": "models/iris/tags/prod.json"}
     s3 = stack.aws.client("s3")
-    stack.set(objectLockDays=1, auditTrail=True, verifier=True)
+    stack.set(objectLockDays=1, auditTrail=True, verifier=True, rolePolicies=["reader", "auditor"])
     assert "BucketObjectLockConfiguration" in stack.up().changed()
     assert set(stack.counts()) == {"create", "same"}
     _is_logged(stack)
     _verifies(stack)
     place["VersionId"] = s3.put_object(**place, Body=b"1")["VersionId"]
     assert s3.head_object(**place)["ObjectLockMode"] == "GOVERNANCE"
-    stack.set(objectLockDays=2)
-    assert stack.up().counts()["update"] == 2
-    stack.unset("objectLockDays", "auditTrail", "verifier")
+    _reads_and_does_no_more(stack)
+    stack.set(objectLockDays=2, rolePolicies=["auditor", "promoter@prod"])
+    assert stack.up().counts() == {"create": 1, "update": 2, "delete": 1, "same": stack.counts()["same"]}
+    assert set(stack.outputs["policyArns"]) == {"auditor", "promoter@prod"}
+    stack.unset("objectLockDays", "auditTrail", "verifier", "rolePolicies")
     with pytest.raises(EngineError, match="protect"):
         stack.up()
     stack.project.pulumi("state", "unprotect", "--all", "--yes", "--stack", "registry")
     assert set(stack.up().counts()) == {"delete", "same"}
     s3.delete_object(**place, BypassGovernanceRetention=True)
     s3.delete_bucket(Bucket=BUCKET)
+
+
+def _reads_and_does_no_more(stack: EngineStack) -> None:
+    """Who has the IAM policy of the role `reader` and nothing else."""
+    iam, user, arn = stack.aws.client("iam"), "who-reads", stack.outputs["policyArns"]["reader"]
+    iam.create_user(UserName=user)
+    iam.attach_user_policy(UserName=user, PolicyArn=arn)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    s3 = client_as(stack.aws.url, "s3", key["AccessKeyId"], key["SecretAccessKey"])
+    assert s3.get_object(Bucket=BUCKET, Key="models/iris/tags/prod.json")["Body"].read() == b"1"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=BUCKET, Key="models/iris/tags/prod.json", Body=b"2")
+    iam.detach_user_policy(UserName=user, PolicyArn=arn)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.get_object(Bucket=BUCKET, Key="models/iris/tags/prod.json")
+
+
+@pytest.mark.soak  # tests/infra/test_registry_policies.py has the refusal, this how the engine shows it
+def test_a_policy_that_iam_would_not_take_stops_the_preview_in_one_line(registry_stack: EngineStack) -> None:
+    registry_stack.set(
+        rolePolicies=[f"deployer:{'m' * 32}@{'s' * 32}"],
+        permissionsBoundaryArn=f"arn:aws:iam::000000000000:policy/{'of/the/company/' * 30}{'p' * 128}",
+    )
+    with pytest.raises(EngineError, match="IAM takes 6,144: name a model and a stack of 38 characters"):
+        registry_stack.preview()
+    assert "Traceback" not in registry_stack.output
 
 
 def _is_logged(stack: EngineStack) -> None:

@@ -76,7 +76,7 @@ def _written(report: Report) -> bytes:
 
 def _headline(report: Report) -> dict[str, float]:
     """The scores by which versions are told apart, for gates: an owner's own of the same names go before them."""
-    named = {"accuracy", "roc_auc", "roc_auc_ovr", "r2", "rmse"}
+    named = {"accuracy", "roc_auc", "r2", "rmse"}
     return {score.name: score.value for score in report.scores if score.name in named and not score.output}
 
 

@@ -61,6 +61,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         LogisticRegression().fit(X, [0, 0, 0, 1, 1, 1]),
         name="attack",
         X_example=X,
+        X_test=np.tile(X, (5, 1)),
+        y_test=[0, 1, 0, 1, 1, 1] * 5,
+        feature_names=[HOSTILE.replace('"', "'"), "harmless"],
         class_names=[HOSTILE, "harmless"],
         metrics={HOSTILE: 1.0},
         description=HOSTILE,
@@ -175,6 +178,29 @@ def test_no_text_of_the_registry_becomes_html(pages: dict[str, str]) -> None:
         assert "<img" not in page, path
         assert page.count("<script>") == 1, path
     assert text(pages["attack/1.html"]).count("onerror=alert(1)") >= 4
+
+
+def test_a_version_s_page_draws_its_report_and_tells_its_history(pages: dict[str, str]) -> None:
+    shown = text(pages["attack/1.html"])
+    assert "30 rows that it was not trained on." in shown
+    assert "accuracy 0.8333" in shown
+    for heading in ("Classes", "ROC", "Calibration", "Permutation importance", "Distribution of the test rows"):
+        assert f"<h2>{heading}</h2>" in pages["attack/1.html"]
+    assert "Tag dev tag nothing → 1" in shown
+    assert "not trained on" not in text(pages["iris/1.html"])
+
+
+def test_a_report_that_is_not_the_one_published_is_not_drawn(folder: Path) -> None:
+    stored = folder / "models" / "attack" / "versions" / "1" / "report.json"
+    data = stored.read_bytes()
+    try:
+        stored.write_bytes(data.replace(b'"rows":30', b'"rows":99'))
+        page = page_at(Registry(open_storage(str(folder)), actor="nobody"), "attack/1.html")
+    finally:
+        stored.write_bytes(data)
+    assert page is not None
+    assert "report.json of attack/1 has SHA-256" in text(page)
+    assert "99 rows" not in page
 
 
 def test_a_page_made_anew_is_the_one_that_is_written(folder: Path, pages: dict[str, str]) -> None:
@@ -313,5 +339,10 @@ def test_the_pages_are_walked_through_in_a_browser(chromium: Browser, ui: str, s
         assert violations(page) == ""
         page.get_by_role("link", name="What is different from version 1").click()
         expect(page.get_by_role("region", name="Own code")).to_contain_text("return X * 2")
+        assert violations(page) == ""
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.goto(f"{ui}attack/1.html")
+        expect(page.get_by_role("img", name="true positives over false positives")).to_have_count(1)
+        expect(page.get_by_role("region", name="Confusion matrix")).to_be_visible()
         assert violations(page) == ""
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
