@@ -182,7 +182,8 @@ class Registry:
                 proven too.
             X_test: Rows that the model was not trained on, given like X_example: the version gets a report of how it
                 does on them, with no row in it, and its headline scores as metrics where `metrics` has none so called.
-            y_test: What is true of them: a Series, an array or a list, one target a row, or one for each output.
+            y_test: What is true of them: a Series, an array or a list, one target a row, or one for each output;
+                classes as the estimator knows them, or by their names in `class_names`.
             outputs: The methods that are served; `model_registry.publish.outputs.outputs_of` has their names.
             nullable: Names of the features that may be missing, or True for all.
             types: Types of some features, where they are not those found.
@@ -394,9 +395,11 @@ class Registry:
 
     @checked
     def check_model(self, release: Release) -> None:
-        """Compare a version's model with its manifest, piece by piece; IntegrityError where it differs."""
-        for _ in self._versions.file_chunks(release, release.manifest.artifact):
-            pass
+        """Compare a version's model and report with its manifest, piece by piece; IntegrityError where one differs."""
+        manifest = release.manifest
+        for artifact in filter(None, (manifest.artifact, manifest.report)):
+            for _ in self._versions.file_chunks(release, artifact):
+                pass
 
     @checked
     def load(

@@ -101,6 +101,7 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
             "own code": _own_code(manifest),
             **{wheel.file: _size(wheel) for wheel in manifest.wheels},
             "proof": _proof(manifest),
+            "report.json": _size(manifest.report) if manifest.report else "",
             **_origin(manifest),
             **{f"label {name}": value for name, value in manifest.labels.items()},
             "manifest.json": f"sha256 {release.manifest_sha256}",

@@ -57,7 +57,7 @@ def main() -> None:
     """Open the pages and take the pictures."""
     with looked_at() as registry, browser() as launched, opened(launched, f"{registry}iris/", **DESK) as page:
         page.screenshot(path=IMAGES / "registry.png", full_page=True)
-    with looked_at() as registry, browser() as launched, opened(launched, f"{registry}iris/5.html", **DESK) as page:
+    with looked_at() as registry, browser() as launched, opened(launched, f"{registry}iris/3.html", **DESK) as page:
         shown = page.locator("section", has=page.get_by_role("heading", name="Calibration", exact=True)).bounding_box()
         assert shown
         clip: Any = {"x": 0, "y": 0, "width": 1120, "height": shown["y"] + shown["height"] + 24}

@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace
@@ -20,6 +21,8 @@ from model_runtime.manifest import Feature, Signature
 
 _BINS = 12
 _CATEGORIES = 20
+_LOOKED_AT = 1_000
+"""Rows in which is looked for what is personal."""
 _LONGEST = 80
 """Characters of a category that are told."""
 _CENTRE = 0.02
@@ -28,7 +31,8 @@ _CENTRE = 0.02
 
 def distributions(signature: Signature, table: Table, features: int) -> tuple[Distribution, ...]:
     """Those of so many features, in the signature's order."""
-    personal = personal_columns(signature, table.rows)
+    first = list(islice(zip(*(column.values for column in table.columns), strict=True), _LOOKED_AT))
+    personal = personal_columns(signature, first)
     pairs = list(zip(signature.features, table.columns, strict=True))[:features]
     are_texts = signature.container == "list"
     return tuple(_distribution(feature, column.values, personal, are_texts=are_texts) for feature, column in pairs)

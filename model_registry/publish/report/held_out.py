@@ -13,7 +13,7 @@ from model_runtime.manifest import Signature
 
 ROWS = 100_000
 """So many rows are looked at, spread over all; of models with very many features so many that they stay small."""
-_CELLS = 5_000_000
+_CELLS, _ALWAYS = 5_000_000, 1_000
 FEWEST = 10
 """Of fewer rows numbers would say little of the model, and much of the rows."""
 
@@ -49,7 +49,7 @@ def held_out(estimator: Any, signature: Signature, X: Any, y: Any, feature_names
         raise PublishError(f"X_test has {given:,} rows, y_test has {len(targets):,}: give one target for each row")
     if given is not None and given < FEWEST:
         raise PublishError(f"X_test has {given} rows: give at least {FEWEST}, better some hundred, or leave it out")
-    chosen = spread(given or 0, min(ROWS, _CELLS // len(signature.features)))
+    chosen = spread(given or 0, min(ROWS, max(_CELLS // len(signature.features), _ALWAYS)))
     if chosen is not None:
         X, targets = rows_at(X, chosen), None if targets is None else targets[chosen]
     table = read_table(estimator, X, feature_names, what="X_test")

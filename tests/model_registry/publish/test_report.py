@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from obstore.store import MemoryStore
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
@@ -28,12 +29,15 @@ from typer.testing import CliRunner
 
 from model_registry import Registry, Release, Storage
 from model_registry.cli import app
+from model_registry.doctor import findings
 from model_registry.publish.estimator import describe
 from model_registry.publish.report import held_out as rows_of_test
 from model_registry.publish.report import importance
 from model_registry.publish.report.distributions import histogram
 from model_registry.publish.report.made import report_of
+from model_registry.reference import VersionRef
 from model_registry.report.figures import LARGEST_REPORT, Report
+from model_registry.signing import Signer
 from model_runtime.errors import IntegrityError, PublishError, RecordError
 from model_runtime.manifest import REPORT_FILE, Artifact, version_key
 
@@ -316,6 +320,26 @@ def test_a_report_is_read_after_its_digest_is_checked_and_only_if_it_is_small() 
     too_large = Release(msgspec.structs.replace(release.manifest, report=huge), release.manifest_bytes)
     with pytest.raises(RecordError, match="no release publishes such a report"):
         registry.report(too_large)
+
+
+def test_a_report_is_signed_copied_verified_and_deleted_with_its_version() -> None:
+    storage, other = Storage(MemoryStore(), "memory"), Storage(MemoryStore(), "other")
+    signer = Signer(Ed25519PrivateKey.generate())
+    model = LogisticRegression(max_iter=1000).fit(X, y)
+    Registry(storage, actor="ada", proof="none", signer=signer).publish(
+        model, name="model", X_example=X[:5], X_test=X, y_test=y
+    )
+    registry = Registry(storage, actor="ada", trusted_keys=[signer.public_key])
+    there = Registry(other, actor="ada", trusted_keys=[signer.public_key])
+    registry.copy("model/1", there)
+    assert there.report(there.resolve("model/1")) == registry.report(registry.resolve("model/1"))
+    key = version_key("model", 1, REPORT_FILE)
+    other.overwrite(key, b"{}")
+    with pytest.raises(IntegrityError, match=r"report\.json"):
+        there.check_model(there.resolve("model/1"))
+    assert [finding.key for finding in findings(other)] == [key]
+    registry.delete(VersionRef("model", 1), reason="a mistake")
+    assert storage.read(key) is None
 
 
 def test_the_command_line_takes_the_last_column_or_the_one_that_is_named(tmp_path: Path) -> None:
