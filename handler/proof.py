@@ -2,7 +2,8 @@
 
 `model_registry.publish.proof` runs it in an environment of a version's packages, with no code of ours but that of the
 function. A version's folder has `bucket/` with the version's objects, `variables.json` with the function's environment
-and `rows.json` with groups of rows as objects, which are no batch together; the program adds `answers.json`.
+and `rows.json` with groups of rows as objects, which are no batch together; the program adds `answers.json`, and while
+it works `asked`.
 """
 
 import json
@@ -24,6 +25,10 @@ from model_runtime.storage import Storage
 BATCH = 200
 """Rows of one batch: its answer must fit into Lambda's response."""
 
+_ASKED_FILE = "asked"
+"""Of a version's folder: how many rows were sent by themselves so far."""
+_WRITTEN_EVERY = 0.2
+
 
 def main(folders: Sequence[str]) -> None:
     """Answer the rows of each version."""
@@ -44,14 +49,15 @@ def _answered(folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     app = App(lambda: served)
     answers: dict[str, list[Any]] = {"POST": [], "batch": []}
+    asked = _Asked(folder / _ASKED_FILE)
     batches = [group[start : start + BATCH] for group in groups for start in range(0, len(group), BATCH)]
     try:
         for batch in batches:
             body = _sent(app, _event("POST", {"instances": batch}))
             answers["batch"] += body["predictions"]
-        answers["POST"], answering = _timed(app, rows)
+        answers["POST"], answering = _timed(app, rows, asked)
         if has_query_form(served.manifest.signature):
-            answers["GET"] = [_sent(app, _event("GET", query=_query(row))) for row in rows]
+            answers["GET"] = [_sent(app, _event("GET", query=_query(row))) for row in asked.each(rows)]
     except _RefusedError as refused:
         return _explained(served, refused)
     requests = sum(len(given) for way, given in answers.items() if way != "batch") + len(batches)
@@ -59,10 +65,28 @@ def _answered(folder: Path) -> dict[str, Any]:
     return {"answers": answers, "requests": requests, "seconds": seconds}
 
 
-def _timed(app: App, rows: Sequence[Any]) -> tuple[list[Any], float]:
+class _Asked:
+    """Keeps in a file how many rows were sent by themselves, for whoever waits for the answers."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._count = 0
+        self._written = time.monotonic()
+
+    def each(self, rows: Sequence[Any]) -> Iterator[Any]:
+        """Every row, once it is its turn."""
+        for row in rows:
+            yield row
+            self._count += 1
+            if time.monotonic() - self._written > _WRITTEN_EVERY:
+                self._written = time.monotonic()
+                self._file.write_text(str(self._count), encoding="utf-8")
+
+
+def _timed(app: App, rows: Sequence[Any], asked: _Asked) -> tuple[list[Any], float]:
     """The answers to requests of a row each, and the median of what they took, in seconds."""
     found, took = [], [0.0] * len(rows)
-    for number, row in enumerate(rows):
+    for number, row in enumerate(asked.each(rows)):
         event = _event("POST", row)
         began = time.perf_counter()
         found.append(_sent(app, event))

@@ -27,13 +27,13 @@ class ArtifactBucket(PrivateBucket):
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.ready),
         )
 
-    def upload(self, name: str, *, key: str, path: str) -> aws.s3.BucketObjectv2:
-        """Upload a file under a key; the object's name in the stack is `name`."""
+    def upload(self, name: str, *, key: str, content: pulumi.Asset | pulumi.Archive) -> aws.s3.BucketObjectv2:
+        """Upload a zip under a key; the object's name in the stack is `name`."""
         return aws.s3.BucketObjectv2(
             name,
             bucket=self.name,
             key=key,
-            source=pulumi.FileAsset(path),
+            source=content,
             content_type="application/zip",
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.ready),
         )

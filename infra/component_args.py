@@ -23,14 +23,20 @@ class ModelRegistryBucketArgs(TypedDict):
     """Name of the registry's bucket. The stack `registry` creates it, every other stack reads models from it, and may name that stack instead, as `ORGANIZATION/PROJECT/registry`."""
     registry_admins: NotRequired[Sequence[str]]
     """In the stack `registry`: ARNs of the users and roles that may delete versions of objects for good, in which * is any text. Empty for nobody, until the bucket's policy is changed. Values: ARNs of users or roles such as arn:aws:iam::123456789012:role/registry-admin."""
+    registry_readers: NotRequired[Sequence[str]]
+    """In the stack `registry`: ARNs of other accounts that may read models, as far as their own policies let them. Empty for none. Values: ARNs of accounts such as arn:aws:iam::123456789012:root."""
     organization_id: NotRequired[str]
     """In the stack `registry`: ID of the AWS organization outside of which nobody uses the bucket, whatever else allows it. Empty for no such rule. Values: the ID of an organization such as o-a1b2c3d4e5."""
+    role_policies: NotRequired[Sequence[str]]
+    """In the stack `registry`: roles whose ready-made policies are made as IAM policies of the account, to attach to your users and roles (docs/roles.md; output `policyArns`, by role). Empty for none. Values: reader, publisher, auditor, all also with :MODEL; promoter@TAG, promoter:MODEL@TAG; deployer:MODEL@STACK, previewer:MODEL@STACK."""
     object_lock_days: NotRequired[int]
     """In the stack `registry`: days for which no version of an object can be deleted for good after it was written (S3 Object Lock); 0 for no lock. Tags move and versions are hidden as before. Values: from 0 to 36500 days (0 for no lock)."""
     object_lock_mode: NotRequired[str]
     """In the stack `registry`: who may end the lock of a version before `objectLockDays` are over. `governance`: those in `registryAdmins` who have `s3:BypassGovernanceRetention`; `compliance`: nobody, not even the account's root user. Values: one of governance, compliance."""
     audit_trail: NotRequired[bool]
     """In the stack `registry`: whether CloudTrail logs each write and deletion of an object of the registry, into a bucket of its own, for `verify --trail` (output `auditBucket`). Data events are charged."""
+    verifier: NotRequired[bool]
+    """In the stack `registry`: whether there is a CodeBuild project that verifies versions in the account, for `verify --in-account` (output `verifierProject`). Each build is charged."""
 
 
 class SklearnModelArgs(TypedDict):
@@ -139,7 +145,7 @@ class SklearnModelArgs(TypedDict):
     label_counts: NotRequired[bool]
     """Whether answers are counted by label, as metrics `Label.NAME`, where the model has 20 labels at most. Each is a metric that is charged."""
     registry_account: NotRequired[str]
-    """Account that owns the registry's bucket: the function's role reads from no bucket of that name of anybody else. Empty for the stack's own. Values: an account's 12 digits such as 123456789012."""
+    """Account that owns the registry's bucket: the function's role and `pulumi up` read from no bucket of that name of anybody else. Empty for the stack's own, which is not asked for at `pulumi up`. Values: an account's 12 digits such as 123456789012."""
     registry_kms_key_arn: NotRequired[pulumi.Input[str]]
     """ARN of the KMS key of the registry's bucket, which the function may use to read its model. Empty if the registry has the stack's own `kmsKeyArn`, or none. Values: the ARN of a KMS key such as arn:aws:kms:eu-central-1:123456789012:key/ID."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]

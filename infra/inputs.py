@@ -83,7 +83,10 @@ def _manifest_of(settings: Settings, deployed: Deployed) -> Manifest:
 
 def _storage(settings: Settings) -> Storage:
     provider = pulumi.Config("aws")
-    return Storage.open(settings.registry_bucket, profile=provider.get("profile"), region=provider.get("region"))
+    owner = f"?owner={settings.registry_account}" if settings.registry_account else ""
+    return Storage.open(
+        f"{settings.registry_bucket}{owner}", profile=provider.get("profile"), region=provider.get("region")
+    )
 
 
 def served_format(settings: Settings, manifest: Manifest) -> ModelFormat:

@@ -5,6 +5,7 @@ import pulumi_aws as aws
 
 from infra.artifact_bucket import ArtifactBucket
 from infra.layer.build import Layer
+from model_registry.lambda_packages.bom import MEDIA_TYPE
 from model_registry.lambda_packages.platform import lambda_runtime
 
 
@@ -26,12 +27,14 @@ class DependencyLayer(pulumi.ComponentResource):
     ) -> None:
         """`layer.key` addresses the content: the same packages give the same key, and no new layer version."""
         super().__init__("sklearn-on-lambda:infra:DependencyLayer", name, None, opts)
-        upload = artifacts.upload(f"{name}-zip", key=f"layers/{layer.key}.zip", path=str(layer.path))
+        upload = artifacts.upload(
+            f"{name}-zip", key=f"layers/{layer.key}.zip", content=pulumi.FileAsset(str(layer.path))
+        )
         artifacts.write(
             f"{name}-bom",
             key=f"layers/{layer.key}.cdx.json",
             text=layer.bom,
-            content_type="application/vnd.cyclonedx+json; version=1.5",
+            content_type=MEDIA_TYPE,
         )
         version = aws.lambda_.LayerVersion(
             f"{name}-version",

@@ -4,14 +4,44 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from model_registry import roles
+from model_registry.roles.document import allow, owned
 from model_runtime.storage import PROBES
 
 _VERSION = "2012-10-17"
 
 
-def trust(service: str) -> str:
-    """Who may take the role: an AWS service, for example `lambda.amazonaws.com`."""
-    return _document({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
+def trust(service: str, source_arn: str | None = None) -> str:
+    """Who may take the role: an AWS service, for example `lambda.amazonaws.com`, on behalf of one resource if given."""
+    taken = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return _document({**taken, "Condition": {"ArnEquals": {"aws:SourceArn": source_arn}}} if source_arn else taken)
+
+
+def project_arn(neighbour_arn: str, name: str) -> str:
+    """The ARN of a CodeBuild project in the account and region of another resource."""
+    partition, _service, region, account = neighbour_arn.split(":")[1:5]
+    return f"arn:{partition}:codebuild:{region}:{account}:project/{name}"
+
+
+def verifier_policy(*, bucket: str, source_arn: str, log_group_arn: str, key_arn: str | None = None) -> str:
+    """What a build of the verifier may do: read versions of the registry and its own code, and write its own log.
+
+    `source_arn` is the ARN of the object that has the code. Source: CodeBuild User Guide, "Allow CodeBuild to interact
+    with other AWS services", for S3 as a source.
+    """
+    partition, owner = log_group_arn.split(":")[1], log_group_arn.split(":")[4]
+    own = [
+        allow("TakeTheVerifier", ["s3:GetObject", "s3:GetObjectVersion"], source_arn, **owned(owner)),
+        allow(
+            "FindTheVerifier",
+            ["s3:GetBucketAcl", "s3:GetBucketLocation"],
+            source_arn.partition("/")[0],
+            **owned(owner),
+        ),
+        allow("WriteTheLog", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
+    ]
+    read = roles.verifier(bucket, owner=owner, partition=partition)["Statement"]
+    return _document(*read, *own, *([_decrypt_objects(key_arn)] if key_arn else []))
 
 
 _MANAGE_INTERFACES = [
@@ -134,8 +164,12 @@ _FREE = f"{PROBES}*"
 """By which the service is tried, with and without conditions."""
 
 
-def registry_bucket(bucket_arn: str, *, admins: Sequence[str] = (), organization: str = "") -> str:
+def registry_bucket(
+    bucket_arn: str, *, admins: Sequence[str] = (), organization: str = "", readers: Sequence[str] = ()
+) -> str:
     """The policy of the registry's bucket: what nobody may, whatever other policies allow them.
+
+    `readers` are ARNs of accounts whose users and roles may look and read where their own policies let them, too.
 
     Objects are written once, or replaced by compare-and-swap; only the `admins` delete a version of an object for good;
     with an `organization` nobody outside of it uses the bucket.
@@ -162,6 +196,12 @@ def registry_bucket(bucket_arn: str, *, admins: Sequence[str] = (), organization
             "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
         }
         statements.append(_nobody("OnlyTheOrganization", "s3:*", outside, Resource=[bucket_arn, objects]))
+    if readers:
+        accounts = {"AWS": list(readers)}
+        for sid, action, resource in (("Look", "s3:ListBucket", bucket_arn), ("Read", "s3:GetObject", objects)):
+            statements.append(
+                {"Sid": sid, "Effect": "Allow", "Principal": accounts, "Action": action, "Resource": resource}
+            )
     return _document(*statements)
 
 

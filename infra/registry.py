@@ -5,11 +5,13 @@ from typing import Any
 import pulumi
 
 from infra import aws_account
+from infra.account_verifier import ModelVerifier
 from infra.api_logging import ApiGatewayLogging
 from infra.audit_trail import AuditTrail
 from infra.component_args import ModelRegistryBucketArgs
 from infra.outputs import outputs_of
 from infra.registry_bucket import RegistryBucket
+from infra.registry_policies import RegistryPolicies
 from infra.settings.arguments import registry_settings
 
 KIND = "sklearn-on-lambda:index:ModelRegistryBucket"
@@ -25,6 +27,10 @@ class ModelRegistryBucket(pulumi.ComponentResource):
     """`created`, or the role of somebody else by which API Gateway writes its logs."""
     audit_bucket: pulumi.Output[str] | None = None
     """Name of the bucket with the log files of the trail, where there is one."""
+    policy_arns: pulumi.Output[dict[str, str]] | None = None
+    """ARNs of the roles' policies, by role as `rolePolicies` has it, where there are any."""
+    verifier_project: pulumi.Output[str] | None = None
+    """Name of the CodeBuild project that verifies versions, where there is one."""
 
     def __init__(self, name: str, args: ModelRegistryBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the bucket and the right to write logs.
@@ -52,11 +58,17 @@ class ModelRegistryBucket(pulumi.ComponentResource):
             "apiLogging": theirs or "created",
             "registryBucket": bucket.name,
         }
+        own = pulumi.ResourceOptions(parent=self)
+        logs = None
         if settings.audit_trail:
-            trail = AuditTrail(
-                f"{name}-audit", registry=bucket, account=settings, opts=pulumi.ResourceOptions(parent=self)
-            )
-            self.outputs["auditBucket"] = trail.logs
+            logs = AuditTrail(f"{name}-audit", registry=bucket, account=settings, opts=own).logs
+            self.outputs["auditBucket"] = logs
+        if settings.role_policies:
+            policies = RegistryPolicies(f"{name}-policies", account=settings, trail=logs, opts=own)
+            self.outputs["policyArns"] = policies.arns
+        if settings.verifier:
+            verifier = ModelVerifier(f"{name}-verifier", account=settings, opts=own)
+            self.outputs["verifierProject"] = verifier.project
         for attribute, output in outputs_of(self.outputs).items():
             setattr(self, attribute, output)
         self.register_outputs(self.outputs)

@@ -1,5 +1,7 @@
 """The registry's bucket, which outlives every environment."""
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 
@@ -21,14 +23,20 @@ class RegistryBucket(PrivateBucket):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`bucket_name` is fixed: the other stacks and people name the registry by it."""
-        admins, organization = (account.registry_admins, account.organization_id) if account else ((), "")
+        more: dict[str, Any] = {}
+        if account:
+            more = {
+                "admins": account.registry_admins,
+                "organization": account.organization_id,
+                "readers": account.registry_readers,
+            }
         super().__init__(
             "RegistryBucket",
             name,
             bucket_name=bucket_name,
             protect=True,
             account=account,
-            policy=lambda arn: policies.registry_bucket(arn, admins=admins, organization=organization),
+            policy=lambda arn: policies.registry_bucket(arn, **more),
             opts=opts,
         )
         aws.s3.BucketLifecycleConfiguration(

@@ -17,8 +17,9 @@ from model_registry.records import Tag, decode_tag, tag_key
 from model_registry.reference import TagRef
 from model_registry.s3_errors import s3_errors
 from model_registry.trail import Seen, Trail
+from model_runtime.aws import BucketAddress, bucket_address
 from model_runtime.errors import InvalidNameError, NotFoundError, RecordError
-from model_runtime.storage import aws_session, bucket_name
+from model_runtime.storage import aws_session
 
 _VERSIONS = "use credentials that may s3:ListBucketVersions, s3:GetBucketVersioning and s3:GetObjectVersion"
 _LOGS = "use credentials that may s3:ListBucket and s3:GetObject"
@@ -42,39 +43,39 @@ def audit(
     ref = reference.parse(address) if isinstance(address, str) else address
     if not isinstance(ref, TagRef):
         raise InvalidNameError(f"{ref} is a version, only a tag has a history: write NAME@TAG")
-    name = bucket_name(bucket)
-    with s3_errors(name, "read the versions of objects", _VERSIONS):
+    place = bucket_address(bucket)
+    with s3_errors(place.name, "read the versions of objects", _VERSIONS):
         s3 = aws_session(profile).client("s3")  # boto3, as obstore does not list the versions of an object
-        faults = list(_faults(s3, name, ref))
+        faults = list(_faults(s3, place, ref))
     if trail:
         key = tag_key(ref.name, ref.tag)
         with s3_errors(trail.bucket, "read the log files of a trail", _LOGS):
-            seen = list(trail.seen(s3, name, key, since=since))
-        with s3_errors(name, "read the versions of objects", _VERSIONS):
+            seen = list(trail.seen(s3, place.name, key, since=since))
+        with s3_errors(place.name, "read the versions of objects", _VERSIONS):
             # After the log files were read: what was written since is not missed.
-            stored = {entry["VersionId"] for entry in _listed(s3, name, key)[0]}
+            stored = {entry["VersionId"] for entry in _listed(s3, place, key)[0]}
         faults += _unseen(ref, trail, seen, stored)
     return faults
 
 
-def _faults(s3: Any, bucket: str, ref: TagRef) -> Iterator[str]:
-    status = s3.get_bucket_versioning(Bucket=bucket).get("Status")
+def _faults(s3: Any, place: BucketAddress, ref: TagRef) -> Iterator[str]:
+    status = s3.get_bucket_versioning(**place.asked).get("Status")
     if status != "Enabled":
         yield (
-            f"s3://{bucket} keeps no versions of its objects (versioning is {status or 'off'}): a history that was cut "
-            "cannot be told from a whole one; enable versioning"
+            f"s3://{place.name} keeps no versions of its objects (versioning is {status or 'off'}): a history that was "
+            "cut cannot be told from a whole one; enable versioning"
         )
     key = tag_key(ref.name, ref.tag)
-    stored, deletions = _listed(s3, bucket, key)
+    stored, deletions = _listed(s3, place, key)
     if not stored:
-        raise NotFoundError(f"s3://{bucket} has no version of {key}: there never was a tag {ref}")
+        raise NotFoundError(f"s3://{place.name} has no version of {key}: there never was a tag {ref}")
     yield from (
         f"{ref}: the tag object was deleted {_at(marker)}, the registry never does that" for marker in deletions
     )
     before: Tag | None = None
     for entry in stored:
         where = f"{ref}, as stored {_at(entry)} (version {entry['VersionId']})"
-        body = s3.get_object(Bucket=bucket, Key=key, VersionId=entry["VersionId"])["Body"]
+        body = s3.get_object(**place.asked, Key=key, VersionId=entry["VersionId"])["Body"]
         try:
             tag = decode_tag(body.read())
         except RecordError as error:
@@ -118,11 +119,11 @@ def _between(before: Tag, after: Tag) -> Iterator[str]:
         yield f"it has {later - earlier} moves more than the version stored before: those in between were removed"
 
 
-def _listed(s3: Any, bucket: str, key: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _listed(s3: Any, place: BucketAddress, key: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The stored versions of an object and its delete markers, oldest first: S3 lists a key's versions newest first."""
     versions: list[dict[str, Any]] = []
     markers: list[dict[str, Any]] = []
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
+    for page in s3.get_paginator("list_object_versions").paginate(**place.asked, Prefix=key):
         versions += [entry for entry in page.get("Versions", []) if entry["Key"] == key]
         markers += [entry for entry in page.get("DeleteMarkers", []) if entry["Key"] == key]
     return versions[::-1], markers[::-1]

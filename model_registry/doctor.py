@@ -35,6 +35,7 @@ from model_runtime.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
     REPORT_FILE,
+    SBOM_FILE,
     Artifact,
     decode_manifest,
     digest,
@@ -48,7 +49,7 @@ Severity = Literal["error", "warning", "note"]
 _OF_MODEL = re.compile(r"models/(?P<name>[^/]+)/(?P<rest>.*)", re.DOTALL)
 _SEGMENT_FILE = re.compile(r"history/[^/]+/[0-9]{9}\.json")
 _OWN_FILES = frozenset({MANIFEST_FILE, DEPRECATED_FILE, DELETED_FILE, SIGNING_FILE})
-_FILES = _OWN_FILES | set(FORMAT_FILES.values()) | {GOLDEN_FILE, CODE_FILE, REPORT_FILE}
+_FILES = _OWN_FILES | set(FORMAT_FILES.values()) | {GOLDEN_FILE, CODE_FILE, REPORT_FILE, SBOM_FILE}
 _RESTORE = "restore the object from the bucket's versions"
 _AT_ONCE = 16
 """So many versions are read at once: a request mostly waits."""

@@ -22,6 +22,7 @@ from packaging.version import InvalidVersion, Version
 
 from model_registry import uv
 from model_registry.cache import cache_folder, file_digest, workspace
+from model_registry.pace import Progress
 from model_registry.stored_wheels import package_of
 from model_runtime.errors import EnvironmentBuildError, InterpreterNotFoundError
 
@@ -42,7 +43,7 @@ def environment_for(
     wheels: Sequence[Path] = (),
     hashes: Mapping[str, Collection[str]] = MappingProxyType({}),
     cache: Path | None = None,
-    progress: uv.Progress = lambda _line: None,
+    progress: Progress = lambda _line: None,
 ) -> Path:
     """Return the interpreter of an environment that has exactly these packages and nothing else.
 
@@ -157,7 +158,7 @@ def _base_interpreter() -> str:
     return str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
 
 
-def _install(interpreter: Path, requirements: Sequence[str], progress: uv.Progress) -> None:
+def _install(interpreter: Path, requirements: Sequence[str], progress: Progress) -> None:
     if requirements:
         _checked(uv.install(["--python", interpreter], requirements, progress=progress))
 

@@ -8,8 +8,9 @@ import json
 from typing import Any
 
 from model_registry.records import Move, Tag, tag_key
+from model_runtime.aws import bucket_address
 from model_runtime.errors import CredentialsError, NoticeError
-from model_runtime.storage import aws_session, bucket_name
+from model_runtime.storage import aws_session
 
 SOURCE = "sklearn-on-lambda"
 DETAIL_TYPE = "Model Tag Moved"
@@ -28,7 +29,7 @@ class EventBridge:
         from botocore.exceptions import BotoCoreError
 
         self._bus = bus
-        self._location = f"s3://{bucket_name(bucket)}"
+        self._location = f"s3://{bucket_address(bucket).name}"
         try:
             self._client = aws_session(profile, region).client("events")
         except BotoCoreError as error:

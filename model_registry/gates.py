@@ -7,7 +7,7 @@ and losses (`is_lower_better`).
 import math
 import operator
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from model_registry.comparison import breaking_changes
@@ -19,19 +19,24 @@ __all__ = [
     "NO_GATES",
     "Gates",
     "JointGates",
+    "Judgement",
     "Requirement",
     "check_gates",
-    "evaluate",
     "is_lower_better",
     "joined",
+    "judged",
     "marked",
     "parse",
+    "passed",
 ]
 
 NO_GATES = Gates()
 
 _PROOFS: tuple[ProofKind, ...] = ("none", "process", "full")
 """The weakest first."""
+
+Judgement = tuple[bool, str]
+"""Whether a gate was passed, and in a sentence with its numbers why."""
 
 _OPERATORS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq}
 _REQUIREMENT = re.compile(r"\s*([^<>=]+?)\s*(>=|<=|==|>|<)\s*([^<>=\s]+)\s*")
@@ -105,7 +110,7 @@ def joined(standing: Gates | None, call: Gates) -> JointGates:
     )
 
 
-def evaluate(
+def judged(
     gates: JointGates,
     candidate: Manifest,
     *,
@@ -113,23 +118,28 @@ def evaluate(
     current: Manifest | None,
     baselines: Mapping[str, Manifest | None],
     deprecated: Mark | None,
-) -> tuple[str, ...]:
-    """The checks that a version passed, a sentence each with its numbers; GateError with all that it failed.
+) -> tuple[Judgement, ...]:
+    """What each gate says of a version, passed or not.
 
     `target` is the tag to be moved as NAME@TAG, `current` the version that it points at. `baselines` has a version for
     each tag of `gates.not_worse_than`, None where it points at none. What `gates.verify` demands is not done here.
     """
-    judged = [
+    return (
         *_bounds(gates, candidate),
         *_baselines(gates, candidate, target, baselines),
         *_signature(gates, candidate, current),
         *_deprecation(gates, candidate, deprecated),
         *_proof(gates, candidate),
-    ]
-    failures = [sentence for passed, sentence in judged if not passed]
+    )
+
+
+def passed(target: str, judgements: Iterable[Judgement]) -> tuple[str, ...]:
+    """The checks that were passed, a sentence each; GateError with all that were not, if there are any."""
+    found = tuple(judgements)
+    failures = [sentence for is_passed, sentence in found if not is_passed]
     if failures:
         raise GateError(target, failures)
-    return tuple(sentence for _, sentence in judged)
+    return tuple(sentence for _, sentence in found)
 
 
 def marked(version: str, mark: Mark) -> str:
@@ -147,10 +157,7 @@ def is_lower_better(metric: str) -> bool:
     return "neg" not in words and not _LOWER_IS_BETTER.isdisjoint(words)
 
 
-_Judgement = tuple[bool, str]
-
-
-def _bounds(gates: JointGates, candidate: Manifest) -> Iterator[_Judgement]:
+def _bounds(gates: JointGates, candidate: Manifest) -> Iterator[Judgement]:
     for requirement in gates.require:
         name, sign, bound = requirement.metric, requirement.operator, requirement.bound
         if name not in candidate.metrics:
@@ -165,7 +172,7 @@ def _bounds(gates: JointGates, candidate: Manifest) -> Iterator[_Judgement]:
 
 def _baselines(
     gates: JointGates, candidate: Manifest, target: str, baselines: Mapping[str, Manifest | None]
-) -> Iterator[_Judgement]:
+) -> Iterator[Judgement]:
     for tag in gates.not_worse_than:
         baseline = baselines[tag]
         if baseline is None:
@@ -186,7 +193,7 @@ def _baselines(
                 yield False, f"{name} of {candidate.reference} is {value}, worse than {bound} of {label}"
 
 
-def _signature(gates: JointGates, candidate: Manifest, current: Manifest | None) -> Iterator[_Judgement]:
+def _signature(gates: JointGates, candidate: Manifest, current: Manifest | None) -> Iterator[Judgement]:
     changes = breaking_changes(current.signature, candidate.signature) if current else []
     if current and changes:
         sentence = f"{candidate.reference} breaks callers of {current.reference} ({', '.join(changes)})"
@@ -199,14 +206,14 @@ def _signature(gates: JointGates, candidate: Manifest, current: Manifest | None)
             )
 
 
-def _deprecation(gates: JointGates, candidate: Manifest, deprecated: Mark | None) -> Iterator[_Judgement]:
+def _deprecation(gates: JointGates, candidate: Manifest, deprecated: Mark | None) -> Iterator[Judgement]:
     if deprecated is not None:
         refusal = marked(candidate.reference, deprecated)
         allowed = gates.allow_deprecated and not deprecated.revoked
         yield allowed, f"{refusal}, which was allowed" if allowed else refusal
 
 
-def _proof(gates: JointGates, candidate: Manifest) -> Iterator[_Judgement]:
+def _proof(gates: JointGates, candidate: Manifest) -> Iterator[Judgement]:
     kind = candidate.proof.kind
     if gates.proof == "none":
         return

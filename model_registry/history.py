@@ -17,6 +17,11 @@ def unset(ref: TagRef) -> Tag:
     return Tag(name=ref.name, tag=ref.tag, version=None, history=())
 
 
+def last_sequence(tag: Tag) -> int:
+    """The number of a tag's last move; 0 before the first."""
+    return tag.history[-1].sequence if tag.history else 0
+
+
 def moved(
     current: Tag,
     to_version: int | None,

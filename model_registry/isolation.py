@@ -53,7 +53,7 @@ mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 cd "$root"
 pivot_root . before
 umount -l /before
-mount -o remount,ro,nosuid,nodev /
+mount -o remount,bind,ro,nosuid,nodev /
 cd "$start"
 exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all --no-new-privs -- "$@"
 """
@@ -112,10 +112,15 @@ def _bubblewrap(shown: Sequence[str], writable: str, cwd: str, variables: Mappin
         "/proc",
         "--dev",
         "/dev",
+        "--tmpfs",
+        "/dev/shm",  # noqa: S108  # inside
+        "--remount-ro",
+        "/dev",
     ]
     reads = [part for path in shown for part in ("--ro-bind", path, path)]
     return [
-        *(program, *walls, "--tmpfs", "/tmp", *reads, "--bind", writable, writable, "--chdir", cwd),  # noqa: S108  # inside
+        *(program, *walls, "--tmpfs", "/tmp", *reads, "--bind", writable, writable),  # noqa: S108  # inside
+        *("--remount-ro", "/", "--chdir", cwd),
         *_with(variables),
     ]
 

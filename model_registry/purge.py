@@ -12,8 +12,9 @@ from typing import Any
 from model_registry.records import DELETED_FILE
 from model_registry.reference import VersionRef
 from model_registry.s3_errors import is_denied, s3_errors
+from model_runtime.aws import BucketAddress, bucket_address
 from model_runtime.manifest import version_key
-from model_runtime.storage import aws_session, bucket_name
+from model_runtime.storage import aws_session
 
 _NEEDED = (
     "take credentials that are among the `registryAdmins` of the stack registry, with s3:ListBucketVersions, "
@@ -58,43 +59,43 @@ def purge(bucket: str, ref: VersionRef, *, profile: str | None = None) -> Purged
     """
     from botocore.exceptions import ClientError
 
-    name, kept, removed = bucket_name(bucket), list[Kept](), 0
-    with s3_errors(name, f"delete what is kept of {ref} for good", _NEEDED):
+    place, kept, removed = bucket_address(bucket), list[Kept](), 0
+    with s3_errors(place.name, f"delete what is kept of {ref} for good", _NEEDED):
         s3 = aws_session(profile).client("s3")  # boto3, as obstore neither lists nor deletes the versions of an object
-        for key, version_id in list(_stored(s3, name, ref)):
+        for key, version_id in list(_stored(s3, place, ref)):
             try:
-                s3.delete_object(Bucket=name, Key=key, VersionId=version_id)
+                s3.delete_object(**place.asked, Key=key, VersionId=version_id)
                 removed += 1
             except ClientError as error:
-                locked = _locked(s3, name, key, version_id) if is_denied(error) else None
+                locked = _locked(s3, place, key, version_id) if is_denied(error) else None
                 if locked is None:
                     raise
                 kept.append(locked)
     return Purged(removed, tuple(kept))
 
 
-def _stored(s3: Any, bucket: str, ref: VersionRef) -> Iterator[tuple[str, str]]:
+def _stored(s3: Any, place: BucketAddress, ref: VersionRef) -> Iterator[tuple[str, str]]:
     """Keys and version IDs of all that is stored, also of what marks a deletion; not the mark that is in force."""
     prefix, mark = version_key(ref.name, ref.version, ""), version_key(ref.name, ref.version, DELETED_FILE)
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+    for page in s3.get_paginator("list_object_versions").paginate(**place.asked, Prefix=prefix):
         for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
             if entry["Key"] != mark or not entry["IsLatest"]:
                 yield entry["Key"], entry["VersionId"]
 
 
-def _locked(s3: Any, bucket: str, key: str, version_id: str) -> Kept | None:
+def _locked(s3: Any, place: BucketAddress, key: str, version_id: str) -> Kept | None:
     """Until when a version of an object is locked; None where it is not."""
     from botocore.exceptions import ClientError
 
-    place = {"Bucket": bucket, "Key": key, "VersionId": version_id}
+    version = {**place.asked, "Key": key, "VersionId": version_id}
     try:
-        until = s3.get_object_retention(**place)["Retention"]["RetainUntilDate"]
+        until = s3.get_object_retention(**version)["Retention"]["RetainUntilDate"]
         if until > datetime.now(UTC):
             return Kept(key, version_id, until)
     except ClientError:  # it has none, or the caller may not ask
         pass
     try:
-        if s3.get_object_legal_hold(**place)["LegalHold"]["Status"] == "ON":
+        if s3.get_object_legal_hold(**version)["LegalHold"]["Status"] == "ON":
             return Kept(key, version_id, None)
     except ClientError:  # as above
         pass

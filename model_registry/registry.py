@@ -23,11 +23,12 @@ from model_registry.gates import NO_GATES, Gates, check_gates
 from model_registry.history import version_at
 from model_registry.moves import Moves
 from model_registry.notebook import table
-from model_registry.promotion import SILENCE, Judge, Progress, joint_gates
+from model_registry.promotion import SILENCE, Judge, Progress, Proposal, Verifier, joint_gates
 from model_registry.records import Mark, Move, PromotionRules, Tag
 from model_registry.reference import TagRef, VersionRef
 from model_registry.release import Release
 from model_registry.removal import standing_mark
+from model_registry.report.figures import Report, check_size, decode_report
 from model_registry.rules import RulesOfTags
 from model_registry.signed_moves import PromoterKey, signing_faults
 from model_registry.summary import ModelSummary, Page, page_of, summary_of
@@ -36,7 +37,6 @@ from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
     AccessDeniedError,
     ArgumentError,
-    GateError,
     IntegrityError,
     InvalidNameError,
     NotFoundError,
@@ -69,12 +69,6 @@ _SHOWN = 50
 
 ABORTED_AFTER = timedelta(days=1)
 """A publish without a manifest is taken for one that was cut off, and not for one under way, after this time."""
-
-
-_ONLY_RULES = (
-    "its promotion rules demand that it is verified, which runs the model's code on this machine: say that you mean "
-    "it, `promote --verify`, or name the tag in MODEL_REGISTRY_VERIFY"
-)
 
 
 class Registry:
@@ -152,6 +146,8 @@ class Registry:
         lock: Path | str | None = None,
         formats: Sequence[str] = ("joblib",),
         X_train: Any = None,
+        X_test: Any = None,
+        y_test: Any = None,
         outputs: Sequence[str] | None = None,
         nullable: Collection[str] | bool = (),
         types: Mapping[str, FeatureType] | None = None,
@@ -184,6 +180,10 @@ class Registry:
                 as the estimator does, and `onnx`, which must answer 10,000 rows and more so, among them those given.
             X_train: More rows, given like X_example; types and gaps are learnt from up to 1,000 of them, which are
                 proven too.
+            X_test: Rows that the model was not trained on, given like X_example: the version gets a report of how it
+                does on them, with no row in it, and its headline scores as metrics where `metrics` has none so called.
+            y_test: What is true of them: a Series, an array or a list, one target a row, or one for each output;
+                classes as the estimator knows them, or by their names in `class_names`.
             outputs: The methods that are served; `model_registry.publish.outputs.outputs_of` has their names.
             nullable: Names of the features that may be missing, or True for all.
             types: Types of some features, where they are not those found.
@@ -214,6 +214,8 @@ class Registry:
             name=name,
             X_example=X_example,
             X_train=X_train,
+            X_test=X_test,
+            y_test=y_test,
             class_names=class_names,
             feature_names=feature_names,
             outputs=outputs,
@@ -393,9 +395,11 @@ class Registry:
 
     @checked
     def check_model(self, release: Release) -> None:
-        """Compare a version's model with its manifest, piece by piece; IntegrityError where it differs."""
-        for _ in self._versions.file_chunks(release, release.manifest.artifact):
-            pass
+        """Compare a version's model and report with its manifest, piece by piece; IntegrityError where one differs."""
+        manifest = release.manifest
+        for artifact in filter(None, (manifest.artifact, manifest.report)):
+            for _ in self._versions.file_chunks(release, artifact):
+                pass
 
     @checked
     def load(
@@ -442,6 +446,18 @@ class Registry:
                 f"{error}: {release.manifest.reference} has recorded rows, which verifiers alone read "
                 "(docs/erasure.md); take a role that may, or look at the digests by `verify --quick`"
             ) from error
+
+    @checked
+    def report(self, release: Release) -> Report | None:
+        """How a version did on test rows, its digest checked before it is read; None where there were none.
+
+        RecordError where it is larger than any that is published. Nothing is unpickled.
+        """
+        artifact = release.manifest.report
+        if artifact is None:
+            return None
+        check_size(release.manifest)
+        return decode_report(release.manifest, self._versions.file_bytes(release, artifact))
 
     @checked
     def untrusted_types(self, release: Release) -> tuple[str, ...]:
@@ -509,8 +525,10 @@ class Registry:
         version: int | None = None,
         gates: Gates = NO_GATES,
         model_format: str | None = None,
+        verifier: Verifier | None = None,
         reason: str = "",
         progress: Progress = SILENCE,
+        expected: int | None = None,
     ) -> Tag:
         """Point `to_tag` at a version, or at the one that `from_tag` points at, if that passes the gates.
 
@@ -518,7 +536,10 @@ class Registry:
         move replaces: where the tag was moved meanwhile, nothing is changed (ConflictError). They are judged also where
         the tag points there already. Nothing is unpickled unless the gates given say `verify`, or the rules do and the
         registry was opened with this tag among its `verify_tags`; that comes last, and with a `model_format`, such as
-        the one that is served, loads only that. GateError has every gate that was not passed, with its numbers.
+        the one that is served, loads only that. With a `verifier` (`model_registry.in_account.AccountVerifier`) that
+        one verifies where the gates or the rules demand it, and nothing is unpickled here. GateError has every gate
+        that was not passed, with its numbers.
+        With `expected`, the number of the tag's last move, ConflictError where it has another one (0: none yet).
         """
         ref = TagRef(check_slug(name, "model name"), check_slug(to_tag, "tag"))
         if from_tag is not None and version is None:
@@ -530,24 +551,55 @@ class Registry:
                 f"{name} is promoted from one version: give a tag or a version number, and not both "
                 "(--from-tag TAG or --version NUMBER)"
             )
-        judge = self._judge(ref, target, gates, progress, model_format)
-        return self._moves.move(ref, target, action="promote", reason=reason, judge=judge)
+        judge = self._judge(ref, target, gates, progress, model_format=model_format, verifier=verifier)
+        return self._moves.move(ref, target, action="promote", reason=reason, judge=judge, expected=expected)
 
     @checked
-    def rollback(self, address: str, *, reason: str = "", allow_deprecated: bool = False) -> Tag:
+    def propose(
+        self, name: str, *, to_tag: str, version: int, gates: Gates = NO_GATES, verifier: Verifier | None = None
+    ) -> Proposal:
+        """What `promote` would do now: the versions, and what each gate says. Nothing is written, no model is run.
+
+        A `promote` that is `expected` to follow `Proposal.sequence` is made only where the tag is still so.
+        """
+        ref = TagRef(check_slug(name, "model name"), check_slug(to_tag, "tag"))
+        target = self.resolve(VersionRef(name, version))
+        return self._moves.propose(ref, target, judge=self._judge(ref, target, gates, SILENCE, verifier=verifier))
+
+    @checked
+    def rollback(
+        self,
+        address: str,
+        *,
+        reason: str = "",
+        allow_deprecated: bool = False,
+        expected: int | None = None,
+        version: int | None = None,
+    ) -> Tag:
         """Point a tag at the version that it pointed at before; again: at the one before that.
 
         Versions that were deleted are skipped, and the move's `checks` name them. No gates are judged: what gets a team
         out of trouble must not be in its way. But GateError where that version was revoked, or is deprecated and this
-        is not allowed.
+        is not allowed. `expected` is the number of the tag's last move, as in `promote`, and `version` where it is
+        expected to go: ConflictError where that is another one now.
         """
         ref = _tag_ref(address)
         self.tag_of(ref)  # a tag that never was set is not created
+        return self._moves.rollback(
+            ref,
+            reason=reason,
+            read=self._trusted,
+            allow_deprecated=allow_deprecated,
+            expected=expected,
+            version=version,
+        )
 
-        def read(version: VersionRef) -> Release:
-            return self._versions.read(version, trusted_keys=self._trusted_keys)
-
-        return self._moves.rollback(ref, reason=reason, read=read, allow_deprecated=allow_deprecated)
+    @checked
+    def propose_rollback(self, address: str, *, allow_deprecated: bool = False) -> Proposal:
+        """What `rollback` would do now, and whether it would be refused; nothing is written."""
+        ref = _tag_ref(address)
+        self.tag_of(ref)
+        return self._moves.propose_rollback(ref, read=self._trusted, allow_deprecated=allow_deprecated)
 
     @checked
     def untag(self, address: str, *, reason: str = "") -> Tag:
@@ -575,20 +627,27 @@ class Registry:
         return rules
 
     def _judge(
-        self, ref: TagRef, target: Release, gates: Gates | None, progress: Progress, model_format: str | None = None
+        self,
+        ref: TagRef,
+        target: Release,
+        gates: Gates | None,
+        progress: Progress,
+        *,
+        model_format: str | None = None,
+        verifier: Verifier | None = None,
     ) -> Judge:
         meant = (gates is not None and gates.verify) or str(ref) in self._verify_tags
 
         def verify() -> str:
-            if not meant:
-                raise GateError(str(ref), [_ONLY_RULES])
+            if verifier is not None:
+                return f"{verifier(target, model_format=model_format, progress=progress)}, in the account"
             from model_registry.verification import verify_version
 
             version = VersionRef(target.manifest.name, target.manifest.version)
             return str(verify_version(self, version, model_format=model_format, progress=progress))
 
         joint = joint_gates(self._rules.read(ref), gates)
-        return Judge(joint, ref, target, self._versions, self._tags, verify)
+        return Judge(joint, ref, target, self._versions, self._tags, verify, may_verify=meant or verifier is not None)
 
     # -- housekeeping ----------------------------------------------------------------------------------------
 
@@ -648,6 +707,9 @@ class Registry:
             yield from self._versions.aborted(name, older_than=older_than, now=now)
 
     # -- helpers ---------------------------------------------------------------------------------------------
+
+    def _trusted(self, version: VersionRef) -> Release:
+        return self._versions.read(version, trusted_keys=self._trusted_keys)
 
     def _not_set(self, ref: TagRef) -> NotFoundError:
         self._versions.known_numbers(ref.name)

@@ -7,6 +7,7 @@ of one model, and of the version's manifest by its digest. Which keys are truste
 import base64
 import binascii
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from model_registry.history import move_digest
 from model_registry.records import Move, Tag
 from model_registry.reference import TagRef
+from model_runtime.errors import SigningError
 from model_runtime.signing import is_by
 
 # As of a manifest: a key that signs other things too must not be talked into signing a move.
@@ -52,6 +54,31 @@ def is_trusted(ref: TagRef, move: Move, trusted_keys: Sequence[str]) -> bool:
     except (binascii.Error, ValueError):  # ValueError: not ASCII
         return False
     return any(is_by(key, signature, message(ref, move)) for key in trusted_keys)
+
+
+@dataclass(frozen=True)
+class SignedBy:
+    """The key that a move says signed it, and what is wrong with that, empty for nothing.
+
+    Whether the key is a promoter's is not said: that is for whoever trusts one.
+    """
+
+    public_key: str
+    fault: str
+
+    def __str__(self) -> str:
+        return f"{self.public_key}: {self.fault}" if self.fault else self.public_key
+
+
+def signed_by(ref: TagRef, move: Move) -> SignedBy | None:
+    """Whose signature a move of this tag has; None where it has none."""
+    if not move.signature:
+        return None
+    try:
+        fault = "" if is_trusted(ref, move, [move.public_key]) else "the signature is not by this key"
+    except SigningError as error:  # no key, or nothing here that could check it
+        fault = f"not checked, {error}"
+    return SignedBy(move.public_key, fault)
 
 
 def signing_faults(ref: TagRef, moves: Iterable[Move], trusted_keys: Sequence[str]) -> Iterator[str]:

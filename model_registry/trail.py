@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
+from model_runtime.aws import BucketAddress, bucket_address
 from model_runtime.errors import InvalidNameError, RecordError
-from model_runtime.storage import bucket_name
 
 _FILE = re.compile(r"/CloudTrail/[a-z0-9-]+/(\d{4})/(\d\d)/(\d\d)/[^/]+\.json\.gz$")
 _LARGEST = 256 << 20
@@ -66,13 +66,17 @@ class Trail:
 
     bucket: str
     prefix: str = ""
+    owner: str | None = None
+    """The account that must own the bucket."""
 
     @classmethod
     def parse(cls, text: str) -> "Trail":
-        """Read `s3://BUCKET` or `s3://BUCKET/PREFIX`; InvalidNameError where it is neither."""
-        bucket, _, prefix = text.removeprefix("s3://").partition("/")
+        """Read `s3://BUCKET` or `s3://BUCKET/PREFIX`, also with `?owner=ACCOUNT`; InvalidNameError otherwise."""
+        place, question, query = text.removeprefix("s3://").partition("?")
+        bucket, _, prefix = place.partition("/")
         try:
-            return cls(bucket_name(bucket), prefix.rstrip("/"))
+            address = bucket_address(f"{bucket}{question}{query}")
+            return cls(address.name, prefix.rstrip("/"), address.owner)
         except InvalidNameError as error:
             raise InvalidNameError(
                 f"{text!r} is not the bucket of a trail: write s3://NAME, or s3://NAME/PREFIX if the trail has a prefix"
@@ -87,9 +91,13 @@ class Trail:
             for events in pool.map(lambda file: self._events(s3, file, key), list(self._files(s3, since))):
                 yield from [events] if isinstance(events, RecordError) else _of_object(events, bucket, key)
 
+    @property
+    def _asked(self) -> dict[str, str]:
+        return BucketAddress(self.bucket, self.owner).asked
+
     def _files(self, s3: Any, since: date | None) -> Iterator[str]:
         prefix = f"{self.prefix}/AWSLogs/" if self.prefix else "AWSLogs/"
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+        for page in s3.get_paginator("list_objects_v2").paginate(**self._asked, Prefix=prefix):
             for entry in page.get("Contents", []):
                 found = _FILE.search(entry["Key"])
                 if found and (since is None or found.groups() >= _parts(since)):
@@ -98,7 +106,7 @@ class Trail:
     def _events(self, s3: Any, file: str, key: str) -> Sequence[_Event] | RecordError:
         """The events of a file that may be of an object: others may be of any form."""
         name = key.encode()
-        with s3.get_object(Bucket=self.bucket, Key=file)["Body"] as body:
+        with s3.get_object(**self._asked, Key=file)["Body"] as body:
             try:
                 with gzip.GzipFile(fileobj=body) as unpacked:
                     data = unpacked.read(_LARGEST + 1)

@@ -13,15 +13,14 @@ import shutil
 import subprocess
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from model_registry.interpreters import search_path
+from model_registry.pace import Downloads, Progress
 from model_runtime.errors import EnvironmentBuildError, UvNotFoundError
-
-Progress = Callable[[str], None]
 
 _INDEXES = frozenset({"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"})
 _PASSED = _INDEXES | {
@@ -69,7 +68,7 @@ class Outcome:
 
 
 def run(arguments: Sequence[str | Path], *, progress: Progress = lambda _line: None) -> Outcome:
-    """Run uv to its end; `progress` gets a line for each large download.
+    """Run uv to its end; `progress` gets a line when a large download begins or ends.
 
     Raises:
         UvNotFoundError: uv is not installed.
@@ -78,7 +77,7 @@ def run(arguments: Sequence[str | Path], *, progress: Progress = lambda _line: N
     """
     program, variables = find_uv(), dict(os.environ)
     config = user_config(variables)
-    lines: list[str] = []
+    lines, downloads = list[str](), Downloads(progress)
     with tempfile.TemporaryDirectory(prefix="uv-") as folder, tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
         path = Path(folder, "uv.toml")
         path.write_text(config_text(config), encoding="utf-8")
@@ -94,8 +93,7 @@ def run(arguments: Sequence[str | Path], *, progress: Progress = lambda _line: N
             try:
                 for line in process.stderr or ():
                     lines.append(line.rstrip())
-                    if line.startswith("Downloading "):
-                        progress(f"downloading {line.split(' ', 1)[1].strip()}")
+                    downloads.read(line)
             except BaseException:
                 process.kill()
                 raise

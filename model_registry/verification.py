@@ -85,7 +85,7 @@ class Verification:
 
 def verify_version(
     registry: Reader,
-    address: str | Reference,
+    address: str | Reference | Release,
     *,
     model_format: str | None = None,
     progress: Progress = lambda _line: None,
@@ -101,7 +101,7 @@ def verify_version(
 
     """
     started = time.monotonic()
-    release = registry.resolve(address)
+    release = address if isinstance(address, Release) else registry.resolve(address)
     manifest = release.manifest
     if not manifest.examples:
         raise VerificationError(f"{manifest.reference} has no golden examples to replay: publish it again with some")

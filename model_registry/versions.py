@@ -26,6 +26,7 @@ from model_runtime.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
     REPORT_FILE,
+    SBOM_FILE,
     Artifact,
     Manifest,
     decode_manifest,
@@ -47,7 +48,7 @@ def files_of(manifest: Manifest) -> list[Artifact]:
     known = {str(name): file for name, file in FORMAT_FILES.items()}
     named: list[tuple[str | None, Artifact]] = [(MODEL_FILE, manifest.artifact)]
     named += [(known.get(name), one.artifact) for name, one in manifest.formats.items()]
-    beside = {GOLDEN_FILE: manifest.golden, REPORT_FILE: manifest.report}
+    beside = {GOLDEN_FILE: manifest.golden, REPORT_FILE: manifest.report, SBOM_FILE: manifest.sbom}
     named += [(file, artifact) for file, artifact in beside.items() if artifact]
     named += [(CODE_FILE, manifest.code.artifact)] if manifest.code and manifest.code.artifact else []
     named += [(wheel.file if _WHEEL.fullmatch(wheel.file) else None, wheel) for wheel in manifest.wheels]
@@ -181,9 +182,12 @@ class Versions:
         chunks = self._storage.chunks(version_key(manifest.name, manifest.version, artifact.file))
         if chunks is None:
             raise self._lost(release, artifact)
-        found = hashlib.sha256()
+        found, size = hashlib.sha256(), 0
         for chunk in chunks:
+            if size > artifact.size:  # something else lies there, of whatever size: not all of it is fetched
+                break
             found.update(chunk)
+            size += len(chunk)
             yield chunk
         if found.hexdigest() != artifact.sha256:
             raise _changed(release, artifact, found.hexdigest())

@@ -31,6 +31,33 @@ def bucket_name(text: str) -> str:
     )
 
 
+@dataclass(frozen=True)
+class BucketAddress:
+    """A bucket, and the account that must own it, where somebody said so."""
+
+    name: str
+    owner: str | None = None
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """What a request of boto3 says of the bucket: S3 refuses it where somebody else owns the bucket."""
+        return {"Bucket": self.name, **({"ExpectedBucketOwner": self.owner} if self.owner else {})}
+
+
+def bucket_address(text: str) -> BucketAddress:
+    """Read `NAME`, `s3://NAME` or `s3://NAME?owner=ACCOUNT`; InvalidNameError where it is none of them."""
+    place, question, query = text.partition("?") if isinstance(text, str) else (text, "", "")
+    name = bucket_name(place)
+    if not question:
+        return BucketAddress(name)
+    if not re.fullmatch("owner=[0-9]{12}", query):
+        raise InvalidNameError(
+            f"{query!r} does not say whose bucket s3://{name} is: write 's3://{name}?owner=ACCOUNT' with the 12 digits "
+            "of the account that owns it"
+        )
+    return BucketAddress(name, query.removeprefix("owner="))
+
+
 def store_options(
     region: str, endpoint: str | None, connect: timedelta, request: timedelta, retries: timedelta
 ) -> dict[str, Any]:

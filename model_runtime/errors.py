@@ -16,6 +16,7 @@ RegistryError
 │   ├── UvNotFoundError
 │   └── InterpreterNotFoundError
 ├── VerificationError       a version that does not answer as recorded, in an environment made for it
+├── VerifierError           a verification in the account that came to no answer
 ├── InvalidGateError        a gate that is not well formed
 ├── GateError               a move that does not pass its gates; nothing was changed
 ├── FileError               a local file that cannot be read or written
@@ -24,6 +25,7 @@ RegistryError
 ├── OutputError             what a model gave is not what its signature promises
 └── StorageError            the bucket could not be used
     ├── BucketNotFoundError
+    ├── BucketOwnerError      a bucket of another account than was said
     ├── AccessDeniedError
     └── CredentialsError
 UploadError                 how an upload failed; the storage makes a StorageError of it
@@ -95,6 +97,10 @@ class VerificationError(RegistryError):
     """The version does not answer as recorded, or the environment that it names cannot be made."""
 
 
+class VerifierError(RegistryError):
+    """A verification in the account could not be started, or came to no answer."""
+
+
 class InvalidGateError(RegistryError):
     """A gate that is not well formed."""
 
@@ -142,6 +148,10 @@ class StorageError(RegistryError):
 
 class BucketNotFoundError(StorageError):
     """No such bucket at this endpoint."""
+
+
+class BucketOwnerError(StorageError):
+    """The bucket is not the account's that was said to own it."""
 
 
 class AccessDeniedError(StorageError):

@@ -25,6 +25,7 @@ ONNX_FILE = "model.onnx"
 GOLDEN_FILE = "golden.json"
 CODE_FILE = "code.zip"
 REPORT_FILE = "report.json"
+SBOM_FILE = "sbom.cdx.json"
 MANIFEST_FILE = "manifest.json"
 
 # Lower case letters, digits and single hyphens: safe in S3 keys, Lambda and API names, URLs and shells.
@@ -228,7 +229,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `artifact` and `environment` are those of the joblib file, which every version has; `formats` has what there is
     beside it. `example_kind` says what the examples are; absent from releases that recorded rows without a word.
     `golden` is the file of recorded rows with their answers, which few may read; `report` that of figures to be drawn,
-    `wheels` are packages that are on no index. `deployable` names the formats that fit into a function; empty for all.
+    `sbom` that of what its layers are made of; releases before 0.2.0 wrote none. `wheels` are packages that are on no
+    index. `deployable` names the formats that fit into a function; empty for all.
     """
 
     format: int = MANIFEST_FORMAT
@@ -254,6 +256,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     lineage: Lineage = Lineage()
     labels: dict[str, str] = {}
     report: Artifact | None = None
+    sbom: Artifact | None = None
 
     def model_format(self, name: str) -> ModelFormat:
         """What a format loads; ModelFormatError where the version lacks it."""

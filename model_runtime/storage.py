@@ -22,6 +22,7 @@ from obstore.store import S3Store
 
 from model_runtime.aws import (
     aws_session,
+    bucket_address,
     bucket_name,
     configured_service,
     environment_endpoint,
@@ -104,18 +105,21 @@ class Storage:
 
     @classmethod
     def open(cls, bucket: str, *, profile: str | None = None, region: str | None = None) -> "Storage":
-        """Open a bucket (`NAME` or `s3://NAME`) with the credentials that the AWS CLI would use.
+        """Open a bucket (`NAME`, `s3://NAME` or `s3://NAME?owner=ACCOUNT`) with the AWS CLI's credentials.
 
-        So are the endpoint of another S3-compatible service and the certificates to trust: from the environment
-        (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_CA_BUNDLE) or the profile. Raises InvalidNameError for a bad
-        bucket name and CredentialsError where there are no credentials or no region.
+        With an owner the service is asked once whose the bucket is, before anything is read or written. The endpoint of
+        another S3-compatible service and the certificates to trust are from the environment (AWS_ENDPOINT_URL_S3,
+        AWS_ENDPOINT_URL, AWS_CA_BUNDLE) or the profile. Raises InvalidNameError for a bad bucket name, CredentialsError
+        where there are no credentials or no region, BucketOwnerError for a bucket of another account.
         """
         from botocore.exceptions import BotoCoreError, ClientError
         from obstore.auth.boto3 import Boto3CredentialProvider
 
+        from model_runtime.s3_requests import S3Requests
         from model_runtime.uploads import Uploads
 
-        name = bucket_name(bucket)
+        address = bucket_address(bucket)
+        name = address.name
         try:
             session = aws_session(profile, region)
             credentials = session.get_credentials()
@@ -145,12 +149,18 @@ class Storage:
             options["client_options"]["root_certificate"] = read_certificates(service.certificates)
         try:
             store = S3Store(name, **options)
-            uploads = Uploads(session, name, service)
+            requests = S3Requests(session, address, service)
         except (BaseError, ValueError) as error:
             raise StorageError(
                 f"s3://{name} cannot be opened at {endpoint or 'Amazon S3'}: {str(error).partition(chr(10))[0]}"
             ) from error
-        return cls(store, f"s3://{name}", uploads=uploads, endpoint=endpoint)
+        storage = cls(store, f"s3://{name}", uploads=Uploads(requests), endpoint=endpoint)
+        if address.owner:
+            from model_runtime.bucket_owner import require_owner
+
+            with storage._errors("ask whose it is"):
+                require_owner(requests)
+        return storage
 
     @classmethod
     def in_function(cls, bucket: str, *, seconds: float) -> "Storage":

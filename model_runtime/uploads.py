@@ -9,15 +9,11 @@ import io
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
-from http import HTTPStatus
 from typing import IO, Any
 
-from model_runtime.aws import Service
 from model_runtime.errors import TakenError, UploadError
+from model_runtime.s3_requests import S3Requests
 
-_SILENCE = 120
-"""Seconds that a service may take to answer a whole part; far more than it takes."""
-_TRIES = 6
 PART = 64 << 20
 """Bytes of a part, and of the largest file that goes without parts where the service can do them."""
 LARGEST = 5 << 30
@@ -25,7 +21,6 @@ LARGEST = 5 << 30
 _MOST_PARTS = 10_000
 """The same, "Amazon S3 multipart upload limits"."""
 _READ = 1 << 20
-_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
 
 
 class _Piece(io.RawIOBase):
@@ -63,32 +58,14 @@ class _Piece(io.RawIOBase):
 class Uploads:
     """Writes large files to a bucket."""
 
-    def __init__(self, session: Any, bucket: str, service: Service) -> None:
-        """Use a boto3 session, when something is uploaded: most commands do not."""
-        self._session, self._bucket, self._service = session, bucket, service
-        self._does_parts = None if service.endpoint else True
+    def __init__(self, requests: S3Requests) -> None:
+        self._requests = requests
+        self._does_parts = None if requests.service.endpoint else True
 
     @cached_property
-    def _client(self) -> Any:
-        from botocore.config import Config
-
-        service = self._service
-        client = self._session.client(
-            "s3",
-            endpoint_url=service.endpoint,
-            verify=service.certificates,
-            config=Config(
-                connect_timeout=5,
-                read_timeout=_SILENCE,
-                retries={"mode": "standard", "total_max_attempts": _TRIES},
-                # As trailers, which other services than Amazon's may not know.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                s3={"addressing_style": "virtual" if service.is_virtual else "path"},
-            ),
-        )
-        client.meta.events.register("before-send.s3", _note_sending)
-        return client
+    def _ask(self) -> Callable[..., Any]:
+        self._requests.client.meta.events.register("before-send.s3", _note_sending)
+        return self._requests.ask
 
     def create(
         self, key: str, file: IO[bytes], size: int, *, metadata: dict[str, str], there: str, sent: Callable[[int], None]
@@ -165,22 +142,6 @@ class Uploads:
         with suppress(Exception):  # what is left costs a little, until the bucket's lifecycle rule removes it
             self._ask("abort_multipart_upload", Key=key, UploadId=upload)
 
-    def _ask(self, operation: str, **arguments: Any) -> Any:
-        from botocore.exceptions import ClientError, HTTPClientError
-
-        try:
-            return getattr(self._client, operation)(Bucket=self._bucket, **arguments)
-        except ClientError as error:
-            said = error.response.get("Error", {})
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            kind = TakenError if said.get("Code") in _TAKEN or status == HTTPStatus.PRECONDITION_FAILED else UploadError
-            failed = kind(
-                f"{status} {_phrase(status)}: <Code>{said.get('Code')}</Code><Message>{said.get('Message')}</Message>"
-            )
-        except HTTPClientError as error:
-            failed = UploadError(str(error))
-        raise failed  # not from botocore's: what comes from there is taken for a problem of credentials
-
 
 def _md5(body: Any) -> str:
     """A body's checksum as every service knows it, without which a bucket that locks its objects takes none."""
@@ -189,10 +150,6 @@ def _md5(body: Any) -> str:
         found.update(piece)
     body.seek(0)
     return base64.b64encode(found.digest()).decode()
-
-
-def _phrase(status: int | None) -> str:
-    return HTTPStatus(status).phrase if status and status in set(HTTPStatus) else ""
 
 
 def _note_sending(request: Any, **_: Any) -> None:

@@ -1,9 +1,10 @@
 """What the tests of several folders share: a real local AWS, a bucket, a registry, the guide's model."""
 
+import dataclasses
 import os
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +14,7 @@ from local.ministack import REGION, LocalAws, local_aws
 from model_registry import Registry, Storage
 from model_runtime.pin import Pin
 from model_runtime.start import Deployment, ServedModel, load
+from tests.go_programs import ProgramNotFoundError, Progress
 from training.train_iris import Trained, publish, train
 
 ACTOR = "the tests"
@@ -41,6 +43,28 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
+
+
+@pytest.fixture(scope="session")
+def show(pytestconfig: pytest.Config) -> Progress:
+    """Print on the terminal, past the capture."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def line(text: str) -> None:
+        with capture.global_and_fixture_disabled():  # people see why it takes minutes
+            print(f"\n{text}", flush=True)  # noqa: T201  # progress on the terminal
+
+    return line
+
+
+def found_or_skip(find: Callable[[], Path]) -> Path:
+    """Return a program; where there is none, skip with the reason, and fail in CI, where a skip would go unseen."""
+    try:
+        return find()
+    except ProgramNotFoundError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must run these tests. {error}")
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -108,8 +132,8 @@ def outsider(aws: LocalAws, bucket: str, monkeypatch: pytest.MonkeyPatch) -> str
 
 @pytest.fixture(scope="session")
 def trained_iris() -> Trained:
-    """The guide's random forest."""
-    return train()
+    """The guide's random forest, without the test part: a report with each version of it would prove nothing more."""
+    return dataclasses.replace(train(), X_test=None, y_test=None)
 
 
 @pytest.fixture(scope="session")

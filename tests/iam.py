@@ -26,7 +26,7 @@ import json, sys
 from ministack.core import iam_evaluator as iam
 for one in json.load(sys.stdin):
     context = iam.EvalContext(
-        one["principal"], "User", "123456789012", one["action"], one["resource"], "us-east-1",
+        one["principal"], "User", one["principal"].split(":")[4], one["action"], one["resource"], "us-east-1",
         secure_transport=True, service_context={name.lower(): value for name, value in one["keys"].items()})
     own = iam.evaluate(context, [iam.parse_policy_document(one["policy"])])
     print((iam.combine_resource_policy(own, context, one["bucket_policy"], "123456789012")

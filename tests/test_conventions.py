@@ -11,7 +11,7 @@ from tests.structure import PACKAGES, ROOT
 
 FILES = sorted(path for folder in (*PACKAGES, "tests", ".ci") for path in (ROOT / folder).rglob("*.py"))
 PRODUCT = [path for path in FILES if path.relative_to(ROOT).parts[0] not in {"tests", ".ci"}] + [ROOT / "__main__.py"]
-NAMES = {"Lambda", "MiniStack", "Python", "X_example", "X_train"}
+NAMES = {"Lambda", "MiniStack", "Python", "X_example", "X_test", "X_train"}
 """Names that an error may begin with; others are written in capitals, or hold more than letters."""
 
 LONG = {

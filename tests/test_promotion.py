@@ -60,7 +60,10 @@ def test_nothing_typed_is_put_into_a_line() -> None:
 
 def test_a_promotion_waits_for_the_approval_of_its_stack_and_for_the_one_before_it() -> None:
     assert github()["environment"] == "${{ inputs.stack }}"
-    assert yaml.safe_load(GITHUB.read_text())["concurrency"] == "deploy-${{ inputs.stack }}"
+    assert yaml.safe_load(GITHUB.read_text())["concurrency"] == {
+        "group": "deploy-${{ inputs.stack }}",
+        "cancel-in-progress": False,
+    }
     assert gitlab()["environment"] == "$STACK"
     assert gitlab()["resource_group"] == "deploy-$STACK"
     assert gitlab()["rules"][0]["when"] == "manual"

@@ -1,11 +1,15 @@
 """The workflow that people copy: what it may, and in which order it does things."""
 
 import re
+import subprocess
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.conftest import found_or_skip
+from tests.go_programs import Progress, find_program
 from tests.structure import ROOT
 
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
@@ -74,8 +78,26 @@ def test_the_local_aws_is_tried_on_each_kind_of_host() -> None:
     assert all(re.search("@[0-9a-f]{40}$", step["uses"]) for step in job["steps"] if "uses" in step)
 
 
+def test_vulnerabilities_are_asked_for_of_everything_that_is_locked() -> None:
+    """Without --strict pip-audit finds nothing wrong with what it could not ask for."""
+    (job,) = yaml.safe_load(WORKFLOW.with_name("audit.yml").read_text())["jobs"].values()
+    words = job["steps"][-1]["run"].split()
+    assert {"--strict", "--require-hashes"} <= set(words)
+    assert any(re.fullmatch(r"pip-audit==[0-9.]+", word) for word in words)
+    audited = {file for option, file in pairwise(words) if option == "-r"}
+    locks = [*ROOT.glob("requirements*.lock"), *ROOT.glob("handler/requirements*.txt"), *ROOT.glob("local/*.lock")]
+    assert audited == {path.relative_to(ROOT).as_posix() for path in locks}
+
+
 def test_every_checkout_forgets_its_token() -> None:
     """Else each later step could push."""
     for name, job in JOBS.items():
         (checkout,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
         assert checkout["with"] == {"persist-credentials": False}, name
+
+
+def test_github_would_take_the_workflows(show: Progress) -> None:
+    """Keys, expressions and their types, events, hosts, shells: what GitHub itself would say at the first push."""
+    linter = found_or_skip(lambda: find_program("actionlint", show))
+    done = subprocess.run([linter], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

@@ -28,11 +28,13 @@ GUIDE_EVENT = {"sl": 6.9, "sw": 3.1, "pl": 5.1, "pw": 2.3}
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted classifier with its accuracy on the test part, from 0 to 1, and rows to show how it is called."""
+    """A fitted classifier, its accuracy on the test part, from 0 to 1, that part, and rows to show how it is called."""
 
     estimator: Any
     accuracy: float
     X_example: pd.DataFrame
+    X_test: pd.DataFrame | None
+    y_test: pd.Series | None
 
 
 def train(estimator: ClassifierMixin | None = None) -> Trained:
@@ -46,15 +48,17 @@ def train(estimator: ClassifierMixin | None = None) -> Trained:
     fitted = (estimator or RandomForestClassifier(random_state=42)).fit(X_train, y_train)
     accuracy = float(accuracy_score(y_test, fitted.predict(X_test)))
     examples = pd.concat([pd.DataFrame([GUIDE_EVENT]), X_test.head(2)], ignore_index=True)
-    return Trained(fitted, accuracy, examples)
+    return Trained(fitted, accuracy, examples, X_test, y_test)
 
 
 def publish(registry: Registry, trained: Trained, description: str, *, formats: Sequence[str] = ("joblib",)) -> Release:
-    """Publish as the next version of `iris`, its classes named setosa, versicolor and virginica."""
+    """Publish as the next version of `iris`, its classes named setosa, versicolor and virginica, with a report."""
     return registry.publish(
         trained.estimator,
         name=NAME,
         X_example=trained.X_example,
+        X_test=trained.X_test,
+        y_test=trained.y_test,
         class_names=load_iris().target_names.tolist(),
         metrics={"accuracy": trained.accuracy},
         description=description,

@@ -28,11 +28,11 @@ from model_registry.lambda_packages.install import pip_install
 from model_registry.lambda_packages.installed import owners
 from model_registry.lambda_packages.linking import supplements
 from model_registry.lambda_packages.pruning import kept
-from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, check_size, lines, megabytes, sizes
+from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, check_size, lines, sizes
 from model_registry.lambda_packages.spec import LayerSpec
+from model_registry.pace import Pace, Progress, megabytes
 from model_runtime.errors import InterpreterNotFoundError
 
-Progress = Callable[[str], None]
 Trial = Callable[[Path, str], None]
 """Takes the folder in which a new layer is unpacked, as `/opt`, and an interpreter of its Python; raises LayerError."""
 
@@ -100,7 +100,7 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int, trial
         total = sum(size.unzipped_bytes for size in found)
         progress(f"writing zip of {megabytes(total)}")
         archive = work / "layer.zip"
-        write_zip(archive, files)
+        write_zip(archive, files, Pace("writing zip", total, progress))
         if (reason := why_not_here(spec.runtime, spec.architecture, spec.system)) is None:
             _import(spec, archive, work / "opt", owner, progress)
             if trial:

@@ -7,7 +7,7 @@ length.
 """
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -16,14 +16,19 @@ _REGULAR_FILE = 0o100000
 _LEVEL = 6  # level 9 saves under 1 % and takes three times as long
 
 
-def write_zip(target: Path, files: Mapping[str, Path]) -> None:
+def write_zip(target: Path, files: Mapping[str, Path], written: Callable[[int], None] = lambda _done: None) -> None:
     """Write `files` (name in the archive -> file on disk) to `target`.
 
-    Each file is read once and held in memory while it is compressed.
+    Each file is read once and held in memory while it is compressed. `written` is told, after each, how many bytes of
+    all of them are in the archive.
     """
+    done = 0
     with zipfile.ZipFile(target, "w") as archive:
         for name in sorted(files):
-            archive.writestr(_entry(name), files[name].read_bytes(), zipfile.ZIP_DEFLATED, _LEVEL)
+            content = files[name].read_bytes()
+            archive.writestr(_entry(name), content, zipfile.ZIP_DEFLATED, _LEVEL)
+            done += len(content)
+            written(done)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

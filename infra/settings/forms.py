@@ -98,11 +98,35 @@ PrincipalArn = Annotated[
         'IAM User Guide, "AWS global condition context keys", aws:PrincipalArn: that of a role, not of its session',
     ),
 ]
+_MODEL = "[a-z0-9]+(-[a-z0-9]+)*"
+RolePolicy = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A((reader|publisher|auditor)(:{_MODEL})?|promoter(:{_MODEL})?@{_MODEL}"
+        rf"|(deployer|previewer):{_MODEL}@{_MODEL})\Z"
+    ),
+    Form(
+        "reader, publisher, auditor, all also with :MODEL; promoter@TAG, promoter:MODEL@TAG; deployer:MODEL@STACK, "
+        "previewer:MODEL@STACK",
+        ("admin", "promoter", "publisher@prod", "deployer@prod", "deployer:iris", "reader:Iris"),
+        "docs/roles.md",
+    ),
+]
 AccountId = Annotated[
     str,
     Meta(pattern=r"\A(|[0-9]{12})\Z"),
     Form("an account's 12 digits such as 123456789012", ("1234", "arn:aws:iam::123456789012:root")),
 ]
+ReaderAccount = Annotated[
+    str,
+    Meta(pattern=r"\Aarn:aws[a-z-]*:iam::[0-9]{12}:root\Z"),
+    Form(
+        "ARNs of accounts such as arn:aws:iam::123456789012:root",
+        ("*", "123456789012", "arn:aws:iam::123456789012:role/x"),
+        'Amazon S3 User Guide, "Bucket owner granting cross-account bucket permissions"',
+    ),
+]
+"""An account that reads from a registry of another one. Its number alone would be a number to `config set --path`."""
 OrganizationId = Annotated[
     str,
     Meta(pattern=r"\A(|o-[a-z0-9]{10,32})\Z"),

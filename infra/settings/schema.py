@@ -23,6 +23,8 @@ from infra.settings.forms import (
     Origin,
     PolicyArn,
     PrincipalArn,
+    ReaderAccount,
+    RolePolicy,
     SecurityGroupId,
     SubnetId,
     TopicArn,
@@ -122,6 +124,15 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             "IAM Identity Center is `arn:aws:iam::ACCOUNT:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_NAME_*`.",
         ),
     ] = ()
+    registry_readers: Annotated[
+        tuple[ReaderAccount, ...],
+        Setting(
+            "In the stack `registry`: ARNs of other accounts that may read models, as far as their own policies let "
+            "them. Empty for none.",
+            outside="stacks of these accounts need `registryAccount`. With `kmsKeyArn` the key's policy must let them "
+            "`kms:Decrypt`, and their stacks need `registryKmsKeyArn`.",
+        ),
+    ] = ()
     organization_id: Annotated[
         OrganizationId,
         Setting(
@@ -130,6 +141,15 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             outside="the account must be in that organization, else it locks itself out of the bucket.",
         ),
     ] = ""
+    role_policies: Annotated[
+        tuple[RolePolicy, ...],
+        Setting(
+            "In the stack `registry`: roles whose ready-made policies are made as IAM policies of the account, to "
+            "attach to your users and roles (docs/roles.md; output `policyArns`, by role). Empty for none.",
+            outside="a policy that somebody has is not deleted by IAM: detach it before its role is taken out of the "
+            "list. Deployers and previewers are those of stacks in the registry's own account and region.",
+        ),
+    ] = ()
     object_lock_days: Annotated[
         int,
         Meta(ge=0, le=36_500),
@@ -161,6 +181,15 @@ class RegistrySettings(AccountSettings, frozen=True, kw_only=True):
             outside="with `kmsKeyArn` the key's policy must let CloudTrail use it (principal "
             "`cloudtrail.amazonaws.com`, `kms:GenerateDataKey*` and `kms:DescribeKey`). To end it, `pulumi state "
             "unprotect` the trail and its bucket before.",
+        ),
+    ] = False
+    verifier: Annotated[
+        bool,
+        Setting(
+            "In the stack `registry`: whether there is a CodeBuild project that verifies versions in the account, for "
+            "`verify --in-account` (output `verifierProject`). Each build is charged.",
+            outside="builds reach the internet: they take Python's packages, a model's too, from the public index by "
+            "the digests in lock and manifest. A model with packages of a private index is verified elsewhere.",
         ),
     ] = False
 
@@ -583,8 +612,8 @@ class Settings(RegistrySettings, frozen=True, kw_only=True):
     registry_account: Annotated[
         AccountId,
         Setting(
-            "Account that owns the registry's bucket: the function's role reads from no bucket of that name of anybody "
-            "else. Empty for the stack's own.",
+            "Account that owns the registry's bucket: the function's role and `pulumi up` read from no bucket of that "
+            "name of anybody else. Empty for the stack's own, which is not asked for at `pulumi up`.",
             source='IAM User Guide, "AWS global condition context keys", aws:ResourceAccount',
         ),
     ] = ""

@@ -10,6 +10,7 @@ from local.resources import (
     access,
     cloudtrail,
     cloudwatch,
+    codebuild,
     concurrency,
     domains,
     functions,
@@ -30,6 +31,7 @@ RESOURCES: Mapping[str, ResourceType] = MappingProxyType(
         | gateway.RESOURCES
         | cloudwatch.RESOURCES
         | cloudtrail.RESOURCES
+        | codebuild.RESOURCES
         | concurrency.RESOURCES
         | domains.RESOURCES
         | access.RESOURCES

@@ -64,7 +64,33 @@ def _attach(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
     return f"{inputs['role']}/{inputs['policyArn']}", {}
 
 
+def _create_policy(aws: LocalAws, inputs: Properties) -> tuple[str, Properties]:
+    fields: Mapping[str, Field] = {
+        "name": "PolicyName",
+        "policy": ("PolicyDocument", _document),
+        "tags": ("Tags", tag_list),
+    }
+    arn = aws.client("iam").create_policy(**request(fields, inputs))["Policy"]["Arn"]
+    return arn, {"arn": arn}
+
+
+def _update_policy(aws: LocalAws, arn: str, inputs: Properties) -> Properties:
+    iam = aws.client("iam")
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=_document(inputs["policy"]), SetAsDefault=True)
+    for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:  # IAM keeps five
+        if not version["IsDefaultVersion"]:
+            iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+    return {"arn": arn}
+
+
 RESOURCES = {
+    "aws:iam/policy:Policy": ResourceType(
+        _create_policy,
+        frozenset({"name", "policy", "tags"}),
+        _update_policy,
+        identity=frozenset({"name"}),
+        named="name",
+    ),
     "aws:iam/role:Role": ResourceType(
         _create_role,
         frozenset(_ROLE),

@@ -39,6 +39,7 @@ _LAMBDA = _Service("lambda", "Resource", "list_tags", "Tags", "TagKeys")
 _LOGS = _Service("logs", "resourceArn", "list_tags_for_resource", "tags", "tagKeys")
 _GATEWAY = _Service("apigateway", "resourceArn", "get_tags", "tags", "tagKeys")
 _ROLE = _Service("iam", "RoleName", "list_role_tags", "Tags", "TagKeys", "tag_role", "untag_role", listed=True)
+_POLICY = _Service("iam", "PolicyArn", "list_policy_tags", "Tags", "TagKeys", "tag_policy", "untag_policy", listed=True)
 
 
 def _gateway(path: str) -> tuple[_Service, _Arn]:
@@ -58,6 +59,7 @@ _TAGGED: Mapping[str, tuple[_Service, _Arn]] = {
         lambda aws, identity, _inputs: f"arn:aws:logs:{REGION}:{account(aws)}:log-group:{identity}",
     ),
     "aws:iam/role:Role": (_ROLE, lambda _aws, identity, _inputs: identity),
+    "aws:iam/policy:Policy": (_POLICY, lambda _aws, identity, _inputs: identity),
     "aws:apigateway/restApi:RestApi": _gateway("/restapis/{id}"),
     "aws:apigateway/stage:Stage": _gateway("/restapis/{restApi}/stages/{stageName}"),
     "aws:apigateway/apiKey:ApiKey": _gateway("/apikeys/{id}"),

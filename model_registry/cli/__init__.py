@@ -15,6 +15,7 @@ from model_registry.cli import (  # noqa: F401  # they add their commands
     policies,
     publishing,
     reading,
+    reporting,
 )
 from model_registry.cli.common import app
 

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import metadata
@@ -23,11 +23,12 @@ from model_registry.identity import caller_identity, local_identity
 from model_registry.records import Move, Tag
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_runtime.errors import PublishError, RegistryError
+from model_runtime.errors import InvalidNameError, PublishError, RegistryError
 from model_runtime.manifest import ProofKind
 
 if TYPE_CHECKING:
     from model_registry.events import EventBridge
+    from model_registry.in_account import AccountVerifier
     from model_registry.signed_moves import PromoterKey
     from model_registry.signing import Signer
 
@@ -62,7 +63,12 @@ def _print_version(wanted: bool) -> None:
 
 Bucket = Annotated[
     str,
-    typer.Option("--bucket", "-b", envvar="MODEL_REGISTRY", help="The registry: s3://NAME, or a folder as ./models."),
+    typer.Option(
+        "--bucket",
+        "-b",
+        envvar="MODEL_REGISTRY",
+        help="The registry: s3://NAME, s3://NAME?owner=ACCOUNT to have the owner checked, or a folder as ./models.",
+    ),
 ]
 Profile = Annotated[str | None, typer.Option("--profile", help="AWS profile; default: as the AWS CLI takes it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -89,6 +95,13 @@ TagAddress = Annotated[str, typer.Argument(help="NAME@TAG, for example iris@prod
 OnlyFormat = Annotated[
     str | None,
     typer.Option("--format", help="Load only this format for it, such as the one that is served; default: all."),
+]
+InAccount = Annotated[
+    bool,
+    typer.Option(
+        "--in-account",
+        help="Run the model's code in the registry's account, by the stack `registry`'s project, and not here.",
+    ),
 ]
 Name = Annotated[str, typer.Argument(help="The model's name.")]
 
@@ -176,6 +189,15 @@ def open_registry(
     )
 
 
+def account_verifier(bucket: str, profile: str | None) -> "AccountVerifier":
+    """What verifies versions in the account of a registry; InvalidNameError where the registry is a folder."""
+    from model_registry.in_account import AccountVerifier
+
+    if folder_of(bucket):
+        raise InvalidNameError(f"{bucket} is a folder, of no account: verify its versions here, without --in-account")
+    return AccountVerifier(bucket, profile)
+
+
 def _signer(path: Path) -> "Signer":
     from model_registry.signing import Signer  # cryptography is an extra
 
@@ -207,7 +229,7 @@ def print_json(data: Any) -> None:
     print()
 
 
-def print_table(rows: list[Mapping[str, str]], *, title: str | None = None) -> None:
+def print_table(rows: Sequence[Mapping[str, str]], *, title: str | None = None) -> None:
     """Print rows for a person; columns that are empty everywhere are left out, and a table without rows is, too."""
     if not rows:
         return
@@ -225,7 +247,7 @@ def print_table(rows: list[Mapping[str, str]], *, title: str | None = None) -> N
     console.print(table)
 
 
-def _print_each(console: Console, rows: list[Mapping[str, str]], columns: list[str], title: str | None) -> None:
+def _print_each(console: Console, rows: Sequence[Mapping[str, str]], columns: list[str], title: str | None) -> None:
     """Print rows one below the other, a field a line, where their columns have no room beside each other."""
     if title:
         console.print(plain(title), style="bold", soft_wrap=True)

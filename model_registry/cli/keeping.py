@@ -16,10 +16,12 @@ from model_registry.cli.common import (
     AsJson,
     Bucket,
     By,
+    InAccount,
     NeededReason,
     OnlyFormat,
     Profile,
     Reason,
+    account_verifier,
     app,
     known_errors,
     open_registry,
@@ -182,6 +184,7 @@ def verify(
         typer.Option("--since", formats=["%Y-%m-%d"], help="The trail's log files of this day and later."),
     ] = None,
     model_format: OnlyFormat = None,
+    in_account: InAccount = False,
     promoter: Annotated[
         str | None,
         typer.Option(
@@ -195,10 +198,13 @@ def verify(
     """Check digests, the tag's history, and the answers to the golden examples; exit code 3 where something is wrong.
 
     The model's environment is rebuilt by uv in a temporary folder, and the model is loaded there: without network and
-    your files where the system can give that, else a warning says so.
+    your files where the system can give that, else a warning says so. With --in-account all of it is elsewhere.
     """
     with known_errors():
         verified = None
+        elsewhere = account_verifier(bucket, profile) if in_account else None
+        if quick and elsewhere:
+            raise InvalidNameError("--quick runs nothing that could run elsewhere: leave out --in-account or --quick")
         with working(f"verifying {address}") as progress:
             registry = open_registry(bucket, profile, work=progress)
             release = registry.resolve(address)
@@ -208,10 +214,10 @@ def verify(
             try:
                 if quick:
                     registry.check_model(release)
+                elif elsewhere:
+                    verified = elsewhere(release, model_format=model_format, progress=progress)
                 else:
-                    verified = verify_version(
-                        registry, release.manifest.reference, model_format=model_format, progress=progress
-                    )
+                    verified = verify_version(registry, release, model_format=model_format, progress=progress)
             except (IntegrityError, VerificationError) as error:
                 faults.append(str(error))
         if as_json:

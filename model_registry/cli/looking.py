@@ -4,7 +4,19 @@ from typing import Annotated
 
 import typer
 
-from model_registry.cli.common import READ, Bucket, Profile, app, known_errors, open_registry, talk
+from model_registry.cli.common import (
+    READ,
+    Bucket,
+    By,
+    InAccount,
+    Profile,
+    PromoterKeyFile,
+    account_verifier,
+    app,
+    known_errors,
+    open_registry,
+    talk,
+)
 from model_runtime.errors import StorageError
 
 
@@ -12,16 +24,27 @@ from model_runtime.errors import StorageError
 def ui(
     bucket: Bucket,
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port; default: a free one.")] = 0,
+    write: Annotated[
+        bool, typer.Option("--write", help="With pages that promote and roll back; keep the address to yourself.")
+    ] = False,
+    in_account: InAccount = False,
+    promoter_key: PromoterKeyFile = None,
+    by: By = None,
     profile: Profile = None,
 ) -> None:
-    """Show the registry in a browser: serves pages on this machine alone, until Ctrl-C. They change nothing."""
+    """Show the registry in a browser: serves pages on this machine alone, until Ctrl-C. They change nothing.
+
+    With --write they move tags, by the gates that `promote` has; then the address holds a token of this start. A model
+    that is to be verified for that runs here, or with --in-account in the registry's account.
+    """
     from model_registry.site.server import HOST, Server
 
     with known_errors():
-        registry = open_registry(bucket, profile)
+        registry = open_registry(bucket, profile, by, promoter_key=promoter_key if write else None)
         next(registry.pages(), None)  # what cannot be read at all is said here, and not in the browser
         try:
-            server = Server(registry, port)
+            verifier = account_verifier(bucket, profile) if in_account else None
+            server = Server(registry, port, may_write=write, verifier=verifier)
         except OSError as error:
             raise StorageError(f"cannot listen on {HOST}:{port} ({error.strerror}): take another port") from error
     print(server.url, flush=True)
@@ -41,16 +64,12 @@ def site(
 ) -> None:
     """Write the registry as pages of HTML: with examples and who moved what, so for those who may read the registry.
 
-    Pages that were there are replaced; those of a version that was deleted since stay.
+    Pages that were there are replaced, and those that it wrote for versions that were deleted since are removed.
     """
     from model_registry.site import files
-    from model_registry.site.writing import writer
+    from model_registry.site.writing import place_at, write_pages
 
-    count = 0
     with known_errors():
-        write = writer(to, profile)
-        for path, page in files(open_registry(bucket, profile)):
-            write(path, page)
-            count += 1
+        written, removed = write_pages(place_at(to, profile), files(open_registry(bucket, profile)))
     print(f"{to.rstrip('/')}/index.html")
-    talk.print(f"{count} pages")
+    talk.print(f"{written} pages" + (f", {removed} of deleted versions removed" if removed else ""))

@@ -11,12 +11,14 @@ from model_registry.cli.common import (
     AsJson,
     Bucket,
     By,
+    InAccount,
     Name,
     OnlyFormat,
     Profile,
     PromoterKeyFile,
     Reason,
     TagAddress,
+    account_verifier,
     app,
     known_errors,
     open_registry,
@@ -98,6 +100,7 @@ def promote(
     not_worse_than: NotWorseThan = None,
     verify: Verify = False,
     model_format: OnlyFormat = None,
+    in_account: InAccount = False,
     proof: MinimumProof = None,
     allow_breaking: AllowBreaking = False,
     allow_deprecated: AllowDeprecated = False,
@@ -107,9 +110,12 @@ def promote(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Point a tag at a version, or at another tag's, if that passes the gates given and the tag's promotion rules."""
+    """Point a tag at a version, or at another tag's, if that passes the gates given and the tag's promotion rules.
+
+    With --in-account it is verified, as with --verify, but in the registry's account.
+    """
     with known_errors():
-        gates = _gates(require, not_worse_than, verify, proof, allow_breaking, allow_deprecated)
+        gates = _gates(require, not_worse_than, verify or in_account, proof, allow_breaking, allow_deprecated)
         committed: list[Move] = []
         with working("promoting") as progress:
             moved = open_registry(bucket, profile, by, promoter_key=promoter_key, on_move=committed.append).promote(
@@ -119,6 +125,7 @@ def promote(
                 version=version,
                 gates=gates,
                 model_format=model_format,
+                verifier=account_verifier(bucket, profile) if in_account else None,
                 reason=reason,
                 progress=progress,
             )

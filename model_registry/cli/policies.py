@@ -1,6 +1,5 @@
 """`policies` and `trust`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -8,21 +7,16 @@ import typer
 from model_registry import roles
 from model_registry.cli.common import KEEP, Bucket, app, known_errors, print_json
 from model_registry.reference import is_slug
-from model_registry.roles import github
-from model_registry.roles.document import EVERY, Policy
+from model_registry.roles import Role, github
+from model_registry.roles.document import EVERY
+from model_runtime.aws import bucket_address
 from model_runtime.errors import InvalidNameError
-from model_runtime.storage import bucket_name
 
-
-class Role(StrEnum):
-    """Whose policy."""
-
-    READER = "reader"
-    PUBLISHER = "publisher"
-    PROMOTER = "promoter"
-    AUDITOR = "auditor"
-    DEPLOYER = "deployer"
-    PREVIEWER = "previewer"
+_NEEDED = {
+    Role.PROMOTER: ("tag",),
+    Role.DEPLOYER: ("model", "stack", "region", "account"),
+    Role.PREVIEWER: ("model", "stack", "region", "account"),
+}
 
 
 @app.command(rich_help_panel=KEEP)
@@ -35,12 +29,10 @@ def policies(
     trail: Annotated[
         str | None, typer.Option("--trail", help="auditor: the bucket with the log files of the registry's trail.")
     ] = None,
-    tag: Annotated[str | None, typer.Option("--tag", help="promoter: the tag that is moved.")] = None,
-    stack: Annotated[str | None, typer.Option("--stack", help="deployer, previewer: the Pulumi stack.")] = None,
-    region: Annotated[str | None, typer.Option("--region", help="deployer, previewer: the stack's AWS region.")] = None,
-    account: Annotated[
-        str | None, typer.Option("--account", help="deployer, previewer: the AWS account's number.")
-    ] = None,
+    tag: Annotated[str, typer.Option("--tag", help="promoter: the tag that is moved.")] = "",
+    stack: Annotated[str, typer.Option("--stack", help="deployer, previewer: the Pulumi stack.")] = "",
+    region: Annotated[str, typer.Option("--region", help="deployer, previewer: the stack's AWS region.")] = "",
+    account: Annotated[str, typer.Option("--account", help="deployer, previewer: the stack's AWS account.")] = "",
     boundary: Annotated[
         str | None, typer.Option("--boundary", help="deployer: ARN of the policy that must bound the function's role.")
     ] = None,
@@ -50,42 +42,38 @@ def policies(
     promoter_key: Annotated[
         str | None, typer.Option("--promoter-key", help="promoter: ARN of the KMS key that signs the moves.")
     ] = None,
+    in_account: Annotated[
+        bool, typer.Option("--in-account", help="promoter: may have versions verified in the account.")
+    ] = False,
     partition: Annotated[str, typer.Option("--partition", help="aws, aws-cn or aws-us-gov.")] = "aws",
 ) -> None:
     """Print the IAM policy (JSON) of somebody who works with this registry: what the work needs and nothing else."""
     with known_errors():
-        name = bucket_name(bucket)
-        for given in (None if model == EVERY else model, tag, stack):
-            if given is not None and not is_slug(given):
+        place = bucket_address(bucket)
+        scope = roles.Scope(
+            bucket=place.name,
+            owner=place.owner,
+            model=model,
+            tag=tag,
+            stack=stack,
+            region=region,
+            account=account,
+            key_arn=key,
+            signer_arn=promoter_key,
+            in_account=in_account,
+            boundary_arn=boundary,
+            trail=bucket_address(trail).name if trail else None,
+            partition=partition,
+        )
+        for given in ("" if model == EVERY else model, tag, stack):
+            if given and not is_slug(given):
                 raise InvalidNameError(
                     f"{given!r} is not a name of a model, tag or stack: take lower case letters, digits and hyphens"
                 )
-        found: Policy
-        match role:
-            case Role.READER:
-                found = roles.reader(name, model=model, key_arn=key, partition=partition)
-            case Role.PUBLISHER:
-                found = roles.publisher(name, model=model, key_arn=key, partition=partition)
-            case Role.AUDITOR:
-                logs = bucket_name(trail) if trail else None
-                found = roles.auditor(name, model=model, trail=logs, key_arn=key, partition=partition)
-            case Role.PROMOTER:
-                tag_moved = _given("--tag", role, tag)
-                found = roles.promoter(
-                    name, tag_moved, model=model, key_arn=key, signer_arn=promoter_key, partition=partition
-                )
-            case Role.DEPLOYER | Role.PREVIEWER:
-                of_a_stack = {
-                    "model": _given("--model", role, None if model == EVERY else model),
-                    "stack": _given("--stack", role, stack),
-                    "region": _given("--region", role, region),
-                    "account": _given("--account", role, account),
-                }
-                if role == Role.PREVIEWER:
-                    found = roles.previewer(name, **of_a_stack, key_arn=key, partition=partition)
-                else:
-                    found = roles.deployer(name, **of_a_stack, boundary_arn=boundary, key_arn=key, partition=partition)
-        print_json(found)
+        for option in _NEEDED.get(role, ()):
+            if getattr(scope, option) in {"", EVERY}:
+                raise InvalidNameError(f"--{option} is not given, a {role} has one: add it")
+        print_json(roles.policy_of(role, scope))
 
 
 @app.command(rich_help_panel=KEEP)
@@ -107,9 +95,3 @@ def trust(
             raise InvalidNameError("a role is for one kind of job: give --environment NAME or --pull-requests")
         subject = github.environment(environment) if environment else github.PULL_REQUEST
         print_json(roles.github_trust(repository, subject, account=account, partition=partition))
-
-
-def _given(option: str, role: Role, value: str | None) -> str:
-    if value is None:
-        raise InvalidNameError(f"{option} is not given, a {role} has one: add it")
-    return value

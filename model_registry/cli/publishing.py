@@ -74,6 +74,16 @@ def publish(
     train: Annotated[
         Path | None, typer.Option(help="More rows like those of --example: types are learnt from them, and proven.")
     ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            help="Rows that the model was not trained on, with what is true of them: the version gets a report on them."
+        ),
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="The column of --test that is true of its rows; default: the last. May be given again."),
+    ] = None,
     output: Annotated[
         list[str] | None,
         typer.Option(help="A method that is served, such as predict or decision_function; may be given again."),
@@ -137,10 +147,14 @@ def publish(
             types = {**found.types, **dict(map(_type, type_ or ()))}
             registry = open_registry(bucket, profile, by, signing_key=signing_key, work=work)
             work(f"publishing to {bucket}")
+            X_example = read_rows(example, estimator, types) if example else _logged_example(found, from_mlflow)
+            X_test, y_test = _test_rows(test, target or (), estimator, types, X_example)
             release = registry.publish(
                 estimator,
                 name=name,
-                X_example=read_rows(example, estimator, types) if example else _logged_example(found, from_mlflow),
+                X_example=X_example,
+                X_test=X_test,
+                y_test=y_test,
                 class_names=classes.split(",") if classes else None,
                 metrics={**found.metrics, **metrics},
                 labels=labels,
@@ -217,6 +231,18 @@ def _logged_example(found: "MlflowModel", from_mlflow: str | None) -> Any:
     if found.X_example is None:
         raise PublishError(f"there are no rows for {from_mlflow or 'the model'}: give some with --example")
     return found.X_example
+
+
+def _test_rows(
+    path: Path | None, targets: Sequence[str], estimator: Any, types: dict[str, FeatureType], X_example: Any
+) -> tuple[Any, Any]:
+    from model_registry.publish.files import read_test
+
+    if path is None:
+        if targets:
+            raise PublishError("--target is given without --test: give the file that has this column, too")
+        return None, None
+    return read_test(path, estimator, types, targets, X_example)
 
 
 def _show(line: str, work: Work, notes: list[str]) -> None:

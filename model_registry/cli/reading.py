@@ -27,8 +27,10 @@ from model_registry.cli.common import (
 )
 from model_registry.comparison import Comparison
 from model_registry.records import Mark, Move
+from model_registry.reference import TagRef
 from model_registry.registry import Registry
 from model_registry.release import Release
+from model_registry.signed_moves import signed_by
 from model_registry.summary import ListedVersion, Page
 from model_runtime.errors import InvalidNameError
 from model_runtime.manifest import Artifact, Manifest
@@ -99,6 +101,7 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
             "own code": _own_code(manifest),
             **{wheel.file: _size(wheel) for wheel in manifest.wheels},
             "proof": _proof(manifest),
+            "report.json": _size(manifest.report) if manifest.report else "",
             **_origin(manifest),
             **{f"label {name}": value for name, value in manifest.labels.items()},
             "manifest.json": f"sha256 {release.manifest_sha256}",
@@ -203,7 +206,8 @@ def history(
             print_json(shown[0] if "@" in address else shown)
             return
         for tag, moves in found:
-            print_table([_row(move) for move in moves], title=f"{tag.name}@{tag.tag}")
+            ref = TagRef(tag.name, tag.tag)
+            print_table([_row(ref, move) for move in moves], title=str(ref))
 
 
 @app.command(rich_help_panel=READ)
@@ -215,13 +219,13 @@ def download(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a version's model.joblib, manifest.json and further forms, digests checked, to a folder."""
+    """Write a version's model.joblib, manifest.json and further files, digests checked, to a folder."""
     with known_errors():
         with working(f"downloading {address}") as work:
             paths = open_registry(bucket, profile, work=work).download(address, folder, force=force)
         if as_json:
             wheels = [str(path) for path in paths if path.suffix == ".whl"]
-            further = {path.suffix.removeprefix("."): str(path) for path in paths[2:] if path.suffix != ".whl"}
+            further = {_what(path): str(path) for path in paths[2:] if path.suffix != ".whl"}
             further_wheels = {"wheels": wheels} if wheels else {}
             print_json({"model": str(paths[0]), "manifest": str(paths[1]), **further, **further_wheels})
         else:
@@ -245,6 +249,11 @@ def export(
             print_json({"folder": str(mlflow), "version": release.manifest.reference})
         else:
             print(mlflow)
+
+
+def _what(path: Path) -> str:
+    """What a further file is: a model's by its format, `code.zip` as `zip`, others by their name, as `sbom`."""
+    return path.name.partition(".")[0] if path.suffix == ".json" else path.suffix.removeprefix(".")
 
 
 def _heading(page: Page) -> dict[str, Any]:
@@ -338,7 +347,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _row(move: Move) -> dict[str, str]:
+def _row(ref: TagRef, move: Move) -> dict[str, str]:
     return {
         "move": str(move.sequence),
         "at": f"{move.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}",
@@ -348,6 +357,7 @@ def _row(move: Move) -> dict[str, str]:
         "by": f"{move.by} ({move.caller})" if move.caller else move.by,
         "why": move.reason,
         "checks": "; ".join(move.checks),
+        "signed by": str(signed_by(ref, move) or ""),
     }
 
 

@@ -10,11 +10,11 @@ from model_registry.lambda_packages.install import pip_install
 from model_registry.lambda_packages.installed import owners
 from model_registry.lambda_packages.linking import supplements
 from model_registry.lambda_packages.pruning import kept
-from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, lines, megabytes, too_large
+from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, lines, too_large
 from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.lambda_packages.wheels import explain
+from model_registry.pace import Progress, megabytes
 from model_registry.shipping import function_files
-from model_registry.uv import Progress
 
 # Bytecode against source, measured with Python 3.12: from 1.1 (fontTools, onnxruntime) to 1.2 (matplotlib, xgboost),
 # and without docstrings from 0.57 (scikit-learn) to 0.74 (numpy).

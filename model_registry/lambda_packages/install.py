@@ -7,6 +7,7 @@ from pathlib import Path
 
 from model_registry import uv
 from model_registry.lambda_packages.platform import ARCHITECTURES, LINUX, RUNTIMES, Runtime
+from model_registry.pace import Progress
 
 
 def pip_install(
@@ -17,7 +18,7 @@ def pip_install(
     *,
     system: str = LINUX,
     dry_run: bool = False,
-    progress: uv.Progress = lambda _line: None,
+    progress: Progress = lambda _line: None,
 ) -> uv.Outcome:
     """Install exactly these requirements for Lambda's platform into the folder `target`: wheels only, no dependencies.
 

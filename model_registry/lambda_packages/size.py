@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_registry.lambda_packages.errors import LayerTooLargeError
+from model_registry.pace import megabytes
 
 # Function and all its layers, unzipped. Source: "Lambda quotas" in the AWS Lambda developer guide.
 LIMIT_UNZIPPED = 262_144_000
@@ -62,11 +63,6 @@ def _remedy(packages: Sequence[PackageSize], allowed: int) -> str:
     if replaced is None and packages[0].unzipped_bytes > allowed:
         return f"no function has room for {packages[0].name}; {onnx}"
     return f"{replaced or 'train with fewer or smaller packages'}, or {onnx}"
-
-
-def megabytes(count: int) -> str:
-    """Write a number of bytes for people."""
-    return f"{count / 1e6:,.1f} MB"
 
 
 def lines(packages: Sequence[PackageSize]) -> list[str]:

@@ -20,7 +20,7 @@ from model_registry.publish.environment import environment_of
 from model_registry.publish.outputs import check_has_output, outputs_of
 from model_registry.publish.pickles import Pickled, pickled
 from model_registry.publish.signature import Declared, check_types, signature_of
-from model_registry.publish.tables import Table, read_table
+from model_registry.publish.tables import Table, count_of, read_table, rows_at, spread
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Environment, Example, FeatureType, Label, Signature
 from model_runtime.prediction import Predictor, unpickle
@@ -187,15 +187,8 @@ def _same_columns(one: Table, other: Table) -> Table:
 
 def _sample(X: Any) -> Any:
     """Up to 1,000 rows of any form, spread over all; the same each time."""
-    if not hasattr(X, "__len__"):
-        return X  # which is refused when it is read
-    count = X.shape[0] if hasattr(X, "shape") else len(X)
-    if count <= TRAINING_ROWS:
-        return X
-    chosen = np.sort(np.random.default_rng(0).choice(count, TRAINING_ROWS, replace=False))
-    if hasattr(X, "iloc"):
-        return X.iloc[chosen]
-    return X[chosen] if hasattr(X, "shape") else [X[index] for index in chosen.tolist()]
+    chosen = spread(count_of(X) or 0, TRAINING_ROWS)  # what has no count is refused when it is read
+    return X if chosen is None else rows_at(X, chosen)
 
 
 def check_estimator(estimator: Any) -> None:

@@ -40,6 +40,65 @@ def read_rows(path: Path, estimator: Any, types: Mapping[str, FeatureType] | Non
     return rows
 
 
+def read_test(
+    path: Path, estimator: Any, types: Mapping[str, FeatureType], targets: Sequence[str], X_example: Any
+) -> tuple[Any, Any]:
+    """Read test rows and what is true of them, as `X_test` and `y_test` of publishing.
+
+    Rows with the columns of the example rows and no other have no targets, as a clusterer's.
+
+    Args:
+        path: A file as `read_rows` takes it, of objects, lists or a table.
+        estimator: What the rows are for.
+        types: Types that are declared.
+        targets: Names of the columns that are true of the rows; the last column where none is named.
+        X_example: The example rows: where they are texts, so are the test rows.
+
+    Raises:
+        PublishError: the file cannot be read, or has no such column.
+
+    """
+    rows = read_rows(path, estimator, types)
+    if not targets and _columns_of(rows) == _columns_of(X_example):
+        return rows, None
+    are_texts = isinstance(X_example, list) and all(isinstance(each, str) for each in X_example)
+    if hasattr(rows, "columns"):
+        names = _named(path, [str(name) for name in rows.columns], targets)
+        return rows.drop(columns=names), rows[names if len(names) > 1 else names[0]]
+    first = rows[0] if rows else None
+    if isinstance(first, list) and not targets and all(isinstance(row, list) and len(row) > 1 for row in rows):
+        return [row[0] if are_texts else row[:-1] for row in rows], [row[-1] for row in rows]
+    if not (isinstance(first, dict) and all(isinstance(row, dict) and row.keys() == first.keys() for row in rows)):
+        raise PublishError(f"the test rows {path} are not objects of the same names: give a CSV, or a list of such")
+    names = _named(path, list(first), targets)
+    y = [[row[name] for name in names] if len(names) > 1 else row[names[0]] for row in rows]
+    X = [{name: value for name, value in row.items() if name not in names} for row in rows]
+    return [next(iter(row.values())) for row in X] if are_texts else X, y
+
+
+def _columns_of(rows: Any) -> Any:
+    """What tells the columns of rows: their names, or how many there are."""
+    if hasattr(rows, "columns"):
+        return {str(name) for name in rows.columns}
+    first: Any = rows[0] if len(rows) else None
+    if isinstance(first, Mapping):
+        return {str(name) for name in first}
+    return len(first) if isinstance(first, list | tuple) or hasattr(first, "shape") else 1
+
+
+def _named(path: Path, columns: Sequence[str], targets: Sequence[str]) -> list[str]:
+    """The columns of the targets; PublishError where there is none of a name, or nothing beside them."""
+    names = list(dict.fromkeys(targets or columns[-1:]))
+    unknown = [name for name in names if name not in columns]
+    if unknown:
+        raise PublishError(
+            f"the test rows {path} have no column {', '.join(unknown)}: name one of {', '.join(columns)} by --target"
+        )
+    if len(names) == len(columns):
+        raise PublishError(f"the test rows {path} have no column beside {', '.join(names)}: give the features, too")
+    return names
+
+
 def _has(row: Any, name: str) -> bool:
     return isinstance(row, Mapping) and isinstance(row.get(name), str)
 

@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ import msgspec
 from model_registry import processes, shipping
 from model_registry.environments import environment_for, find_interpreter
 from model_registry.lambda_packages.pinned import hashes_here
+from model_registry.pace import EVERY, Pace, Progress
 from model_registry.publish.answers import Comparison, OwnAnswers, compare, telling_column
 from model_registry.stored_wheels import chosen
 from model_runtime.errors import InterpreterNotFoundError, ProofError
@@ -36,9 +38,8 @@ from model_runtime.manifest import (
     encode,
     version_key,
 )
+from model_runtime.schema import has_query_form
 from model_runtime.storage import Content
-
-Progress = Callable[[str], None]
 
 _SECONDS = 1800
 _SHOWN = 3
@@ -47,6 +48,8 @@ _TAIL = 12
 _METHODS = {"label": "predict", "value": "predict", "probabilities": "predict_proba"}
 """The methods that members of an answer come from, where they are called otherwise."""
 _BUCKET = "proof"
+_ASKED_FILE = "asked"
+"""What the program (`handler.proof`) writes while it works."""
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); from handler.proof import main; "
     f"sys.path.insert(0, sys.argv[1] + '/{shipping.OWN_CODE}'); main(sys.argv[2:])"
@@ -110,8 +113,11 @@ def prove_all(
     """
     python = _interpreter(cases[0], kind, progress)
     rows = sum(len(case.rows) for case in cases)
-    progress(f"asking the function {rows} rows")
-    with _folders(cases) as (code, folders):
+    what = f"asking the function {rows} rows"
+    progress(what)
+    requests = sum(len(case.rows) * (2 if has_query_form(case.manifest.signature) else 1) for case in cases)
+    pace = Pace(what, requests, progress, shown="{:,}".format)
+    with _folders(cases) as (code, folders), _watched(folders, pace):
         _run(python, code, folders, kind, cases[0].manifest.name)
         answered = [json.loads((folder / "answers.json").read_text(encoding="utf-8")) for folder in folders]
     return [_judged_or_refused(case, found, kind) for case, found in zip(cases, answered, strict=True)]
@@ -192,6 +198,31 @@ def _write(case: Case, folder: Path) -> None:
     # Apart, so that the examples change nothing about the requests with the owner's rows.
     groups = [list(case.owners.rows), list(case.rows[len(case.owners.rows) :])]
     (folder / "rows.json").write_bytes(msgspec.json.encode(groups))
+
+
+@contextmanager
+def _watched(folders: Sequence[Path], pace: Pace) -> Iterator[None]:
+    """Look now and then how many rows the program has sent."""
+    ended = Event()
+
+    def look() -> None:
+        while not ended.wait(EVERY / 2):
+            pace(sum(_asked(folder / _ASKED_FILE) for folder in folders))
+
+    watcher = Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _asked(file: Path) -> int:
+    try:
+        return int(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # not yet, or being written
+        return 0
 
 
 def _run(python: Path, code: Path, folders: Sequence[Path], kind: ProofKind, name: str) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,12 @@ from model_registry.cache import cache_folder, workspace
 from model_registry.lambda_packages.errors import IndexUnreachableError, LayerError, WheelNotFoundError
 from model_registry.lambda_packages.estimate import LayerSize, layer_size
 from model_registry.lambda_packages.platform import ARCHITECTURES
-from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, megabytes
+from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize
 from model_registry.lambda_packages.spec import LayerSpec
+from model_registry.pace import Progress, megabytes
 from model_registry.stored_wheels import chosen
 from model_runtime.errors import PublishError
 from model_runtime.manifest import FormatName, Manifest
-
-Progress = Callable[[str], None]
 
 _DECIDES = "x86_64"
 """The architecture that a stack has unless it is told otherwise: what does not fit there is refused."""

@@ -19,7 +19,7 @@ ROWS = 3
 NEUTRAL = "an example text"
 
 _QUANTILES = (0.5, 0.25, 0.75)
-_COMMON = 5
+FEW_ROWS = 5
 """So many rows must have a text that is taken for a word of the data's and not for somebody's own."""
 _FEW = 100
 """Up to so many learnt categories are words of the model's; among more, each may be somebody's own."""
@@ -75,7 +75,7 @@ def _values(
     if feature.type == "datetime":
         return [_year(value) for value in _quantiles(given)] or [datetime(2026, 1, 1, tzinfo=UTC)]
     if feature.type == "string":
-        often = [value for value, count in Counter(given).most_common(ROWS) if count >= _COMMON] if common else []
+        often = [value for value, count in Counter(given).most_common(ROWS) if count >= FEW_ROWS] if common else []
         return often or [shape_of(given[0]) if shaped and given else NEUTRAL]
     return _numbers(given, whole=feature.type == "integer")
 
@@ -121,13 +121,13 @@ def _numbers(values: Sequence[float], *, whole: bool) -> list[float]:
     low, high = ordered[round(0.1 * count)], ordered[round(0.9 * count)]
     # Halved first: the difference of two finite numbers need not be one.
     spread = high / 2 - low / 2
-    step = _step(spread / 2 if spread else max(map(abs, ordered)))
+    step = step_below(spread / 2 if spread else max(map(abs, ordered)))
     if whole:
         step = max(1, round(step))
     return [_rounded(value, step, ordered[0], ordered[-1], whole=whole) for value in _quantiles(values)]
 
 
-def _step(size: float) -> float:
+def step_below(size: float) -> float:
     """The largest of 1, 2 and 5 times a power of ten that is no more than this."""
     if size <= 0:
         return 1.0

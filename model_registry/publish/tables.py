@@ -85,6 +85,25 @@ def read_table(estimator: Any, X: Any, feature_names: Sequence[str] | None = Non
     return _of_array(X, feature_names, fitted, what)
 
 
+def count_of(X: Any) -> int | None:
+    """How many rows there are; None where that cannot be told, and `read_table` refuses it."""
+    if hasattr(X, "shape"):
+        return int(X.shape[0]) if X.shape else None
+    return len(X) if hasattr(X, "__len__") else None
+
+
+def spread(count: int, most: int) -> Any:
+    """The numbers of so many rows, spread over all and the same each time; None where all are few enough."""
+    return None if count <= most else np.sort(np.random.default_rng(0).choice(count, most, replace=False))
+
+
+def rows_at(X: Any, chosen: Any) -> Any:
+    """Rows of any form by an array of their numbers."""
+    if hasattr(X, "iloc"):
+        return X.iloc[chosen]
+    return X[chosen] if hasattr(X, "shape") else [X[index] for index in chosen.tolist()]
+
+
 def fitted_names(estimator: Any) -> list[str] | None:
     """The features' names that the estimator was fitted with, in its order; None where it knows none."""
     try:

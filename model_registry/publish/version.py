@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 
 from model_registry.cache import file_digest
+from model_registry.lambda_packages.bom import version_bom
 from model_registry.publish.answers import RELATIVE_CONVERTED, OwnAnswers, Tolerance
 from model_registry.publish.changes import Changes, checked_changes
 from model_registry.publish.code import Code, distribution_of, look_again
@@ -28,6 +29,8 @@ from model_runtime.manifest import (
     FORMAT_FILES,
     GOLDEN_FILE,
     MODEL_FILE,
+    REPORT_FILE,
+    SBOM_FILE,
     Artifact,
     Environment,
     FeatureType,
@@ -90,6 +93,8 @@ class Given:
     mlflow_run: str | None = None
     examples: str = "synthetic"
     golden: str = "given"
+    X_test: Any = None
+    y_test: Any = None
 
     @property
     def changes(self) -> Changes:
@@ -110,8 +115,7 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     kind = _checked_proof(given.proof)
     _check_formats(given.formats)
     _check_mappings(given)
-    metrics, labels = _checked_metrics(given.metrics or {}), checked_labels(given.labels or {})
-    given = replace(given, metrics=metrics, labels=labels)
+    given = replace(given, metrics=_checked_metrics(given.metrics or {}), labels=checked_labels(given.labels or {}))
     progress(f"describing the {type(estimator).__name__}")
     described = describe(
         estimator,
@@ -131,10 +135,14 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
     seen = shown(estimator, described, given.examples, given.golden)
+    given, report = _measured(estimator, given, described, progress)
     described = seen.proven_with(described)
     model = folder / MODEL_FILE
     described.stored.write(model)
-    made = _made(_draft(given, described, model, forms, seen), described.code, pins=kind != "none")
+    draft = _draft(given, described, model, forms, seen)
+    if report is not None:
+        draft = msgspec.structs.replace(draft, report=_artifact(REPORT_FILE, report))
+    made = _made(draft, described.code, pins=kind != "none")
     if kind != "none":
         made = _proven(made, described, model, kind, given, progress=progress)
         for form in forms:
@@ -142,15 +150,27 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     draft, notes = _sized(made, kind, progress)
     if forms and kind == "full":
         notes = (*notes, *_compared(draft, made, described, model, forms, progress=progress))
+    bill = version_bom(draft)
+    draft = msgspec.structs.replace(draft, sbom=_artifact(SBOM_FILE, bill))
     further = {form.model_format.artifact.file: form.data for form in forms}
     further |= {path.name: path.read_bytes() for path in made.wheels}
-    if made.code.files:
-        further[CODE_FILE] = made.code.zipped
-    if seen.golden is not None:
-        further[GOLDEN_FILE] = seen.golden
+    code = made.code.zipped if made.code.files else None
+    beside = {CODE_FILE: code, GOLDEN_FILE: seen.golden, REPORT_FILE: report, SBOM_FILE: bill}
+    further |= {file: data for file, data in beside.items() if data is not None}
     without = why_without(draft) if kind != "none" else ()
     notes = (*described.notes, *_notes_of_wheels(draft), *without, *notes)
     return Prepared(draft, model, further, notes, seen.warning)
+
+
+def _measured(estimator: Any, given: Given, described: Description, progress: Progress) -> tuple[Given, bytes | None]:
+    """The file of figures where there are test rows, and with its headline scores what the owner says."""
+    if given.X_test is None and given.y_test is None:
+        return given, None
+    from model_registry.publish.report.made import measured  # who measures nothing pays nothing
+
+    names, signature = given.feature_names, described.signature
+    scores, report = measured(estimator, signature, given.X_test, given.y_test, feature_names=names, progress=progress)
+    return replace(given, metrics={**scores, **(given.metrics or {})}), report
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ Source of the actions: the Service Authorization Reference.
 
 from dataclasses import dataclass
 
-from model_registry.roles.document import EVERY, Policy, Statement, allow, policy
+from model_registry.roles.document import EVERY, Policy, Statement, allow, owned, policy
 
 _LAMBDA = "aws:lambda/"
 _S3 = "aws:s3/bucket"
@@ -26,6 +26,8 @@ class Grant:
     types: frozenset[str]
     actions: tuple[str, ...]
     resources: tuple[str, ...]
+    has_account: bool = True
+    """Whether an ARN of these has the account, or is the account's own anyway; else a condition says so."""
 
 
 GRANTS = (
@@ -66,6 +68,7 @@ GRANTS = (
             "s3:PutObject",
         ),
         ("arn:{partition}:s3:::{name}-artifacts-bucket-*",),
+        has_account=False,
     ),
     Grant(
         "Role",
@@ -241,6 +244,7 @@ def deployer(
     stack: str,
     region: str,
     account: str,
+    registry_account: str | None = None,
     boundary_arn: str | None = None,
     key_arn: str | None = None,
     partition: str = "aws",
@@ -249,15 +253,14 @@ def deployer(
 
     Without a boundary whoever deploys can give the function's role any right, and run code of theirs with it: with
     `boundary_arn` they can make no role that this policy does not bound (the setting `permissionsBoundaryArn`).
+    `registry_account` is the account that owns the registry's bucket, where that is not the stack's.
     """
     names = {"partition": partition, "region": region, "account": account, "name": f"{model}-{stack}"}
     roles = f"arn:{partition}:iam::{account}:role/{model}-{stack}-role-*"
-    registry = f"arn:{partition}:s3:::{bucket}"
     make_roles = [*_CREATE_ROLE, *(["iam:PutRolePermissionsBoundary"] if boundary_arn else [])]
     bounded = {"ArnEquals": {"iam:PermissionsBoundary": boundary_arn}} if boundary_arn else {}
     return policy(
-        allow("FindTheModel", "s3:ListBucket", registry),
-        allow("ReadTheModel", "s3:GetObject", f"{registry}/models/{model}/*"),
+        *_read_the_model(f"arn:{partition}:s3:::{bucket}", model, registry_account or account),
         *(_granted(grant, names) for grant in GRANTS),
         allow("MakeRoles", make_roles, roles, **bounded),
         allow("GiveRolesToLambda", "iam:PassRole", roles, StringEquals={"iam:PassedToService": "lambda.amazonaws.com"}),
@@ -274,15 +277,14 @@ def previewer(
     stack: str,
     region: str,
     account: str,
+    registry_account: str | None = None,
     key_arn: str | None = None,
     partition: str = "aws",
 ) -> Policy:
     """`pulumi preview` of one stack: what the program asks before it declares anything. It writes nothing anywhere."""
-    registry = f"arn:{partition}:s3:::{bucket}"
     function = f"arn:{partition}:lambda:{region}:{account}:function:{model}-{stack}-function-*"
     return policy(
-        allow("FindTheModel", "s3:ListBucket", registry),
-        allow("ReadTheModel", "s3:GetObject", f"{registry}/models/{model}/*"),
+        *_read_the_model(f"arn:{partition}:s3:::{bucket}", model, registry_account or account),
         allow("Versions", _READ_VERSIONS, function),
         allow("ReadLogging", "apigateway:GET", f"arn:{partition}:apigateway:{region}::/account"),
         allow("Ask", [action for action in _ASK if not action.startswith(("cloudwatch:", "logs:"))], EVERY),
@@ -290,5 +292,15 @@ def previewer(
     )
 
 
+def _read_the_model(arn: str, model: str, owner: str) -> list[Statement]:
+    return [
+        allow("FindTheModel", "s3:ListBucket", arn, **owned(owner)),
+        allow("ReadTheModel", "s3:GetObject", f"{arn}/models/{model}/*", **owned(owner)),
+    ]
+
+
 def _granted(grant: Grant, names: dict[str, str]) -> Statement:
-    return allow(grant.sid, list(grant.actions), [resource.format(**names) for resource in grant.resources])
+    # IfExists: what is being created is nobody's yet.
+    condition = {} if grant.has_account else owned(names["account"], "StringEqualsIfExists")
+    resources = [resource.format(**names) for resource in grant.resources]
+    return allow(grant.sid, list(grant.actions), resources, **condition)

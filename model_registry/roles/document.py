@@ -14,6 +14,14 @@ def policy(*statements: Statement) -> Policy:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
+def owned(account: str | None, operator: str = "StringEquals") -> dict[str, Any]:
+    """The condition that a bucket is this account's; none where the account is not known.
+
+    ARNs of buckets have no account, and names of buckets are free again once they are deleted, also for others.
+    """
+    return {operator: {"aws:ResourceAccount": account}} if account else {}
+
+
 def allow(sid: str, actions: str | list[str], resources: str | list[str], **conditions: Any) -> Statement:
     """A statement that allows; conditions by their operator, as `StringEquals={...}`."""
     return _statement("Allow", sid, actions, resources, conditions)

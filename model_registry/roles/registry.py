@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from model_registry.in_account import log_group, project_name
 from model_registry.records import DELETED_FILE, DEPRECATED_FILE
-from model_registry.roles.document import EVERY, Policy, Statement, allow, deny, policy
-from model_runtime.manifest import CODE_FILE, FORMAT_FILES, MANIFEST_FILE, REPORT_FILE
+from model_registry.roles.document import EVERY, Policy, Statement, allow, deny, owned, policy
+from model_registry.verify_request import VARIABLES
+from model_runtime.manifest import CODE_FILE, FORMAT_FILES, MANIFEST_FILE, REPORT_FILE, SBOM_FILE
 from model_runtime.signing import SIGNING_FILE
 
 _GET, _PUT = "s3:GetObject", "s3:PutObject"
@@ -17,28 +19,44 @@ OPEN_FILES = (
     DEPRECATED_FILE,
     MANIFEST_FILE,
     REPORT_FILE,
+    SBOM_FILE,
     SIGNING_FILE,
     "*.whl",
 )
 """The files of a version that everybody reads who looks: all but the owner's recorded rows."""
 _OPEN = ("counter.json", "history/*", "policies/*", "tags/*", *(f"versions/*/{file}" for file in OPEN_FILES))
 _ALL = ("*",)
+_PARTS = (
+    *("source.buildspec", "source.location", "secondarySources", "serviceRole", "logsConfig"),
+    *("environment.image", "environment.privilegedMode", "environment.fleet.fleetArn"),
+)
+"""What of a project decides what a build runs, and as whom."""
 
 
-def reader(bucket: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws") -> Policy:
+def reader(
+    bucket: str, *, model: str = EVERY, owner: str | None = None, key_arn: str | None = None, partition: str = "aws"
+) -> Policy:
     """Look: `list`, `show`, `compare`, `resolve`, `which`, `history`, `download`, `verify --quick`.
 
-    Not at the owner's recorded rows, which `verify` asks: an auditor or a promoter does.
+    Not at the owner's recorded rows, which `verify` asks: an auditor or a promoter does. `owner` is the account whose
+    bucket it must be, here and below.
     """
-    return policy(*_looking(_arn(partition, bucket), model), *_key(key_arn, "kms:Decrypt"))
+    return policy(*_looking(_arn(partition, bucket), model, owner), *_key(key_arn, "kms:Decrypt"))
 
 
-def publisher(bucket: str, *, model: str = EVERY, key_arn: str | None = None, partition: str = "aws") -> Policy:
+def publisher(
+    bucket: str, *, model: str = EVERY, owner: str | None = None, key_arn: str | None = None, partition: str = "aws"
+) -> Policy:
     """Publish versions, and look. Tags are others' matter, and nothing is deleted."""
     arn = _arn(partition, bucket)
     return policy(
-        *_looking(arn, model),
-        allow("Publish", [_PUT, _ABORT], [f"{arn}/models/{model}/versions/*", f"{arn}/models/{model}/counter.json"]),
+        *_looking(arn, model, owner),
+        allow(
+            "Publish",
+            [_PUT, _ABORT],
+            [f"{arn}/models/{model}/versions/*", f"{arn}/models/{model}/counter.json"],
+            **owned(owner),
+        ),
         deny("MarkNothing", _PUT, [f"{arn}/models/*/versions/*/{file}" for file in (DELETED_FILE, DEPRECATED_FILE)]),
         *_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
     )
@@ -49,21 +67,36 @@ def promoter(
     tag: str,
     *,
     model: str = EVERY,
+    owner: str | None = None,
     key_arn: str | None = None,
     signer_arn: str | None = None,
+    in_account: bool = False,
     partition: str = "aws",
 ) -> Policy:
     """Move this tag (`tag`, `promote`, `rollback`, `untag`), and look. Its promotion rules are others' matter.
 
-    `signer_arn` is the KMS key that signs the moves, where one does.
+    `signer_arn` is the KMS key that signs the moves, where one does; `in_account` lets versions be verified there.
     """
     arn = _arn(partition, bucket)
     return policy(
-        *_looking(arn, model, _ALL),
-        # `--verify` asks the recorded rows.
-        allow("MoveTheTag", _PUT, [f"{arn}/models/{model}/tags/{tag}.json", f"{arn}/models/{model}/history/{tag}/*"]),
+        *_looking(arn, model, owner, _ALL),  # `--verify` asks the recorded rows
+        allow(
+            "MoveTheTag",
+            _PUT,
+            [f"{arn}/models/{model}/tags/{tag}.json", f"{arn}/models/{model}/history/{tag}/*"],
+            **owned(owner),
+        ),
         *([allow("SignMoves", ["kms:GetPublicKey", "kms:Sign"], signer_arn)] if signer_arn else []),
+        *(_verifying_in_account(bucket, partition) if in_account else []),
         *_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
+    )
+
+
+def verifier(bucket: str, *, owner: str | None = None, key_arn: str | None = None, partition: str = "aws") -> Policy:
+    """Read versions, the recorded rows too, and nothing else: what verifies them in the account."""
+    return policy(
+        *_looking(_arn(partition, bucket), EVERY, owner, ("versions/*",)),
+        *_key(key_arn, "kms:Decrypt"),
     )
 
 
@@ -71,13 +104,14 @@ def auditor(
     bucket: str,
     *,
     model: str = EVERY,
+    owner: str | None = None,
     trail: str | None = None,
     key_arn: str | None = None,
     partition: str = "aws",
 ) -> Policy:
     """Look, also at what was overwritten or deleted, and at how the bucket is protected; `doctor`. Writes nothing.
 
-    `trail` is the bucket of the log files that `verify --trail` reads.
+    `trail` is the bucket of the log files that `verify --trail` reads, which may be another account's.
     """
     arn = _arn(partition, bucket)
     logs = _arn(partition, trail) if trail else ""
@@ -91,21 +125,40 @@ def auditor(
         "s3:ListBucketVersions",
     ]
     return policy(
-        *_looking(arn, model, _ALL),
-        allow("ReadWhatWas", "s3:GetObjectVersion", f"{arn}/models/{model}/*"),
-        allow("SeeTheProtection", protection, arn),
+        *_looking(arn, model, owner, _ALL),
+        allow("ReadWhatWas", "s3:GetObjectVersion", f"{arn}/models/{model}/*", **owned(owner)),
+        allow("SeeTheProtection", protection, arn, **owned(owner)),
         *([allow("FindLogFiles", "s3:ListBucket", logs), allow("ReadLogFiles", _GET, f"{logs}/*")] if logs else []),
         *_key(key_arn, "kms:Decrypt"),
     )
 
 
-def _looking(arn: str, model: str, keys: Sequence[str] = _OPEN) -> list[Statement]:
+def _verifying_in_account(bucket: str, partition: str) -> list[Statement]:
+    """Start builds of the verifier as it is, and read what they say.
+
+    A build that took other commands, another image or other variables would do anything with the project's role.
+    Source: CodeBuild User Guide, "AWS CodeBuild condition keys".
+    """
+    project = f"arn:{partition}:codebuild:{EVERY}:{EVERY}:project/{project_name(bucket)}"
+    logs = f"arn:{partition}:logs:{EVERY}:{EVERY}:log-group:{log_group(bucket)}:*"
+    as_it_is = {
+        "Null": dict.fromkeys((f"codebuild:{part}" for part in _PARTS), "true"),
+        "ForAllValues:StringEquals": {"codebuild:environment.environmentVariables.name": list(VARIABLES)},
+    }
+    return [
+        allow("VerifyInTheAccount", "codebuild:StartBuild", project, **as_it_is),
+        allow("FollowTheBuild", "codebuild:BatchGetBuilds", project),
+        allow("ReadItsLog", "logs:GetLogEvents", logs),
+    ]
+
+
+def _looking(arn: str, model: str, owner: str | None, keys: Sequence[str] = _OPEN) -> list[Statement]:
     return [
         # Of the whole bucket: whoever may not list it is told 403 of an object that is not there, as of a forbidden
         # one. Source: Amazon S3 API Reference, GetObject, "Permissions". With a condition on the prefix, which a GET
         # does not have, the same.
-        allow("List", "s3:ListBucket", arn),
-        allow("Read", _GET, [f"{arn}/models/{model}/{key}" for key in keys]),
+        allow("List", "s3:ListBucket", arn, **owned(owner)),
+        allow("Read", _GET, [f"{arn}/models/{model}/{key}" for key in keys], **owned(owner)),
     ]
 
 

@@ -4,12 +4,13 @@
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 
 from model_registry.registry import Registry
 from model_registry.site.details import comparison_page, version_page
 from model_registry.site.pages import index_page, model_page
-from model_registry.site.shelf import Shelf, shelf_of, shelves_of, sources_of
+from model_registry.site.shelf import Shelf, report_of, shelf_of, shelves_of, sources_of
 from model_runtime.errors import InvalidNameError, NotFoundError
 
 INDEX = "index.html"
@@ -20,10 +21,14 @@ def files(registry: Registry) -> Iterator[tuple[str, str]]:
     """Every page by its path, the first one last: whoever reads while it is written misses nothing that it links to."""
     shelves = shelves_of(registry)
     for shelf in shelves:
-        for one, other in shelf.pairs():
-            yield f"{shelf.name}/{one}-{other}.html", _compared(registry, shelf, one, other)
+        sources = cache(partial(sources_of, registry, shelf.name))
+        for one, other in shelf.written_pairs():
+            yield f"{shelf.name}/{one}-{other}.html", _compared(shelf, one, other, sources)
         for number in shelf.manifests:
-            yield f"{shelf.name}/{number}.html", version_page(shelf, number)
+            yield (
+                f"{shelf.name}/{number}.html",
+                version_page(shelf, number, report_of(registry, shelf.manifests[number])),
+            )
         yield f"{shelf.name}/{INDEX}", model_page(shelf)
     yield INDEX, index_page(registry.location, shelves)
 
@@ -39,14 +44,21 @@ def page_at(registry: Registry, path: str) -> str | None:
         shelf = shelf_of(registry, found["model"])
     except (NotFoundError, InvalidNameError):
         return None
-    if found["one"] is None:
-        return model_page(shelf)
-    numbers = [int(number) for number in found.group("one", "other") if number]
-    if not shelf.manifests.keys() >= set(numbers):
+    return _page_of(registry, shelf, *(int(number) for number in found.group("one", "other") if number))
+
+
+def _page_of(registry: Registry, shelf: Shelf, one: int | None = None, other: int | None = None) -> str | None:
+    """The page of a model, of a version or of two; None where it does not have them."""
+    if one is None:
+        return model_page(shelf, comparable=sorted(shelf.manifests))
+    if one not in shelf.manifests or other not in {None, *shelf.manifests}:
         return None
-    return version_page(shelf, numbers[0]) if len(numbers) == 1 else _compared(registry, shelf, *numbers)
+    return (
+        version_page(shelf, one, report_of(registry, shelf.manifests[one]))
+        if other is None
+        else _compared(shelf, one, other, partial(sources_of, registry, shelf.name))
+    )
 
 
-def _compared(registry: Registry, shelf: Shelf, one: int, other: int) -> str:
-    sources = (sources_of(registry, shelf.name, one), sources_of(registry, shelf.name, other))
-    return comparison_page(shelf, one, other, sources)
+def _compared(shelf: Shelf, one: int, other: int, sources: Callable[[int], dict[str, str]]) -> str:
+    return comparison_page(shelf, one, other, (sources(one), sources(other)))

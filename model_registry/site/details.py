@@ -6,16 +6,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from model_registry.comparison import Comparison, compare
+from model_registry.reference import TagRef
+from model_registry.report.figures import Report
 from model_registry.site.html import Content, Html, document, facts, joined, link, section, table, tag
-from model_registry.site.pages import chip, when
+from model_registry.site.pages import chip, timeline, when
+from model_registry.site.report import report_sections
 from model_registry.site.shelf import Shelf
 from model_runtime.manifest import Manifest, Prediction
 
 _DIFF_LINES = 2_000
 
 
-def version_page(shelf: Shelf, number: int) -> str:
-    """What one version is; `number` is one of the shelf's manifests."""
+def version_page(shelf: Shelf, number: int, report: Report | str | None = None, *, alone: bool = False) -> str:
+    """What one version is; `number` is one of the shelf's manifests.
+
+    `report` is how it did on test rows, or why that cannot be read. A page that is `alone` has no links.
+    """
     manifest = shelf.manifests[number]
     listed = next(each for each in shelf.page.versions if each.number == number)
     chips = [chip(name) for name in shelf.tags_of(number)]
@@ -23,14 +29,16 @@ def version_page(shelf: Shelf, number: int) -> str:
         chips.append(chip("deprecated", warns=True))
     before = shelf.before(number)
     difference = link(f"{before}-{number}.html", f"What is different from version {before}") if before else None
+    up = None if alone else ("index.html", shelf.name)
     signature = manifest.signature
     return document(
         manifest.reference,
-        ("index.html", shelf.name),
+        up,
         tag("p", manifest.description, class_="lead") if manifest.description else None,
         tag("p", *chips) if chips else None,
-        tag("p", difference) if difference else None,
+        tag("p", difference) if difference and not alone else None,
         section("Metrics", facts({name: f"{value:g}" for name, value in manifest.metrics.items()})),
+        *report_sections(report),
         section("What it is", facts(_known(manifest))),
         section("Features", _features(manifest)),
         section("Answers", facts({"Labels": ", ".join(map(str, signature.labels or ())), "Form": signature.output})),
@@ -38,17 +46,23 @@ def version_page(shelf: Shelf, number: int) -> str:
         section("Parameters", facts({name: _text(value) for name, value in manifest.parameters.items()})),
         section("Packages", facts(dict(sorted(manifest.environment.packages.items())))),
         section("Labels of the version", facts(dict(manifest.labels))),
+        section("History", *_history(shelf, number)),
     )
 
 
 def comparison_page(shelf: Shelf, one: int, other: int, sources: tuple[Mapping[str, str], Mapping[str, str]]) -> str:
     """What differs between two versions of the shelf; `sources` is the own code of each."""
     found = compare(shelf.manifests[one], shelf.manifests[other])
-    heads = [str(one), str(other)]
+    title, up = f"{shelf.name} {one} → {other}", ("index.html", shelf.name)
+    return document(title, up, *differences(found, [str(one), str(other)], sources))
+
+
+def differences(
+    found: Comparison, heads: list[str], sources: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
+) -> list[Html | None]:
+    """What differs between two versions, whose numbers are the heads of columns, as the parts of a page."""
     changed: dict[str, Any] = {**found.packages, **({"python": found.python} if found.python else {})}
-    return document(
-        f"{shelf.name} {one} → {other}",
-        ("index.html", shelf.name),
+    return [
         _verdict(found),
         section("Metrics", _metrics(found, heads)),
         section("Signature", _sentences(found)),
@@ -61,7 +75,17 @@ def comparison_page(shelf: Shelf, one: int, other: int, sources: tuple[Mapping[s
         section("Own code, line by line", _difference(*sources)),
         section("Lineage", _pairs("Lineage", found.lineage, heads)),
         section("Labels of the versions", _pairs("Labels", found.labels, heads)),
-    )
+    ]
+
+
+def _history(shelf: Shelf, number: int) -> list[Html]:
+    """The moves of tags to and from a version."""
+    parts = []
+    for name, moves in shelf.moves.items():
+        found = [move for move in moves if number in {move.from_version, move.to_version}]
+        if found:
+            parts += [tag("h3", f"Tag {name}"), timeline(TagRef(shelf.name, name), found)]
+    return parts
 
 
 def _known(manifest: Manifest) -> dict[str, Content]:

@@ -2,10 +2,11 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-_VOID = {"meta", "link"}
+_VOID = {"input", "link", "meta"}
 _FOLDER = Path(__file__).parent
 _STYLE = (_FOLDER / "site.css").read_text(encoding="utf-8")
 _SCRIPT = (_FOLDER / "site.js").read_text(encoding="utf-8")
@@ -41,14 +42,15 @@ def link(to: str, *children: Content) -> Html:
     return tag("a", *children, href=to)
 
 
-def document(title: str, up: tuple[str, str] | None, *content: Content) -> str:
+def document(title: str, up: tuple[str, str] | None, *content: Content, has_forms: bool = False) -> str:
     """A whole page; `up` is the address and the name of the page above it.
 
-    It may run its own script only, and ask nobody for anything.
+    It may run its own script only, and ask nobody for anything, but with forms the server that it came from.
     """
+    target = "'self'" if has_forms else "'none'"
     policy = (
         f"default-src 'none'; style-src {_hash(_STYLE)}; script-src {_hash(_SCRIPT)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        f"img-src data:; base-uri 'none'; form-action {target}"
     )
     head = tag(
         "head",
@@ -87,6 +89,17 @@ def table(caption: str, head: list[str], rows: list[list[Content]], *, numbers: 
         class_="sortable",
     )
     return tag("div", made, class_="scroll", tabindex=0, role="region", aria_label=caption)
+
+
+def field(label: str, control: Html, hint: str | None = None) -> Html:
+    """A control of a form with its label, and what it is for."""
+    return tag("label", tag("span", label), control, tag("small", hint) if hint else None)
+
+
+def select(name: str, choices: Sequence[tuple[str | int, str | int]], chosen: str | int | None = None) -> Html:
+    """A list to choose from: values and what is shown of them."""
+    options = (tag("option", shown, value=value, selected="" if value == chosen else None) for value, shown in choices)
+    return tag("select", *options, name=name)
 
 
 def facts(pairs: dict[str, Content]) -> Html | None:

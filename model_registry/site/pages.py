@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from model_registry.records import Move
-from model_registry.site.html import Content, Html, document, joined, link, section, table, tag
+from model_registry.reference import TagRef
+from model_registry.signed_moves import signed_by
+from model_registry.site.html import Content, Html, document, field, joined, link, section, select, table, tag
 from model_registry.site.plots import plot
 from model_registry.site.shelf import LAST, Shelf
 
@@ -29,8 +31,18 @@ def index_page(location: str, shelves: Sequence[Shelf]) -> str:
     return document("Models", None, tag("p", location, class_="lead"), section("Every model", content))
 
 
-def model_page(shelf: Shelf) -> str:
-    """A model's versions, its metrics over them, and what happened to its tags."""
+def model_page(
+    shelf: Shelf, *, comparable: Sequence[int] | None = None, above: Content = None, moving: Html | None = None
+) -> str:
+    """A model's versions, its metrics over them, and what happened to its tags.
+
+    Args:
+        shelf: the model.
+        comparable: versions of which any two can be chosen for a comparison; by default those that files have.
+        above: what is said before everything else.
+        moving: the forms that move tags, where they can be moved here.
+
+    """
     latest = shelf.latest.manifest
     described = tag("p", latest.description, class_="lead") if latest and latest.description else None
     warnings = [tag("p", reason, class_="notice warn") for reason in shelf.page.broken.values()]
@@ -38,12 +50,19 @@ def model_page(shelf: Shelf) -> str:
     return document(
         shelf.name,
         ("../index.html", "Models"),
+        above,
         described,
         *warnings,
         section("Metrics by version", tag("div", *plots, class_="plots") if plots else None),
         section("Versions", _versions(shelf), _oldest(shelf)),
-        section("Comparisons", _comparisons(shelf)),
-        *(section(f"Tag {name}", timeline(moves)) for name, moves in shelf.moves.items() if moves),
+        moving,
+        section("Comparisons", _chosen(shelf.comparable if comparable is None else comparable), _comparisons(shelf)),
+        *(
+            section(f"Tag {name}", timeline(TagRef(shelf.name, name), moves))
+            for name, moves in shelf.moves.items()
+            if moves
+        ),
+        has_forms=moving is not None,
     )
 
 
@@ -56,9 +75,9 @@ def metrics_of(shelf: Shelf) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
-def timeline(moves: Sequence[Move]) -> Html:
-    """What happened to a tag, newest first: who, when, why, and which gates were passed."""
-    return tag("ol", *map(_move, moves), class_="timeline")
+def timeline(ref: TagRef, moves: Sequence[Move]) -> Html:
+    """What happened to a tag, newest first: who, when, why, which gates were passed, and who signed it."""
+    return tag("ol", *(_move(ref, move) for move in moves), class_="timeline")
 
 
 def chip(text: str, *, warns: bool = False) -> Html:
@@ -109,11 +128,34 @@ def _comparisons(shelf: Shelf) -> Html | None:
     return tag("ul", *links)
 
 
-def _move(move: Move) -> Html:
+def _chosen(numbers: Sequence[int]) -> Html | None:
+    """A form for any two versions; the script shows it and leads to their page, as there may be no server."""
+    if not numbers[1:]:
+        return None
+    choices = [(number, number) for number in reversed(numbers)]
+    return tag(
+        "form",
+        field("Version", select("one", choices, numbers[-2])),
+        field("With", select("other", choices, numbers[-1])),
+        tag("button", "Compare", type="submit"),
+        class_="compare fields",
+        hidden="",
+    )
+
+
+def _move(ref: TagRef, move: Move) -> Html:
     before, after = (end or "nothing" for end in (move.from_version, move.to_version))
     who = f"{move.by} (as {move.caller})" if move.caller else move.by
     checks = tag("small", f"Gates passed: {', '.join(move.checks)}") if move.checks else None
     reason = tag("span", f" · {move.reason}") if move.reason else None
+    what = tag("b", f"{move.action} {before} → {after}")
+    return tag("li", what, reason, tag("small", when(move.at), f" by {who}"), checks, _signed(ref, move))
+
+
+def _signed(ref: TagRef, move: Move) -> Html | None:
+    found = signed_by(ref, move)
+    if found is None:
+        return None
     return tag(
-        "li", tag("b", f"{move.action} {before} → {after}"), reason, tag("small", when(move.at), f" by {who}"), checks
+        "small", f"Signed by {found.public_key}", joined(" ", chip(found.fault, warns=True)) if found.fault else None
     )

@@ -17,3 +17,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
     table.tBodies[0].append(...rows);
   }));
 }
+/* Two versions that are chosen lead to the page that compares them. */
+for (const form of document.querySelectorAll("form.compare")) {
+  form.hidden = false;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const [one, other] = [form.one, form.other].map((each) => Number(each.value)).sort((a, b) => a - b);
+    location.href = one === other ? `${one}.html` : `${one}-${other}.html`;
+  });
+}

@@ -20,7 +20,7 @@ def test_reading_takes_the_requests_that_the_page_says(aws: LocalAws) -> None:
     assert requests["resolve a tag"] == 2, "the tag, and the manifest of the version that it points at"
     assert requests["history"] == 1
     assert requests["add"] == 5, "the counter twice, the model, the manifest, a look at both"
-    assert requests["publish"] == 6, "the same, and the recorded rows"
+    assert requests["publish"] == 7, "the same, the recorded rows, and what the layers are made of"
 
     lines = benchmark.rows([TINY], {(OURS, TINY): results})
     assert lines[0] == ["verb", "versions; moves", OURS]

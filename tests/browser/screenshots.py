@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page
 from sklearn.linear_model import LogisticRegression
@@ -30,7 +31,7 @@ def answered(page: Page) -> None:
 
 
 @contextmanager
-def looked_at() -> Iterator[str]:
+def looked_at(*, may_write: bool = False) -> Iterator[str]:
     """A registry with a model's life, served as `ui` does; gives the URL."""
     with tempfile.TemporaryDirectory() as folder:
         registry = Registry(open_storage(folder), actor="ada", proof="none")
@@ -42,7 +43,7 @@ def looked_at() -> Iterator[str]:
         registry.tag("iris/5", "candidate", reason="to be compared")
         gates = Gates(require=("accuracy>=0.95",), not_worse_than="prod")
         registry.promote("iris", from_tag="candidate", to_tag="prod", gates=gates, reason="better on the test part")
-        with Server(registry, 0) as server:
+        with Server(registry, 0, may_write=may_write) as server:
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             try:
@@ -56,6 +57,18 @@ def main() -> None:
     """Open the pages and take the pictures."""
     with looked_at() as registry, browser() as launched, opened(launched, f"{registry}iris/", **DESK) as page:
         page.screenshot(path=IMAGES / "registry.png", full_page=True)
+    with looked_at() as registry, browser() as launched, opened(launched, f"{registry}iris/3.html", **DESK) as page:
+        shown = page.locator("section", has=page.get_by_role("heading", name="Calibration", exact=True)).bounding_box()
+        assert shown
+        clip: Any = {"x": 0, "y": 0, "width": 1120, "height": shown["y"] + shown["height"] + 24}
+        page.screenshot(path=IMAGES / "report.png", full_page=True, clip=clip)
+    looked_for = "iris/promote.html?tag=prod&version=4&require=accuracy%3E%3D0.96&not_worse_than=candidate"
+    with (
+        looked_at(may_write=True) as url,
+        browser() as launched,
+        opened(launched, f"{url}{looked_for}", **DESK) as page,
+    ):
+        page.screenshot(path=IMAGES / "promotion.png", full_page=True)
     with browser() as launched, page_of(customers()) as url:
         with opened(launched, url, **DESK) as page:
             answered(page)

@@ -40,6 +40,7 @@ class Recording(pulumi.runtime.Mocks):
             "arn": arn,
             "invokeArn": f"{arn}:invoke",
             "version": "7",
+            "versionId": f"version of {args.name}",
             "name": args.name,
             "rootResourceId": "root",
             "executionArn": f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{args.name}",

@@ -93,9 +93,13 @@ VARIANTS = {
     "tags": Variant({"tags": '{"team": "x+1 =a", "cost-centre": "4711"}'}),
     "registry's tags": Variant({"tags": '{"team": "x+1 =a"}'}, stack="registry"),
     "registry's lock": Variant({"objectLockDays": "30", "objectLockMode": "compliance"}, stack="registry"),
+    "registry's readers": Variant({"registryReaders": '["arn:aws:iam::210987654321:root"]'}, stack="registry"),
     "registry's trail": Variant(
         {"auditTrail": "true", "objectLockDays": "30", "kmsKeyArn": ARN % "kms" + "key/0-1", "tags": '{"team": "a"}'},
         stack="registry",
+    ),
+    "registry's verifier": Variant(
+        {"verifier": "true", "kmsKeyArn": ARN % "kms" + "key/0-1", "tags": '{"team": "a"}'}, stack="registry"
     ),
     "alarms": Variant({"alarmTopicArn": ARN % "sns" + "topic"}),
     "dashboard": Variant({"dashboard": "true"}),

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from infra.account_verifier import ModelVerifier
 from infra.alarms import ModelAlarms
 from infra.api import ApiArgs, ModelApi
 from infra.api_logging import ApiGatewayLogging
@@ -14,15 +15,18 @@ from infra.dashboard import ModelDashboard
 from infra.function import FunctionArgs, ModelFunction
 from infra.layer_version import DependencyLayer
 from infra.registry_bucket import RegistryBucket
+from infra.registry_policies import RegistryPolicies
 from infra.settings import RegistrySettings
 from tests.infra.examples import IRIS, layer, release, settings
 from tests.infra.recording import Recording, record
 
 
 def everything() -> None:
-    account = RegistrySettings(registry_bucket="models-of-ours", object_lock_days=1)
+    account = RegistrySettings(registry_bucket="models-of-ours", object_lock_days=1, role_policies=("reader",))
     registry = RegistryBucket("registry", bucket_name="models-of-ours", account=account)
     AuditTrail("registry-audit", registry=registry, account=account)
+    RegistryPolicies("registry-policies", account=account)
+    ModelVerifier("registry-verifier", account=account)
     ApiGatewayLogging("api-logging")
     packages = DependencyLayer(
         "iris-dev-layer",
@@ -62,7 +66,7 @@ def all_components() -> Recording:
 def test_every_resource_is_the_child_of_a_component(all_components: Recording) -> None:
     """The mock monitor writes the chain of parent types into the URN."""
     components = [r for r in all_components.resources if r.is_component]
-    assert len(components) == 11
+    assert len(components) == 14
     for urn in all_components.urns:
         chain = urn.split("::")[2].split("$")
         assert any(kind.startswith("sklearn-on-lambda:infra:") for kind in chain), urn

@@ -90,8 +90,33 @@ def test_the_registrys_own_writes_are_none_of_what_is_refused() -> None:
     assert set(decisions(storage.writes)) == {"Allow"}
 
 
+OTHER = "210987654321"
+OTHER_ACCOUNT = f"arn:aws:iam::{OTHER}:root"
+
+
+def test_an_account_among_the_readers_reads_and_changes_nothing() -> None:
+    """Where its own policies let it, too; an account that is not among them reads nothing."""
+    mine = policies.registry_bucket(ARN, readers=[OTHER_ACCOUNT], organization="o-a1b2c3d4e5")
+
+    def asked(action: str, resource: str, account: str = OTHER, organization: str = "o-a1b2c3d4e5") -> Asked:
+        keys = {"aws:PrincipalOrgID": organization, "aws:PrincipalAccount": account}
+        return Asked(action, resource, ALL, mine, {**NEW, **keys}, f"arn:aws:iam::{account}:role/of-a-function")
+
+    model = f"{ARN}/models/iris/versions/3/model.joblib"
+    assert decisions([asked("s3:GetObject", model), asked("s3:ListBucket", ARN)]) == ["Allow"] * 2
+    refused = [
+        asked("s3:PutObject", f"{ARN}/models/iris/versions/4/model.joblib"),
+        asked("s3:DeleteObject", model),
+        asked("s3:GetObject", model, account="444455556666"),
+        asked("s3:GetObject", model, organization="o-ofothers00"),
+    ]
+    assert "Allow" not in decisions(refused)
+
+
 def test_a_linter_finds_nothing() -> None:
-    assert lint(policies.registry_bucket(ARN, admins=[ADMIN], organization="o-a1b2c3d4e5")) == []
+    assert (
+        lint(policies.registry_bucket(ARN, admins=[ADMIN], organization="o-a1b2c3d4e5", readers=[OTHER_ACCOUNT])) == []
+    )
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from obstore.store import MemoryStore
 
+from infra.inputs import follow_tag
 from infra.settings import SettingsError
 from infra.trust import OUTPUT, check_history, check_keys, check_mark, trust_output
 from model_registry import Registry, Storage, history
@@ -156,3 +157,11 @@ def test_promoters_are_dropped_as_keys_are(two: Registry) -> None:
         check_keys(PROD, outputs)
     (said,) = check_keys(settings(allow_unsigned=True), outputs)
     assert "moves of the tag that nobody signed are deployed" in said
+
+
+def test_an_update_asks_whose_the_registrys_bucket_is(bucket: str) -> None:
+    """MiniStack does not look at the owner, so that it is refused wherever one is asked for."""
+    with pytest.raises(SettingsError, match="it is empty, publish one first"):
+        follow_tag(settings(registry_bucket=bucket), {})
+    with pytest.raises(SettingsError, match="ignores `x-amz-expected-bucket-owner`"):
+        follow_tag(settings(registry_bucket=bucket, registry_account="210987654321"), {})

@@ -6,6 +6,7 @@ No part of this project needs the real one, which asks for another botocore.
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -17,10 +18,16 @@ def camel(option: str) -> str:
     return "".join(part.capitalize() for part in option.removeprefix("--").split("-"))
 
 
+def _value(text: str) -> str:
+    """`file://PATH` stands for what is in the file."""
+    return Path(text.removeprefix("file://")).read_text() if text.startswith("file://") else text
+
+
 def main(service: str, operation: str, *arguments: str) -> None:
     """Call, and print what the command line would."""
     *pairs, last = arguments if len(arguments) % 2 else (*arguments, "")
     options = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    options = {name: _value(text) for name, text in options.items()}
     query, is_text = options.pop("--query", "@"), options.pop("--output", "json") == "text"
     assert options.pop("--cli-binary-format", "raw-in-base64-out") == "raw-in-base64-out"  # of the tests
     client = boto3.client(service)

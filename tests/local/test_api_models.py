@@ -163,5 +163,6 @@ SERVICES = (
     "kms",
     "acm",
     "cloudtrail",
+    "codebuild",
     "wafv2",
 )

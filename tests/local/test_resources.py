@@ -24,6 +24,7 @@ from tests.local.made import (
     LOCK,
     OBJECT,
     OWNERSHIP,
+    PROJECT,
     READ,
     ROLE,
     ROLE_POLICY,
@@ -109,6 +110,23 @@ def test_a_bucket_is_locked_and_a_trail_logs_what_is_written_there(made: Made) -
     cloudtrail = made.aws.client("cloudtrail")
     assert cloudtrail.get_trail(Name=made.name)["Trail"]["S3KeyPrefix"] == "logs"
     assert cloudtrail.get_trail_status(Name=made.name)["IsLogging"] is True
+
+
+def test_a_project_follows_a_change(made: Made) -> None:
+    made.make(
+        PROJECT,
+        name=made.name,
+        serviceRole="arn:aws:iam::000000000000:role/x",
+        source={"type": "S3", "location": "bucket/key.zip", "buildspec": "{}"},
+        artifacts={"type": "NO_ARTIFACTS"},
+        environment={"type": "LINUX_CONTAINER", "computeType": "BUILD_GENERAL1_SMALL", "image": "x"},
+        logsConfig={"cloudwatchLogs": {"status": "ENABLED", "groupName": "x"}},
+        tags={"a": "b"},
+    )
+    made.update(PROJECT, sourceVersion="2", buildTimeout=5)
+    (project,) = made.aws.client("codebuild").batch_get_projects(names=[made.name])["projects"]
+    assert (project["sourceVersion"], project["timeoutInMinutes"]) == ("2", 5)
+    assert project["tags"] == [{"key": "a", "value": "b"}]
 
 
 def test_an_object_comes_from_a_file_or_from_text(made: Made, tmp_path: Path) -> None:

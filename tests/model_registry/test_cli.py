@@ -148,7 +148,7 @@ def test_a_model_published_with_onnx_shows_how_it_compared(bucket: str) -> None:
     shown = run("show", "iris/1", "-b", bucket).stdout
     replay = data("show", "iris/1", "-b", bucket)["formats"]["onnx"]["replay"]
     assert f"{replay['rows']:,} rows, labels equal, numbers within" in " ".join(shown.replace("│", " ").split())
-    assert list(data("download", "iris/1", "-b", bucket, "--to", "all")) == ["model", "manifest", "onnx"]
+    assert list(data("download", "iris/1", "-b", bucket, "--to", "all")) == ["model", "manifest", "onnx", "sbom"]
 
 
 def test_show_says_in_which_formats_a_version_fits_into_a_function_where_not_in_all(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_model_published_with_skops_shows_its_types_and_is_downloaded_with_it(
         assert [line.split("│")[2].strip() for line in shown.splitlines() if "types to trust" in line] == [types]
         assert "model.skops" in shown
     found = data("download", "wood/1", "-b", bucket, "--to", "all")
-    assert list(found) == ["model", "manifest", "skops"]
+    assert list(found) == ["model", "manifest", "skops", "sbom"]
     artifact = data("show", "wood/1", "-b", bucket)["formats"]["skops"]["artifact"]
     assert digest((files / "all" / "model.skops").read_bytes()) == artifact["sha256"]
 
@@ -224,10 +224,18 @@ def test_tag_promote_and_resolve_follow_each_other() -> None:
     assert data("promote", "iris", "--from-tag", "dev", "--to", "other")["version"] == 1
 
 
-def test_download_writes_both_files(published: str, files: Path) -> None:
+def test_download_writes_all_files(published: str, files: Path) -> None:
     assert published
-    assert run("download", "iris@dev", "--to", "one").stdout == "one/model.joblib\none/manifest.json\n"
-    assert data("download", "iris/1", "--to", "two") == {"model": "two/model.joblib", "manifest": "two/manifest.json"}
+    assert run("download", "iris@dev", "--to", "one").stdout.split() == [
+        "one/model.joblib",
+        "one/manifest.json",
+        "one/sbom.cdx.json",
+    ]
+    assert data("download", "iris/1", "--to", "two") == {
+        "model": "two/model.joblib",
+        "manifest": "two/manifest.json",
+        "sbom": "two/sbom.cdx.json",
+    }
     assert (files / "one/model.joblib").read_bytes() == (files / "model.joblib").read_bytes()
     assert digest((files / "two/manifest.json").read_bytes()) == data("show", "iris/1")["manifest_sha256"]
 
@@ -331,6 +339,7 @@ EVERY = [
     (["publish", "-n", "iris", "model.joblib", "-x", "rows.json", "--by", "me"]),
     (["list"]),
     (["show", "iris/1"]),
+    (["report", "iris/1"]),
     (["tag", "iris/1", "prod", "--by", "me"]),
     (["promote", "iris", "--from-tag", "dev", "--to", "prod", "--by", "me"]),
     (["resolve", "iris/1"]),

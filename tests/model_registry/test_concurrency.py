@@ -12,7 +12,15 @@ from model_registry import Registry, Storage, history
 from model_registry.records import tag_key
 from model_registry.reference import TagRef, VersionRef
 from model_runtime.errors import ConflictError
-from model_runtime.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, digest, version_key, versions_prefix
+from model_runtime.manifest import (
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    SBOM_FILE,
+    digest,
+    version_key,
+    versions_prefix,
+)
 from tests.model_registry.processes import CONTEXT, SECONDS, add, finish, start
 
 PROCESSES = 16
@@ -107,7 +115,8 @@ def test_200_publishes_by_16_processes_get_200_numbers_without_gap_loss_or_overw
     files = {version_key("iris", version, file) for version in numbers for file in (MODEL_FILE, MANIFEST_FILE)}
     for version, sha256 in answers:
         release = registry.resolve(VersionRef("iris", version))
-        files |= {version_key("iris", version, GOLDEN_FILE)} if release.manifest.golden else set()
+        beside = {GOLDEN_FILE: release.manifest.golden, SBOM_FILE: release.manifest.sbom}
+        files |= {version_key("iris", version, file) for file, artifact in beside.items() if artifact}
         assert release.manifest.artifact.sha256 == sha256
         assert digest(registry.read_model(release)) == sha256
     assert set(storage.keys(versions_prefix("iris"))) == files, "nothing else is there"

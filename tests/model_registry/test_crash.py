@@ -21,6 +21,7 @@ from model_runtime.manifest import (
     GOLDEN_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
+    SBOM_FILE,
     SKOPS_FILE,
     FormatName,
     version_key,
@@ -156,9 +157,9 @@ def comparable(data: bytes) -> bytes:
 
 
 def cut_off(storage: Storage) -> set[str]:
-    """The keys of models, in whatever form, and of recorded rows, without a manifest."""
+    """The keys of models, in whatever form, of recorded rows and of bills, without a manifest."""
     keys = set(storage.keys(""))
-    files = {key for key in keys if key.rpartition("/")[2] in {*FORMAT_FILES.values(), GOLDEN_FILE}}
+    files = {key for key in keys if key.rpartition("/")[2] in {*FORMAT_FILES.values(), GOLDEN_FILE, SBOM_FILE}}
     return {key for key in files if f"{key.rpartition('/')[0]}/{MANIFEST_FILE}" not in keys}
 
 

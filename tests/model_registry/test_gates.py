@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_registry.gates import Gates, JointGates, check_gates, evaluate, is_lower_better, joined, parse
+from model_registry.gates import Gates, JointGates, check_gates, is_lower_better, joined, parse, passed
+from model_registry.gates import judged as judged_gates
 from model_registry.records import Mark
 from model_runtime.errors import GateError, InvalidGateError, InvalidNameError
 from model_runtime.manifest import Feature, Manifest, Proof, Signature
@@ -33,7 +34,7 @@ gates = st.builds(
 
 def judged(call: Gates, candidate: Manifest, standing: Gates | None = None, **more: Any) -> tuple[str, ...]:
     state = {"target": "iris@prod", "current": PROD, "baselines": {"prod": PROD}, "deprecated": None, **more}
-    return evaluate(joined(standing, call), candidate, **state)
+    return passed(state["target"], judged_gates(joined(standing, call), candidate, **state))
 
 
 def failures(call: Gates, candidate: Manifest, standing: Gates | None = None, **more: Any) -> list[str]:

@@ -20,6 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "json.md"
 COMMANDS = {
     "publish": "publish model.joblib -n iris -x rows.json",
     "show": "show iris/1",
+    "report": "report iris/1",
     "list": "list",
     "list NAME": "list iris",
     "compare": "compare iris/1 iris/2",

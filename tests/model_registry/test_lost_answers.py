@@ -23,9 +23,9 @@ X = np.arange(12.0).reshape(6, 2)
 ESTIMATOR = GaussianNB().fit(X, [0, 0, 0, 1, 1, 1])
 
 VERBS: dict[str, tuple[int, Callable[[Registry, Registry], object]]] = {
-    "publish": (4, lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X)),
+    "publish": (5, lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X)),
     "publish with skops": (
-        5,
+        6,
         lambda registry, _: registry.publish(ESTIMATOR, name="iris", X_example=X, formats=["joblib", "skops"]),
     ),
     "tag, new": (2, lambda registry, _: registry.tag("iris/2", "new")),

@@ -37,6 +37,7 @@ ESTIMATOR = GaussianNB().fit(X, [0, 0, 0, 1, 1, 1])
 MANIFEST_1 = version_key("iris", 1, "manifest.json")
 MODEL_1 = version_key("iris", 1, "model.joblib")
 GOLDEN_1 = version_key("iris", 1, "golden.json")
+SBOM_1 = version_key("iris", 1, "sbom.cdx.json")
 
 
 def publish(registry: Registry, name: str = "iris", **more: Any) -> Release:
@@ -62,13 +63,15 @@ def overwrite(storage: Storage, key: str, data: bytes) -> None:
 def test_what_was_published_comes_back_byte_by_byte(registry: Registry, storage: Storage, tmp_path: Path) -> None:
     release = publish(registry, metrics={"accuracy": 0.5}, description="naive")
     assert registry.resolve("iris/1") == release
-    model, manifest = registry.download("iris/1", tmp_path / "new" / "folder")
+    model, manifest, bill = registry.download("iris/1", tmp_path / "new" / "folder")
     assert manifest.read_bytes() == release.manifest_bytes == content(storage, MANIFEST_1)
     assert digest(model.read_bytes()) == release.manifest.artifact.sha256
     assert model.stat().st_size == release.manifest.artifact.size
     assert joblib.load(model).predict(X).tolist() == ESTIMATOR.predict(X).tolist()
     assert (release.manifest.created_by, release.manifest.metrics) == (ACTOR, {"accuracy": 0.5})
     assert release.manifest_sha256 == digest(manifest.read_bytes())
+    assert release.manifest.sbom is not None
+    assert release.manifest.sbom.sha256 == digest(bill.read_bytes())
 
 
 def test_the_bytes_of_a_file_are_published_as_they_are(registry: Registry) -> None:
@@ -111,7 +114,7 @@ def test_a_publish_that_ends_before_the_manifest_is_invisible(storage: Storage, 
     with pytest.raises(ConnectionResetError):
         publish(Registry(breaking, actor=ACTOR))
     registry = Registry(storage, actor=ACTOR)
-    assert list(storage.keys(versions_prefix("iris"))) == [GOLDEN_1, MODEL_1], "the manifest is written last"
+    assert list(storage.keys(versions_prefix("iris"))) == [GOLDEN_1, MODEL_1, SBOM_1], "the manifest is written last"
     assert list(registry.models()) == []
     with pytest.raises(NotFoundError):
         registry.resolve("iris/1")

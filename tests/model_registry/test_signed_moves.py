@@ -19,8 +19,10 @@ from model_registry.folder import open_storage
 from model_registry.kms_signing import KmsSigner
 from model_registry.records import SEGMENT, Tag, tag_key
 from model_registry.reference import TagRef
-from model_registry.signed_moves import is_trusted
+from model_registry.signed_moves import is_trusted, signed_by
 from model_registry.signing import Signer, create_key, generate_key
+from model_registry.site.pages import model_page
+from model_registry.site.shelf import shelf_of
 from model_runtime.errors import SigningError
 from model_runtime.manifest import encode
 from tests.conftest import new_bucket
@@ -166,7 +168,27 @@ def test_a_key_s_file_signs_on_the_command_line(tmp_path: Path, monkeypatch: pyt
     for command in ("tag iris/1 dev", "promote iris --version 1 --to prod", "untag iris@prod"):
         done = CliRunner().invoke(app, command.split())
         assert done.exit_code == 0, done.stderr
+    assert CliRunner().invoke(app, ["history", "iris@prod"]).stdout.count(public_key) == 2
     assert [Registry(stored, actor="me").signing_faults(f"iris@{tag}", [public_key]) for tag in ("dev", "prod")] == [
         [],
         [],
     ]
+
+
+def test_whose_signature_a_move_has_is_shown_and_one_of_somebody_else_is_told(storage: Storage) -> None:
+    registry(storage, None).tag("iris/1", "prod")
+    registry(storage).promote("iris", version=2, to_tag="prod")
+    unsigned, genuine = registry(storage).history("iris@prod")
+    assert signed_by(PROD, unsigned) is None
+    assert str(signed_by(PROD, genuine)) == KEY.public_key
+    for forged in (
+        msgspec.structs.replace(genuine, public_key=OTHER.public_key),
+        msgspec.structs.replace(genuine, by="somebody else"),
+    ):
+        assert str(signed_by(PROD, forged)) == f"{forged.public_key}: the signature is not by this key"
+    unreadable = signed_by(PROD, msgspec.structs.replace(genuine, public_key="no key"))
+    assert unreadable is not None
+    assert "not checked, 'no key' is not a public key" in unreadable.fault
+    page = model_page(shelf_of(registry(storage), "iris"))
+    assert page.count("Signed by ") == 1
+    assert f"Signed by {KEY.public_key}" in page

@@ -24,7 +24,7 @@ from model_registry.reference import VersionRef
 from model_registry.signing import Signer, create_key, generate_key
 from model_registry.versions import Versions
 from model_runtime.errors import ConflictError, FileError, RegistryError, SigningError
-from model_runtime.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, digest, encode, version_key
+from model_runtime.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, SBOM_FILE, digest, encode, version_key
 from model_runtime.signing import (
     SIGNING_FILE,
     ManifestSigning,
@@ -232,7 +232,7 @@ def test_a_committed_version_never_waits_for_its_signature(
 
     monkeypatch.setattr(Storage, "create", noted)
     publish(signing)
-    assert written == ["counter.json", MODEL_FILE, GOLDEN_FILE, SIGNING_FILE, MANIFEST_FILE]
+    assert written == ["counter.json", MODEL_FILE, GOLDEN_FILE, SBOM_FILE, SIGNING_FILE, MANIFEST_FILE]
     assert storage.read(MANIFEST_1) is not None
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -122,7 +123,7 @@ def exchange(registry: Registry, storage: Storage, attacker: object, folder: Pat
 
 _ATTACK = """
 import glob, json, os, socket
-found = {"environments": 0, "connected": False, "written": False, "secret": False}
+found = {"environments": 0, "connected": False, "written": False}
 for path in glob.glob("/proc/[0-9]*/environ"):
     try:
         with open(path, "rb") as file:
@@ -145,7 +146,7 @@ try:
         found["privileges"] = int(file.read().partition("CapEff:")[2].split()[0], 16)
 except OSError:
     pass
-found["secret"] = os.path.exists(FOLDER + "/attacker")
+found["secrets"] = sum(map(os.path.exists, [FOLDER + "/attacker", HOME]))
 raise RuntimeError("FOUND " + json.dumps(found) + " END")
 """
 
@@ -156,43 +157,81 @@ class Attacking(DummyClassifier):  # type: ignore[misc]  # scikit-learn has no t
 
     port: int
     folder: str
+    home: str = ""
 
     def __reduce__(self) -> Any:
-        return exec, (_ATTACK.replace("PORT", str(self.port)).replace("FOLDER", repr(self.folder)),)
+        attack = _ATTACK.replace("PORT", str(self.port)).replace("FOLDER", repr(self.folder))
+        return exec, (attack.replace("HOME", repr(self.home)),)
 
 
-def test_rules_in_the_bucket_run_no_code_at_a_promoter_s_and_who_says_so_runs_it_isolated(
-    registry: Registry,
-    storage: Storage,
-    trained_iris: Trained,
-    *,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+WALLS = {"bubblewrap": isolation._bubblewrap, "namespaces": isolation._namespaces}
+"""The ways to isolate: which of them this system has, and so were tried, is in the names of the tests."""
+
+
+@pytest.fixture(params=WALLS)
+def walls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One way to isolate, and no other."""
+    monkeypatch.setattr(isolation, "_WALLS", (WALLS[request.param],))
+    if isolation.isolated([sys.executable], variables={}, cwd=tmp_path, writable=tmp_path, readable=[]) is None:
+        pytest.skip(f"{request.param} is not on this system, or this user may not use it")
+
+
+def test_rules_in_the_bucket_run_no_code_at_a_promoter_s(
+    registry: Registry, storage: Storage, trained_iris: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Whoever may write to the bucket sets the rule and the pickle; the promoter's credentials are in `/proc`."""
+    """Whoever may write to the bucket sets the rule and the pickle."""
     publish(registry, trained_iris, "")
     registry.set_rules("iris@prod", Gates(verify=True), reason="mine")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        exchange(registry, storage, Attacking(server.getsockname()[1], str(tmp_path)), tmp_path)
-        with pytest.raises(GateError, match=r"runs the model's code on this machine: .*`promote --verify`"):
-            registry.promote("iris", version=2, to_tag="prod")
-        with pytest.raises(GateError, match="MODEL_REGISTRY_VERIFY"):
-            registry.tag("iris/2", "prod")
-        assert not (tmp_path / "deed").exists()
-        with pytest.raises(VerificationError, match="FOUND") as raised:
-            registry.promote("iris", version=2, to_tag="prod", gates=Gates(verify=True))
-    found = json.loads(str(raised.value).partition("FOUND ")[2].partition(" END")[0])
-    here = isolation.isolated([sys.executable], variables={}, cwd=tmp_path, writable=tmp_path, readable=[])
-    if here is None:  # macOS, Windows, or a Linux that refuses it
-        assert "is loaded with your files, your processes and the network" in caplog.text
-    else:
-        nothing = {"environments": 0, "connected": False, "written": False, "secret": False, "privileges": 0}
-        assert found == nothing
-        assert not (tmp_path / "deed").exists()
+    exchange(registry, storage, Attacking(9, str(tmp_path)), tmp_path)
+    with pytest.raises(GateError, match=r"runs the model's code on this machine: .*`promote --verify`"):
+        registry.promote("iris", version=2, to_tag="prod")
+    with pytest.raises(GateError, match="MODEL_REGISTRY_VERIFY"):
+        registry.tag("iris/2", "prod")
+    assert not (tmp_path / "deed").exists()
     accepting = Registry(storage, actor="me", verify_tags=["iris@prod"])
     monkeypatch.setattr("model_registry.verification.verify_version", lambda *_args, **_options: "verified")
     assert accepting.promote("iris", version=1, to_tag="prod").history[-1].checks == ("verified",)
+
+
+@pytest.mark.usefixtures("walls")
+def test_who_has_a_pickle_verified_runs_it_isolated(
+    registry: Registry, storage: Storage, trained_iris: Trained, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The promoter's credentials are in `/proc`, and in files at home."""
+    publish(registry, trained_iris, "")
+    with socket.create_server(("127.0.0.1", 0)) as server, tempfile.NamedTemporaryFile(dir=Path.home()) as secret:
+        exchange(registry, storage, Attacking(server.getsockname()[1], str(tmp_path), secret.name), tmp_path)
+        with pytest.raises(VerificationError, match="FOUND") as raised:
+            registry.promote("iris", version=2, to_tag="prod", gates=Gates(verify=True))
+    found = json.loads(str(raised.value).partition("FOUND ")[2].partition(" END")[0])
+    nothing = {"environments": 0, "connected": False, "written": False, "secrets": 0, "privileges": 0}
+    assert found == nothing
+    assert not (tmp_path / "deed").exists()
+    assert "is loaded with your files" not in caplog.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="isolation is Linux's")
+@pytest.mark.usefixtures("walls")
+def test_walls_are_those_of_any_user_and_one_folder_is_written() -> None:
+    """Root may remount in its namespaces what others may not; as root, nobody's are tried."""
+    nobody = 65534 if os.getuid() == 0 else None
+    with tempfile.TemporaryDirectory() as folder:
+        if nobody:
+            os.chown(folder, nobody, nobody)
+        system = [path for path in ("/usr", "/bin", "/lib", "/lib64", "/nix/store") if Path(path).exists()]
+        inside = isolation._WALLS[0](system, folder, folder, {})
+        assert inside is not None
+        tries = "for to in / /etc/ /dev/ /usr/ /tmp/ ./; do (: > ${to}x) 2>/dev/null && echo $to; done; true"
+        done = subprocess.run(
+            [*inside, "/bin/sh", "-c", tries],
+            capture_output=True,
+            text=True,
+            check=False,
+            user=nobody,
+            group=nobody,
+            extra_groups=[] if nobody else None,
+        )
+        assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["/tmp/", "./"], "")  # noqa: S108  # inside
 
 
 class Leaving(DummyClassifier):  # type: ignore[misc]  # scikit-learn has no types

@@ -1,6 +1,5 @@
 """One engine, one MiniStack of its own, and the stacks that several tests look at."""
 
-import os
 from collections.abc import Callable, Iterator
 from importlib.metadata import distributions
 from pathlib import Path
@@ -11,25 +10,14 @@ from sklearn.datasets import load_iris
 
 from local.ministack import LocalAws, local_aws
 from model_registry import Registry, Release
-from tests.conftest import let_vpc_reach_s3
+from tests.conftest import found_or_skip, let_vpc_reach_s3
+from tests.go_programs import Progress, find_program
 from tests.local.stacks import registry_of
-from tests.pulumi.engine import EngineNotFoundError, Progress, find_engine, find_language_host
+from tests.pulumi.engine import find_engine
 from tests.pulumi.stacks import EngineStack, Project, make_project
 from training.train_iris import Trained, publish
 
 BUCKET = "models-of-the-engine-tests"
-
-
-@pytest.fixture(scope="session")
-def show(pytestconfig: pytest.Config) -> Progress:
-    """Print on the terminal, past the capture."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-
-    def line(text: str) -> None:
-        with capture.global_and_fixture_disabled():  # people see why it takes minutes
-            print(f"\n{text}", flush=True)  # noqa: T201  # progress on the terminal
-
-    return line
 
 
 @pytest.fixture(scope="session")
@@ -41,21 +29,12 @@ def engine(show: Progress) -> Path:
 @pytest.fixture(scope="session")
 def language_host(show: Progress) -> Callable[[str], Path]:
     """The host of a language, or a skip as for the engine."""
-    return lambda language: _found(lambda: find_language_host(language, show))
+    return lambda language: found_or_skip(lambda: find_program(f"pulumi-language-{language}", show))
 
 
 def engine_or_skip(show: Progress) -> Path:
     """Return the engine; where there is none, skip with the reason, and fail in CI, where a skip would go unseen."""
-    return _found(lambda: find_engine(show))
-
-
-def _found(find: Callable[[], Path]) -> Path:
-    try:
-        return find()
-    except EngineNotFoundError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must run the engine tests. {error}")
-        pytest.skip(str(error))
+    return found_or_skip(lambda: find_engine(show))
 
 
 @pytest.fixture(scope="session")

@@ -5,33 +5,26 @@ builds as a Go module, whose version and checksums are in `tests/pulumi/engine`.
 """
 
 import fcntl
-import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from aws_check.engine import OLDEST, engine_version
+from tests.go_programs import ProgramNotFoundError, Progress, cache
 
 MODULE = Path(__file__).parent / "engine"
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3"
 _SHOWN_SECONDS = 15
-
-Progress = Callable[[str], None]
-
-
-class EngineNotFoundError(Exception):
-    """There is no engine, and none can be built; the message says why and what to do."""
 
 
 def find_engine(progress: Progress) -> Path:
     """Return the path of `pulumi`: the one on PATH, else the one in the cache, which Go builds if it is not there.
 
     Raises:
-        EngineNotFoundError: there is neither Pulumi nor Go, or Go could not build it.
+        ProgramNotFoundError: there is neither Pulumi nor Go, or Go could not build it.
 
     """
     on_path = shutil.which("pulumi")
@@ -41,55 +34,12 @@ def find_engine(progress: Progress) -> Path:
     if not engine.exists():
         go = shutil.which("go")
         if go is None:
-            raise EngineNotFoundError(
+            raise ProgramNotFoundError(
                 f"Neither Pulumi {'.'.join(map(str, OLDEST))} or newer nor Go is on PATH: install one of them. With Go "
                 f"the engine is built once into {engine.parent}."
             )
         _build(go, engine, progress)
     return engine
-
-
-_LANGUAGES = {
-    "yaml": ("github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", "v1.25.0"),
-    "nodejs": ("github.com/pulumi/pulumi/sdk/nodejs/cmd/pulumi-language-nodejs/v3", "v3.259.0"),
-}
-"""Hosts of languages that a test has programs in: Go's module and its version, checked by Go's checksum database."""
-
-
-def find_language_host(language: str, progress: Progress) -> Path:
-    """Return the path of `pulumi-language-LANGUAGE`: the one on PATH, else one in the cache, built once.
-
-    Raises:
-        EngineNotFoundError: there is neither the host nor Go, or Go could not build it.
-
-    """
-    name = f"pulumi-language-{language}"
-    module, version = _LANGUAGES[language]
-    on_path, go = shutil.which(name), shutil.which("go")
-    host = cache() / version / name
-    if on_path or host.exists():
-        return Path(on_path or host)
-    if go is None:
-        raise EngineNotFoundError(f"neither {name} nor Go is on PATH: install Pulumi, or Go, which builds it once")
-    progress(f"building {name} {version} with Go, once: about a minute")
-    host.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=host.parent) as folder:
-        command = [go, "install", "-ldflags", "-s -w", f"{module}@{version}"]
-        done = subprocess.run(
-            command, env={**os.environ, "GOBIN": folder}, cwd=folder, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise EngineNotFoundError(
-                f"Go could not build {name} {version}: install Pulumi. Go said: {done.stderr[-500:]}"
-            )
-        (Path(folder) / name).replace(host)
-    return host
-
-
-def cache() -> Path:
-    """Name the folder of built engines: in the user's cache folder (XDG)."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "sklearn-on-lambda" / "engine"
 
 
 def pinned_version() -> str:
@@ -129,7 +79,7 @@ def _go(go: str, target: Path, progress: Progress) -> None:
                 shown = time.monotonic()
                 progress(f"building Pulumi's engine: {len(lines)} lines of Go's, {shown - started:.0f} s")
     if building.returncode:
-        raise EngineNotFoundError(
+        raise ProgramNotFoundError(
             f"Go could not build Pulumi's engine {version}: install Pulumi, or check that Go reaches its module proxy. "
             f"Go said: {''.join(lines[-10:]).strip()}"
         )

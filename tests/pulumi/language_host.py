@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -50,10 +51,14 @@ class LanguageHost(LanguageServer):
 
     def RunPlugin(self, request: Any, _context: Any) -> Iterator[Any]:  # noqa: N802  # as above
         """Run a plugin's folder, and hand on what it says: the engine reads its port there."""
-        command = [sys.executable, request.info.program_directory, *request.args]
+        folder = request.info.program_directory
+        command, where = [sys.executable, folder, *request.args], request.pwd
+        if request.kind == "analyzer":  # a policy pack, which has an environment of its own
+            python = Path(folder, request.info.options["virtualenv"], "bin", "python")
+            command, where = [python, "-u", "-m", "pulumi.policy", *request.args, folder], folder
         environment = {**os.environ, **dict(one.split("=", 1) for one in request.env)}
         with subprocess.Popen(
-            command, cwd=request.pwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            command, cwd=where, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         ) as running:
             assert running.stdout
             while said := running.stdout.readline():

@@ -128,6 +128,10 @@ def _delete_dashboard(aws: LocalAws, name: str, _inputs: Properties) -> None:
         cloudwatch.delete_dashboards(DashboardNames=[name])
 
 
+def _read_project(aws: LocalAws, _identity: str, inputs: Properties) -> bool:
+    return bool(aws.client("codebuild").batch_get_projects(names=[inputs["name"]])["projects"])
+
+
 # -- API Gateway ---------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +223,7 @@ _TYPES: Mapping[str, tuple[Call, Call]] = {
         _call("s3", "get_object_lock_configuration", bucket="Bucket"),
     ),
     "aws:s3/bucketObjectv2:BucketObjectv2": (_delete_object, _call("s3", "head_object", bucket="Bucket", key="Key")),
+    "aws:iam/policy:Policy": _pair("iam", "policy", id="PolicyArn"),
     "aws:iam/role:Role": _pair("iam", "role", id="RoleName"),
     "aws:iam/rolePolicy:RolePolicy": _pair("iam", "role_policy", **_ROLE_POLICY),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": (
@@ -248,6 +253,7 @@ _TYPES: Mapping[str, tuple[Call, Call]] = {
         _call("cloudwatch", "get_dashboard", id="DashboardName"),
     ),
     "aws:cloudtrail/trail:Trail": _pair("cloudtrail", "trail", id="Name"),
+    "aws:codebuild/project:Project": (_call("codebuild", "delete_project", name="name"), _read_project),
     "aws:apigateway/restApi:RestApi": _pair("apigateway", "rest_api", id="restApiId"),
     "aws:apigateway/resource:Resource": _pair("apigateway", "resource", restApi="restApiId", id="resourceId"),
     "aws:apigateway/method:Method": _pair("apigateway", "method", **_PLACE),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.go_programs import ProgramNotFoundError
 from tests.pulumi.conftest import engine_or_skip
-from tests.pulumi.engine import MODULE, EngineNotFoundError, find_engine, pinned_version
+from tests.pulumi.engine import MODULE, find_engine, pinned_version
 
 FAKE_GO = """#!/bin/sh
 echo run >> "{log}"
@@ -46,12 +47,12 @@ def test_the_one_on_path_is_taken_if_it_is_new_enough(nothing: Path) -> None:
     on_path = _program(nothing / "pulumi", "#!/bin/sh\necho v3.259.0\n")
     assert find_engine(print) == on_path
     _program(on_path, "#!/bin/sh\necho v3.10.0\n")
-    with pytest.raises(EngineNotFoundError):
+    with pytest.raises(ProgramNotFoundError):
         find_engine(print)
 
 
 def test_without_pulumi_and_go_the_reason_names_both(nothing: Path) -> None:  # noqa: ARG001  # it empties PATH
-    with pytest.raises(EngineNotFoundError, match=r"Neither Pulumi 3\.200 or newer nor Go is on PATH"):
+    with pytest.raises(ProgramNotFoundError, match=r"Neither Pulumi 3\.200 or newer nor Go is on PATH"):
         find_engine(print)
 
 
@@ -69,7 +70,7 @@ def test_it_is_built_once_however_many_want_it(nothing: Path) -> None:
 
 def test_a_failed_build_says_what_go_said_and_leaves_nothing(nothing: Path, tmp_path: Path) -> None:
     _go(nothing, 'echo half > "$2"; echo "no such module" >&2; exit 1')
-    with pytest.raises(EngineNotFoundError, match="no such module"):
+    with pytest.raises(ProgramNotFoundError, match="no such module"):
         find_engine(print)
     assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == [".lock"]
 

@@ -2,41 +2,25 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 from local.iris import PROJECT
 from local.ministack import LocalAws
+from tests.pulumi.shell import run_lines
 from tests.pulumi.stacks import make_project
-
-_MARK = "\x1e"
+from tests.pulumi.ways import commands, readme_lines
 
 
 def walk() -> list[str]:
     """The commands of the section On AWS and of the page that goes on with it, in their order."""
-    section = (PROJECT / "README.md").read_text().partition("\n## On AWS\n")[2].partition("\n## ")[0]
-    text = section + (PROJECT / "docs" / "deploy.md").read_text()
-    blocks = re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return [line for block in blocks for line in block.splitlines()]
+    return readme_lines() + commands((PROJECT / "docs" / "deploy.md").read_text())
 
 
 def test_each_line_of_the_walk_does_what_the_readme_says(engine: Path, cloud: LocalAws, tmp_path: Path) -> None:
     """Registry, training, dev, prod, a release and the way back, in one shell; only confirmations are left out."""
     project = make_project(tmp_path, engine, cloud)
     lines = walk()
-    done = subprocess.run(
-        ["bash", "-ec", "".join(f"{line}\nprintf '{_MARK}'\n" for line in lines)],
-        stdin=subprocess.DEVNULL,
-        cwd=project.folder,
-        env={**project.environment, "PULUMI_SKIP_CONFIRMATIONS": "true"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    said = done.stdout.split(_MARK)
-    assert done.returncode == 0, said[-1]
-    assert len(said) == len(lines) + 1
+    said = run_lines(lines, project.folder, project.environment)
 
     ups = [text for line, text in zip(lines, said, strict=False) if line == "pulumi up"]
     assert len(ups) == 5

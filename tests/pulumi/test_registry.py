@@ -1,15 +1,20 @@
 """The stack `registry` under the real engine: models outlive a destroy."""
 
 import json
+import zipfile
 from fnmatch import fnmatch
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from aws_check.errors import EngineError
-from local.ministack import LocalAws
+from infra.verifier_code import REQUIREMENTS
+from local.ministack import LocalAws, client_as
 from model_registry import Registry
+from model_registry.in_account import log_group, project_name
 from tests.local.stacks import registry_of
 from tests.pulumi.inventory import inventory
 from tests.pulumi.stacks import EngineStack, make_project
@@ -80,21 +85,50 @@ def test_a_role_that_another_team_gave_to_api_gateway_is_left_alone(registry_sta
 def test_a_registry_in_use_is_locked_by_an_update_that_replaces_nothing(registry_stack: EngineStack) -> None:
     stack, place = registry_stack.up(), {"Bucket": BUCKET, "Key": "models/iris/tags/prod.json"}
     s3 = stack.aws.client("s3")
-    stack.set(objectLockDays=1, auditTrail=True)
+    stack.set(objectLockDays=1, auditTrail=True, verifier=True, rolePolicies=["reader", "auditor"])
     assert "BucketObjectLockConfiguration" in stack.up().changed()
     assert set(stack.counts()) == {"create", "same"}
     _is_logged(stack)
+    _verifies(stack)
     place["VersionId"] = s3.put_object(**place, Body=b"1")["VersionId"]
     assert s3.head_object(**place)["ObjectLockMode"] == "GOVERNANCE"
-    stack.set(objectLockDays=2)
-    assert stack.up().counts()["update"] == 2
-    stack.unset("objectLockDays", "auditTrail")
+    _reads_and_does_no_more(stack)
+    stack.set(objectLockDays=2, rolePolicies=["auditor", "promoter@prod"])
+    assert stack.up().counts() == {"create": 1, "update": 2, "delete": 1, "same": stack.counts()["same"]}
+    assert set(stack.outputs["policyArns"]) == {"auditor", "promoter@prod"}
+    stack.unset("objectLockDays", "auditTrail", "verifier", "rolePolicies")
     with pytest.raises(EngineError, match="protect"):
         stack.up()
     stack.project.pulumi("state", "unprotect", "--all", "--yes", "--stack", "registry")
     assert set(stack.up().counts()) == {"delete", "same"}
     s3.delete_object(**place, BypassGovernanceRetention=True)
     s3.delete_bucket(Bucket=BUCKET)
+
+
+def _reads_and_does_no_more(stack: EngineStack) -> None:
+    """Who has the IAM policy of the role `reader` and nothing else."""
+    iam, user, arn = stack.aws.client("iam"), "who-reads", stack.outputs["policyArns"]["reader"]
+    iam.create_user(UserName=user)
+    iam.attach_user_policy(UserName=user, PolicyArn=arn)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    s3 = client_as(stack.aws.url, "s3", key["AccessKeyId"], key["SecretAccessKey"])
+    assert s3.get_object(Bucket=BUCKET, Key="models/iris/tags/prod.json")["Body"].read() == b"1"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=BUCKET, Key="models/iris/tags/prod.json", Body=b"2")
+    iam.detach_user_policy(UserName=user, PolicyArn=arn)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.get_object(Bucket=BUCKET, Key="models/iris/tags/prod.json")
+
+
+@pytest.mark.soak  # tests/infra/test_registry_policies.py has the refusal, this how the engine shows it
+def test_a_policy_that_iam_would_not_take_stops_the_preview_in_one_line(registry_stack: EngineStack) -> None:
+    registry_stack.set(
+        rolePolicies=[f"deployer:{'m' * 32}@{'s' * 32}"],
+        permissionsBoundaryArn=f"arn:aws:iam::000000000000:policy/{'of/the/company/' * 30}{'p' * 128}",
+    )
+    with pytest.raises(EngineError, match="IAM takes 6,144: name a model and a stack of 38 characters"):
+        registry_stack.preview()
+    assert "Traceback" not in registry_stack.output
 
 
 def _is_logged(stack: EngineStack) -> None:
@@ -108,6 +142,21 @@ def _is_logged(stack: EngineStack) -> None:
     policy = json.loads(stack.aws.client("s3").get_bucket_policy(Bucket=trail["S3BucketName"])["Policy"])
     trails = policy["Statement"][1]["Condition"]["ArnLike"]["aws:SourceArn"]
     assert fnmatch(trail["TrailARN"], trails)
+
+
+def _verifies(stack: EngineStack) -> None:
+    client = stack.aws.client
+    (project,) = client("codebuild").batch_get_projects(names=[stack.outputs["verifierProject"]])["projects"]
+    bucket, _, key = project["source"]["location"].partition("/")
+    code = client("s3").get_object(Bucket=bucket, Key=key, VersionId=project["sourceVersion"])["Body"].read()
+    with zipfile.ZipFile(BytesIO(code)) as archive:
+        assert {"model_registry/verifier.py", REQUIREMENTS.name} <= set(archive.namelist())
+    role = client("iam").get_role(RoleName=project["serviceRole"].rpartition("/")[2])["Role"]
+    trusted = role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert trusted == project["arn"]
+    assert log_group(BUCKET) in inventory(stack.aws)["log groups"]
+    started = client("codebuild").start_build(projectName=project_name(BUCKET))["build"]
+    assert started["environment"]["environmentVariables"] == [{"name": "MODEL_REGISTRY", "value": BUCKET}]
 
 
 def _write_logs_as(gateway: Any, role: str) -> None:

@@ -4,60 +4,49 @@ And the program of docs/pulumi.md that has no folder.
 """
 
 import json
-import re
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from aws_check.errors import EngineError
-from local.iris import PROJECT, call
+from local.iris import call
 from local.ministack import LocalAws
 from model_registry import Registry
 from tests.local.stacks import registry_of
 from tests.pulumi.programs.other import OtherProgram
-from tests.pulumi.stacks import Project, make_project
-from tests.wheel import unpacked_wheel
+from tests.pulumi.stacks import Project
+from tests.pulumi.ways import (
+    ANSWERS,
+    BUCKET,
+    TEMPLATE,
+    block,
+    empty_program,
+    make_team,
+    new_project,
+    program,
+    registry_program,
+)
 
-BUCKET = "models-of-example-corp"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:alarms"
 ROW = {"calls": 9, "months": 2}
 
 
-def block(name: str, language: str = "python", page: str = "start-your-own.md") -> str:
-    """A page's code block that begins with a comment of this name."""
-    text = (PROJECT / "docs" / page).read_text()
-    found = re.search(rf"^```{language}\n(# {re.escape(name)}\n.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    assert found, name
-    return found[1]
-
-
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return unpacked_wheel(tmp_path_factory.mktemp("installed"))
-
-
-@pytest.fixture(scope="module")
-def team(engine: Path, cloud: LocalAws, site: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """An engine for programs that have the wheel, and nothing of this repository."""
-    project = make_project(tmp_path_factory.mktemp("team"), engine, cloud)
-    return Project(project.folder, project.environment | {"PYTHONPATH": str(site)}, cloud)
-
-
-def program(team: Project, folder: Path, name: str, text: str) -> OtherProgram:
-    made = OtherProgram(folder / "program", team, environment={"PYTHONPATH": team.environment["PYTHONPATH"]})
-    (made.folder / "Pulumi.yaml").write_text(f"name: {name}\nruntime: python\n")
-    (made.folder / "__main__.py").write_text(text)
-    return made
+def team(engine: Path, cloud: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return make_team(tmp_path_factory.mktemp("team"), engine, cloud)
 
 
 @pytest.fixture(scope="module")
 def published(team: Project, tmp_path_factory: pytest.TempPathFactory) -> Registry:
     """The registry of the page's first program, with the model of its second."""
     folder = tmp_path_factory.mktemp("registry")
-    registry = program(team, folder, "registry-of-a-team", block("registry"))
+    registry = registry_program(team, folder)
     registry.up()
     assert registry.outputs == {"registryBucket": BUCKET}
     (folder / "train.py").write_text(block("train"))
@@ -102,13 +91,8 @@ def generated(
     """A project that `pulumi new` has made of the template, with the answers of somebody."""
     name = "served" if request.node.get_closest_marker("soak") else "forecasts"  # a backend has a name once
     assert published.resolve("churn@dev").manifest.version == 1
-    own = program(team, tmp_path, name, "")
-    for file in own.folder.iterdir():
-        file.unlink()
-    answers = {"registryBucket": BUCKET, "model": "churn", "aws:region": "us-east-1"}
-    config = [part for key, value in answers.items() for part in ("--config", f"{key}={value}")]
-    template = str(PROJECT / "templates" / "sklearn-model")
-    own.pulumi("new", template, "--yes", "--name", name, "--description", "Ours", "--stack", "dev", *config)
+    own = empty_program(team, tmp_path)
+    own.pulumi(*shlex.split(new_project(name))[1:])
     yield own
     own.pulumi("destroy", "--yes", "--skip-preview")
 
@@ -131,6 +115,31 @@ def test_the_template_serves_the_readers_model(generated: OtherProgram) -> None:
     curl = generated.outputs["curl"]
     done = subprocess.run(curl, shell=True, capture_output=True, text=True, check=True)  # noqa: S602  # as people paste it
     assert json.loads(done.stdout)["model"] == "churn"
+
+
+@pytest.mark.soak
+def test_a_project_of_the_template_has_its_packages_by_uv(team: Project, published: Registry, tmp_path: Path) -> None:
+    """As `toolchain: uv` says; only Pulumi's own host of Python programs reads that."""
+    host = shutil.which("pulumi-language-python")
+    if host is None:
+        pytest.skip(
+            "Pulumi's host of Python programs is not on PATH: it comes with the Pulumi CLI, and from no registry"
+        )
+    assert published.resolve("churn@dev").manifest.version == 1
+    (wheel,) = Path(team.environment["PYTHONPATH"]).parent.glob("wheels/*.whl")
+    environment = {"PYTHONPATH": "", "SKLEARN_ON_LAMBDA": wheel.as_uri()}
+    own = OtherProgram(tmp_path / "program", team, Path(host), environment=environment)
+    (tmp_path / "tools" / "uv").symlink_to(find_uv_bin())
+    new = ("new", str(TEMPLATE), "--yes", "--name", "by-uv", "--description", "Ours", "--generate-only")
+    own.pulumi(*new, "--runtime-options", "toolchain=uv")
+    own.pulumi("install", "--no-plugins")
+    assert (own.folder / "uv.lock").exists()
+    own.pulumi("stack", "init", "dev")
+    for key, value in (ANSWERS | {"tag": "dev"}).items():
+        own.pulumi("config", "set", key, value)
+    own.up()
+    assert own.post(ROW).body["label"] == "leaves"
+    own.destroy()
 
 
 @pytest.mark.soak

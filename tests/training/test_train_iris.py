@@ -36,7 +36,12 @@ def test_the_guide_s_event_is_the_first_golden_example(registry: Registry, train
 def test_the_script_prints_the_accuracy_and_what_it_published(bucket: str, storage: Storage) -> None:
     result = run("--bucket", bucket)
     assert (result.exit_code, result.output) == (0, "test accuracy 0.98\npublished iris/1\n")
-    assert Registry(storage, actor="nobody").resolve("iris/1").manifest.created_by.startswith("arn:aws:")
+    registry = Registry(storage, actor="nobody")
+    release = registry.resolve("iris/1")
+    assert release.manifest.created_by.startswith("arn:aws:")
+    report = registry.report(release)
+    assert report is not None
+    assert {score.name: score.value for score in report.scores}["accuracy"] == release.manifest.metrics["accuracy"]
 
 
 @pytest.mark.usefixtures("bucket")

@@ -1,6 +1,7 @@
 """Models come from MLflow and go back. Written and read by the real one, in an environment of its own."""
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -21,6 +22,7 @@ from model_registry.publish.from_mlflow import read_mlflow
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Feature, Signature
 from tests.handler.environments import python_of
+from tests.pages import Block, blocks, follow
 
 PROJECT = Path(__file__).parents[3]
 PACKAGES = ("cloudpickle", "joblib", "numpy", "pandas", "scikit-learn", "scipy", "skops")
@@ -71,6 +73,13 @@ print(json.dumps(found))
 """
 
 
+REGISTRY = """
+from model_registry import Registry, open_storage
+
+registry = Registry(open_storage("./models"), actor="the page")
+"""
+"""What the program of the page takes to be there."""
+
 BOOSTED = """
 import json, sys
 import mlflow.catboost, mlflow.lightgbm, mlflow.xgboost, numpy as np, pandas as pd
@@ -102,17 +111,26 @@ print(json.dumps(found))
 """
 
 
-def mlflow(program: str, *arguments: str, folder: Path, packages: Iterable[str] = (), path: str = "") -> Any:
-    """What a program says that runs in MLflow's environment, with a store of files."""
+def mlflow_python(folder: Path, packages: Iterable[str] = ()) -> Path:
+    """The Python of an environment with MLflow."""
     requirements = folder / "mlflow-and-more.txt"
     pins = packages or [f"{name}=={metadata.version(name)}" for name in PACKAGES]
     requirements.write_text("\n".join(["mlflow-skinny==3.17.2", *pins]))
-    store = {"MLFLOW_TRACKING_URI": (folder / "store").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
-    command = [str(python_of(requirements)), "-W", "ignore", "-c", program, *arguments]
+    return python_of(requirements)
+
+
+def store(folder: Path) -> dict[str, str]:
+    """What points MLflow at a store of files."""
+    return {"MLFLOW_TRACKING_URI": (folder / "store").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
+
+
+def mlflow(program: str, *arguments: str, folder: Path, packages: Iterable[str] = (), path: str = "") -> Any:
+    """What a program says that runs in MLflow's environment, with a store of files."""
+    command = [str(mlflow_python(folder, packages)), "-W", "ignore", "-c", program, *arguments]
     done = subprocess.run(
         command,
         cwd=folder,
-        env={"HOME": str(folder), "PYTHONPATH": path, **store},
+        env={"HOME": str(folder), "PYTHONPATH": path, **store(folder)},
         capture_output=True,
         text=True,
         check=False,
@@ -164,6 +182,36 @@ def test_a_model_comes_from_mlflow_and_goes_back(tmp_path: Path) -> None:
     assert found["alias"] == [run, {"auc": 0.91}, ["n", "s", "n"], labels]
     again = CliRunner().invoke(app, ["export", "churn/1", "--mlflow", str(tmp_path / "back"), "--bucket", place])
     assert (again.exit_code, "back exists already, nothing was written" in again.stderr) == (1, True)
+
+
+@pytest.mark.soak
+def test_the_commands_of_docs_mlflow_md_do_what_it_says(tmp_path: Path) -> None:
+    """With MLflow in the environment: three versions, of which one goes back."""
+    (tmp_path / "own_logged.py").write_text(OWN)
+    run, logged, _ = mlflow(LOG, *(f"{name}=={metadata.version(name)}" for name in PACKAGES), folder=tmp_path)
+    python = mlflow_python(tmp_path)
+    (tmp_path / "site").mkdir()
+    paths = [str(PROJECT), sysconfig.get_path("purelib")]  # after what MLflow brings
+    (tmp_path / "site" / "sitecustomize.py").write_text(f"import sys\nsys.path.extend({paths})\n")
+    environment = {
+        **store(tmp_path),
+        "HOME": str(tmp_path),
+        "PATH": f"{python.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(tmp_path / "site"),
+        "MODEL_REGISTRY": "./models",
+        "MODEL_REGISTRY_PROOF": "none",
+    }
+    for block in (block for block in blocks() if block.page == "mlflow.md"):
+        text = block.text.replace("export churn@prod", "export churn/3").replace("--mlflow FOLDER", "--mlflow exported")
+        text = text.replace("FOLDER", logged)
+        if block.language == "python":
+            (tmp_path / "page.py").write_text(REGISTRY + text)
+            text = "python page.py"
+        for said in follow(Block(block.page, "", text), tmp_path, environment, moments=tmp_path / "moments"):
+            assert said.code == 0, said.printed
+    registry = Registry(open_storage(str(tmp_path / "models")), actor="the tests")
+    assert [registry.resolve(f"churn/{number}").manifest.lineage.mlflow_run for number in (1, 2, 3)] == [run] * 3
+    assert (tmp_path / "exported" / "MLmodel").exists()
 
 
 @pytest.mark.soak

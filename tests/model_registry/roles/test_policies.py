@@ -15,10 +15,10 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bounded"
 STACK = {"model": "iris", "stack": "prod", "region": "eu-central-1", "account": ACCOUNT}
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/iris-prod-role-0a1b2c3"
 POLICIES = {
-    "reader": roles.reader(BUCKET, key_arn=KEY),
-    "publisher": roles.publisher(BUCKET, key_arn=KEY),
-    "promoter": roles.promoter(BUCKET, "prod", key_arn=KEY, signer_arn=KEY),
-    "auditor": roles.auditor(BUCKET, trail="the-logs", key_arn=KEY),
+    "reader": roles.reader(BUCKET, owner=ACCOUNT, key_arn=KEY),
+    "publisher": roles.publisher(BUCKET, owner=ACCOUNT, key_arn=KEY),
+    "promoter": roles.promoter(BUCKET, "prod", owner=ACCOUNT, key_arn=KEY, signer_arn=KEY),
+    "auditor": roles.auditor(BUCKET, owner=ACCOUNT, trail="the-logs", key_arn=KEY),
     "deployer": roles.deployer(BUCKET, **STACK, boundary_arn=BOUNDARY, key_arn=KEY),
     "previewer": roles.previewer(BUCKET, **STACK, key_arn=KEY),
 }
@@ -48,10 +48,20 @@ def test_the_longest_names_fit_into_a_managed_policy() -> None:
         region="ap-southeast-1",
         account=ACCOUNT,
         boundary_arn=f"arn:aws:iam::{ACCOUNT}:policy/{'p' * 128}",
-        key_arn=KEY,
+        key_arn=f"arn:aws-us-gov:kms:ap-southeast-1:{ACCOUNT}:key/{'0' * 36}",
         partition="aws-us-gov",
     )
     assert len("".join(json.dumps(longest).split())) <= 6144
+
+
+def test_every_bucket_is_the_accounts_where_that_is_known() -> None:
+    """A trail may be another account's, and what is denied is denied whosever it is."""
+    for role, policy in POLICIES.items():
+        for one in policy["Statement"]:
+            if one["Effect"] == "Allow" and ":s3:::" in str(one["Resource"]) and "the-logs" not in str(one["Resource"]):
+                ((operator, keys),) = one["Condition"].items()
+                assert keys == {"aws:ResourceAccount": ACCOUNT}, (role, one["Sid"])
+                assert (operator == "StringEqualsIfExists") == (one["Sid"] == "ArtifactBucket")
 
 
 def test_no_role_but_the_auditors_sees_what_was_and_none_deletes() -> None:
@@ -92,9 +102,12 @@ def test_a_deployer_makes_bounded_roles_only_and_gives_them_to_lambda_only() -> 
         assert decisions(requests) == [decision] * len(requests)
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["policies", *arguments, "--bucket", f"s3://{BUCKET}"])
+def run(*arguments: str, bucket: str = f"s3://{BUCKET}") -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["policies", *arguments, "--bucket", bucket])
     return done.exit_code, done.output
+
+
+DEPLOYER = ["deployer", *(f"--{name}={value}" for name, value in STACK.items())]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +120,7 @@ def run(*arguments: str) -> tuple[int, str]:
         (["auditor", "--kms-key", KEY], roles.auditor(BUCKET, key_arn=KEY)),
         (["auditor", "--trail", "s3://the-logs"], roles.auditor(BUCKET, trail="the-logs")),
         (
-            ["deployer", *(f"--{name}={value}" for name, value in STACK.items()), "--boundary", BOUNDARY],
+            [*DEPLOYER, "--boundary", BOUNDARY],
             roles.deployer(BUCKET, **STACK, boundary_arn=BOUNDARY),
         ),
     ],
@@ -115,6 +128,16 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_the_command_prints_the_policy(arguments: list[str], expected: dict[str, Any]) -> None:
     code, output = run(*arguments)
     assert (code, json.loads(output)) == (0, expected)
+
+
+def test_the_address_says_whose_bucket_it_must_be() -> None:
+    of_another = f"s3://{BUCKET}?owner=210987654321"
+    reader, deployer = run("reader", bucket=of_another), run(*DEPLOYER, bucket=of_another)
+    assert json.loads(reader[1]) == roles.reader(BUCKET, owner="210987654321")
+    assert json.loads(deployer[1]) == roles.deployer(BUCKET, **STACK, registry_account="210987654321")
+    code, output = run("reader", bucket=f"s3://{BUCKET}?owner=somebody")
+    assert code == 1
+    assert f"write 's3://{BUCKET}?owner=ACCOUNT' with the 12 digits" in output
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,15 @@ def test_a_reader_looks(may: Any, bucket: str) -> None:
     may(roles.reader(bucket), {})
 
 
+def test_a_role_of_another_accounts_bucket_of_this_name_does_nothing(
+    acting: Callable[[dict[str, Any]], Registry], bucket: str
+) -> None:
+    """Names of buckets are free again once they are deleted, also for others."""
+    assert acting(roles.reader(bucket, owner="0" * 12)).resolve("iris/1")
+    with pytest.raises(AccessDeniedError):
+        acting(roles.reader(bucket, owner="9" * 12)).resolve("iris/1")
+
+
 def test_a_publisher_publishes_his_model(
     may: Any, acting: Callable[[dict[str, Any]], Registry], bucket: str, trained_iris: Trained
 ) -> None:

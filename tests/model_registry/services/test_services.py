@@ -19,7 +19,10 @@ from local.ministack import LocalAws
 from model_registry import Registry, Storage
 from model_registry.cli import app
 from model_runtime import uploads
-from model_runtime.errors import ConflictError
+from model_runtime.aws import BucketAddress, aws_session, configured_service
+from model_runtime.bucket_owner import require_owner
+from model_runtime.errors import BucketOwnerError, ConflictError
+from model_runtime.s3_requests import S3Requests
 from tests.conftest import new_bucket
 from tests.model_registry.processes import add
 from tests.model_registry.services import servers
@@ -143,6 +146,19 @@ def test_of_many_writers_each_gets_a_number_and_no_move_is_lost(service: tuple[s
     moves = registry.history("iris@prod")
     assert sorted(filter(None, (move.to_version for move in moves))) == list(range(1, 26))
     assert [move.from_version for move in moves[1:]] == [move.to_version for move in moves[:-1]]
+
+
+@pytest.mark.parametrize("service", [pytest.param("versitygw", marks=pytest.mark.soak)], indirect=True)
+def test_a_service_that_looks_at_the_owner_shows_a_bucket_to_nobody_elses(service: tuple[str, str]) -> None:
+    """The owner is an access key there; MiniStack, moto and SeaweedFS ignore what is expected."""
+    session = aws_session()
+
+    def opened_as(owner: str) -> None:
+        require_owner(S3Requests(session, BucketAddress(service[0], owner), configured_service(session)))
+
+    opened_as(servers.KEY)
+    with pytest.raises(BucketOwnerError, match="is not a bucket of the account 123456789012"):
+        opened_as("123456789012")
 
 
 # -- credentials ---------------------------------------------------------------------------------------------

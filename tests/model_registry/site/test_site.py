@@ -1,5 +1,7 @@
 """The registry's pages: as text, as files, and in a browser that `ui` serves them to."""
 
+import hashlib
+import json
 import re
 import signal
 import subprocess
@@ -19,8 +21,11 @@ from local.ministack import LocalAws
 from model_registry import Registry, open_storage
 from model_registry.cli import app
 from model_registry.records import Gates
+from model_registry.reference import VersionRef
 from model_registry.site import files, page_at
+from model_registry.site.writing import LIST, place_at, write_pages
 from tests.browser.chromium import browser, opened, violations
+from tests.model_registry.processes import add
 
 PROJECT = Path(__file__).parents[3]
 X = np.arange(12.0).reshape(6, 2)
@@ -56,6 +61,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         LogisticRegression().fit(X, [0, 0, 0, 1, 1, 1]),
         name="attack",
         X_example=X,
+        X_test=np.tile(X, (5, 1)),
+        y_test=[0, 1, 0, 1, 1, 1] * 5,
+        feature_names=[HOSTILE.replace('"', "'"), "harmless"],
         class_names=[HOSTILE, "harmless"],
         metrics={HOSTILE: 1.0},
         description=HOSTILE,
@@ -122,7 +130,7 @@ def test_there_is_a_page_for_each_model_version_and_comparison(pages: dict[str, 
         "attack/index.html",
         "attack/1.html",
         "iris/index.html",
-        *(f"iris/{name}.html" for name in ("1", "2", "3", "1-2", "2-3")),
+        *(f"iris/{name}.html" for name in ("1", "2", "3", "1-2", "1-3", "2-3")),
     }
     assert list(pages)[-1] == "index.html"
 
@@ -172,6 +180,29 @@ def test_no_text_of_the_registry_becomes_html(pages: dict[str, str]) -> None:
     assert text(pages["attack/1.html"]).count("onerror=alert(1)") >= 4
 
 
+def test_a_version_s_page_draws_its_report_and_tells_its_history(pages: dict[str, str]) -> None:
+    shown = text(pages["attack/1.html"])
+    assert "30 rows that it was not trained on." in shown
+    assert "accuracy 0.8333" in shown
+    for heading in ("Classes", "ROC", "Calibration", "Permutation importance", "Distribution of the test rows"):
+        assert f"<h2>{heading}</h2>" in pages["attack/1.html"]
+    assert "Tag dev tag nothing → 1" in shown
+    assert "not trained on" not in text(pages["iris/1.html"])
+
+
+def test_a_report_that_is_not_the_one_published_is_not_drawn(folder: Path) -> None:
+    stored = folder / "models" / "attack" / "versions" / "1" / "report.json"
+    data = stored.read_bytes()
+    try:
+        stored.write_bytes(data.replace(b'"rows":30', b'"rows":99'))
+        page = page_at(Registry(open_storage(str(folder)), actor="nobody"), "attack/1.html")
+    finally:
+        stored.write_bytes(data)
+    assert page is not None
+    assert "report.json of attack/1 has SHA-256" in text(page)
+    assert "99 rows" not in page
+
+
 def test_a_page_made_anew_is_the_one_that_is_written(folder: Path, pages: dict[str, str]) -> None:
     registry = Registry(open_storage(str(folder)), actor="nobody")
     assert {path: page_at(registry, path) for path in pages} == pages
@@ -186,7 +217,7 @@ def test_nothing_is_written_or_unpickled(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("pickle.Unpickler", refuse)
     monkeypatch.setattr("joblib.load", refuse)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert len(dict(files(Registry(open_storage(str(folder)), actor="nobody")))) == 9
+    assert len(dict(files(Registry(open_storage(str(folder)), actor="nobody")))) == 10
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -197,7 +228,7 @@ def run(*arguments: str) -> Result:
 def test_the_site_is_written_to_a_folder(folder: Path, pages: dict[str, str], tmp_path: Path) -> None:
     result = run("site", "--bucket", str(folder), "--to", str(tmp_path / "site"))
     assert (result.exit_code, result.stdout) == (0, f"{tmp_path / 'site'}/index.html\n")
-    assert result.stderr == "9 pages\n"
+    assert result.stderr == "10 pages\n"
     assert {
         path.relative_to(tmp_path / "site").as_posix(): path.read_text(encoding="utf-8")
         for path in (tmp_path / "site").rglob("*.html")
@@ -214,8 +245,39 @@ def test_the_site_is_written_to_a_bucket(folder: Path, aws: LocalAws, bucket: st
     assert stored["ContentType"] == "text/html; charset=utf-8"
     refused = run("site", "--bucket", str(folder), "--to", "s3://no-bucket-of-this-name")
     assert refused.exit_code == 1
-    assert "check the bucket and your rights" in refused.stderr
+    assert "there is no such bucket: check the name" in refused.stderr
     assert "names no bucket" in run("site", "--bucket", str(folder), "--to", "s3://").stderr
+
+
+@pytest.mark.parametrize("where", ["folder", "bucket"])
+def test_pages_of_deleted_versions_are_removed_and_nothing_else(tmp_path: Path, bucket: str, where: str) -> None:
+    """Neither what the list does not name, nor what it names and somebody else has put there, nor what is no page."""
+    storage = open_storage(str(tmp_path / "models"))
+    for _ in range(3):
+        add(storage, "iris", b"model")
+    to = str(tmp_path / "site") if where == "folder" else f"s3://{bucket}/site"
+    place = place_at(to, None)
+    assert run("site", "--bucket", str(tmp_path / "models"), "--to", to).stderr == "8 pages\n"
+    others = {"iris/notes.html": b"mine", "iris/1-2.html": b"mine, too", "private.html": b"hers", "../up.html": b"his"}
+    for path, data in others.items():
+        place.write(path, data, "text/html")
+    listed = json.loads(place.read(LIST) or b"")
+    assert listed.keys() >= {"index.html", "iris/1.html", "iris/1-2.html"}
+    forged = {path: hashlib.sha256(data).hexdigest() for path, data in others.items() if "notes" not in path}
+    place.write(LIST, json.dumps({**forged, **listed}).encode(), "application/json")
+    registry = Registry(storage, actor="ada")
+    registry.delete(VersionRef("iris", 1), reason="mistake")
+    assert run("site", "--bucket", str(tmp_path / "models"), "--to", to).stderr == (
+        "5 pages, 2 of deleted versions removed\n"
+    )
+    assert [place.read(path) for path in ("iris/1.html", "iris/1-3.html")] == [None, None]
+    assert {path: place.read(path) for path in others} == others
+    assert (place.read("iris/2-3.html") or b"").startswith(b"<!doctype html>")
+    place.write(LIST, b"[]", "application/json")
+    assert (
+        "is not the list of pages that `site` writes"
+        in run("site", "--bucket", str(tmp_path / "models"), "--to", to).stderr
+    )
 
 
 def test_ui_answers_this_machine_by_its_own_name_and_changes_nothing(ui: str) -> None:
@@ -245,6 +307,18 @@ def test_a_port_that_is_taken_is_one_line(folder: Path, ui: str) -> None:
     assert f"cannot listen on 127.0.0.1:{port}" in result.stderr
 
 
+@pytest.mark.parametrize("place", ["ui", "files"])
+def test_any_two_versions_are_compared_by_a_form_with_and_without_a_server(
+    chromium: Browser, ui: str, pages: dict[str, str], tmp_path: Path, place: str
+) -> None:
+    write_pages(place_at(str(tmp_path), None), pages.items())
+    with opened(chromium, f"{ui}iris/index.html" if place == "ui" else f"file://{tmp_path}/iris/index.html") as page:
+        page.get_by_role("combobox", name="Version").select_option("3")
+        page.get_by_role("combobox", name="With").select_option("1")
+        page.get_by_role("button", name="Compare").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("iris 1 → 3")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_are_walked_through_in_a_browser(chromium: Browser, ui: str, scheme: str) -> None:
     size = {"width": 390, "height": 844} if scheme == "dark" else {"width": 1200, "height": 900}
@@ -265,5 +339,10 @@ def test_the_pages_are_walked_through_in_a_browser(chromium: Browser, ui: str, s
         assert violations(page) == ""
         page.get_by_role("link", name="What is different from version 1").click()
         expect(page.get_by_role("region", name="Own code")).to_contain_text("return X * 2")
+        assert violations(page) == ""
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.goto(f"{ui}attack/1.html")
+        expect(page.get_by_role("img", name="true positives over false positives")).to_have_count(1)
+        expect(page.get_by_role("region", name="Confusion matrix")).to_be_visible()
         assert violations(page) == ""
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -37,6 +37,11 @@ class OtherProgram:
         mine = {"PATH": path, "PYTHONPATH": str(PROJECT), **self.environment}
         self._engine = engine.Project(self.folder, {**self.project.environment, **mine})
 
+    @property
+    def shell(self) -> dict[str, str]:
+        """The environment of a shell in which `pulumi` works."""
+        return self._engine.environment
+
     def pulumi(self, *arguments: str) -> str:
         """Run a command in the folder."""
         return self._engine.pulumi(*arguments)

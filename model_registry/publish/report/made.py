@@ -1,0 +1,122 @@
+"""Makes a version's report from test rows, before anything is stored."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from model_registry.publish.answers import one_line
+from model_registry.publish.report.classifying import classified
+from model_registry.publish.report.distributions import distributions
+from model_registry.publish.report.held_out import HeldOut, held_out
+from model_registry.publish.report.importance import importance_of
+from model_registry.publish.report.regressing import OUTPUTS, classified_each, regressed
+from model_registry.report.figures import LARGEST_REPORT, Report, encode_report
+from model_runtime.errors import PublishError
+from model_runtime.manifest import Signature
+
+FEATURES = 200
+"""So many features are drawn."""
+
+
+def report_of(
+    estimator: Any,
+    signature: Signature,
+    X_test: Any,
+    y_test: Any,
+    *,
+    feature_names: Sequence[str] | None = None,
+    progress: Callable[[str], None],
+) -> Report:
+    """How an estimator does on rows that it was not trained on.
+
+    Raises:
+        PublishError: The rows do not fit the model or their targets, or the model does not answer them.
+
+    """
+    held = held_out(estimator, signature, X_test, y_test, feature_names)
+    progress(f"measuring the {type(estimator).__name__} on {held.rows:,} test rows")
+    report = _measured(estimator, signature, held, progress)
+    notes = list(report.notes)
+    if held.rows < held.given:
+        notes.append(f"{held.rows:,} of {held.given:,} rows were looked at")
+    if len(signature.features) > FEATURES:
+        notes.append(f"{FEATURES} of {len(signature.features)} features are shown")
+    if len(held.outputs) > OUTPUTS:
+        notes.append(f"{OUTPUTS} of {len(held.outputs)} outputs are shown")
+    return replace(report, distributions=distributions(signature, held.table, FEATURES), notes=tuple(notes))
+
+
+def measured(
+    estimator: Any,
+    signature: Signature,
+    X_test: Any,
+    y_test: Any,
+    *,
+    feature_names: Sequence[str] | None,
+    progress: Callable[[str], None],
+) -> tuple[dict[str, float], bytes]:
+    """The headline scores and the file of a report; PublishError as in `report_of`, and where the file is too large."""
+    if X_test is None:
+        raise PublishError("y_test is given without X_test: give the rows that it is true of, too")
+    report = report_of(estimator, signature, X_test, y_test, feature_names=feature_names, progress=progress)
+    return _headline(report), _written(report)
+
+
+def _written(report: Report) -> bytes:
+    data = encode_report(report)
+    if len(data) > LARGEST_REPORT:
+        raise PublishError(
+            f"the report has {len(data):,} bytes, {LARGEST_REPORT:,} are read: publish without X_test, or with shorter "
+            "names of features and classes"
+        )
+    return data
+
+
+def _headline(report: Report) -> dict[str, float]:
+    """The scores by which versions are told apart, for gates: an owner's own of the same names go before them."""
+    named = {"accuracy", "roc_auc", "r2", "rmse"}
+    return {score.name: score.value for score in report.scores if score.name in named and not score.output}
+
+
+def _measured(estimator: Any, signature: Signature, held: HeldOut, progress: Callable[[str], None]) -> Report:
+    bare = Report(kind=held.kind, rows=held.rows, given=held.given)
+    if held.kind == "none":
+        said = f"no metrics: this {type(estimator).__name__} has no targets that its answers could be held against"
+        return replace(bare, notes=(said,))
+    # What scikit-learn warns of, such as a class that is never predicted, is in the numbers.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            predicted = estimator.predict(held.table.own)
+            found = _drawn(estimator, signature, held, predicted, bare)
+            importance, why = importance_of(estimator, held, FEATURES, progress)
+        except PublishError:
+            raise
+        except Exception as error:
+            raise PublishError(
+                f"the {type(estimator).__name__} cannot be measured on X_test ({one_line(error)}): give rows as it was "
+                "fitted on, with what is true of them as y_test"
+            ) from error
+    return replace(found, importance=importance, notes=(*found.notes, *([why] if why else [])))
+
+
+def _drawn(estimator: Any, signature: Signature, held: HeldOut, predicted: Any, bare: Report) -> Report:
+    if held.kind == "regression":
+        scores, residuals = regressed(held, predicted)
+        return replace(bare, scores=scores, residuals=residuals)
+    if held.kind == "multioutput":
+        notes = ("no curves and no confusion: the model has several outputs",)
+        return replace(bare, scores=classified_each(estimator, held, predicted), notes=notes)
+    found = classified(estimator, signature, held, predicted)
+    return replace(
+        bare,
+        scores=found.scores,
+        classes=found.classes,
+        confusion=found.confusion,
+        roc=found.roc,
+        precision_recall=found.precision_recall,
+        calibration=found.calibration,
+        notes=found.notes,
+    )

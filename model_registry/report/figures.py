@@ -1,0 +1,185 @@
+"""How a version did on rows that it was not trained on: figures to be drawn, kept in `report.json` of the version.
+
+Pure and light, as whoever looks at a registry reads them. Nothing here is a row of anybody's: numbers are sums over
+many rows, edges of histograms are round, and categories that few rows have are counted together (docs/erasure.md).
+"""
+
+from itertools import pairwise
+from typing import Literal
+
+import msgspec
+
+from model_runtime.errors import IntegrityError, RecordError
+from model_runtime.manifest import Label, Manifest, decode_record, digest
+
+REPORT_FORMAT = 1
+LARGEST_REPORT = 2 << 20
+"""Bytes of a report at most; what is counted and drawn is bounded, so that real ones have some ten kilobytes."""
+
+Kind = Literal["binary", "multiclass", "multioutput", "regression", "none"]
+"""What is measured: a classifier of two classes, of several, one of several outputs, a regressor, or nothing."""
+Of = Literal["values", "years", "characters"]
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A number by the name of scikit-learn's function; of one output where a model has several."""
+
+    name: str
+    value: float
+    output: str = ""
+
+
+class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
+    """Precision, recall and F1 of one class against the rest; `support` is how many rows are of it."""
+
+    label: Label
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Confusion(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows of each class, a row of the matrix, were answered as each class, a column of it."""
+
+    labels: tuple[Label, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of a class against the rest; `area` is the area under it, where that says something."""
+
+    label: Label
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    area: float | None = None
+
+
+class Histogram(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How many rows lie between an edge and the next one; the outer bins have also what lies beyond their edges."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    of: Of = "values"
+
+
+class Residuals(msgspec.Struct, frozen=True, kw_only=True):
+    """What one output of a regressor was off by, actual minus predicted.
+
+    `predicted` and `actual` are means of groups of rows whose predictions are alike.
+    """
+
+    output: str
+    histogram: Histogram
+    predicted: tuple[float, ...]
+    actual: tuple[float, ...]
+
+
+class FeatureImportance(msgspec.Struct, frozen=True, kw_only=True):
+    """By how much a score falls when a feature's values are shuffled: mean and standard deviation."""
+
+    feature: str
+    mean: float
+    deviation: float
+
+
+class Importance(msgspec.Struct, frozen=True, kw_only=True):
+    """Permutation importance, the most important feature first, of so many rows and shuffles."""
+
+    scoring: str
+    rows: int
+    repeats: int
+    features: tuple[FeatureImportance, ...]
+
+
+class Category(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows have a value."""
+
+    value: Label
+    count: int
+
+
+class Distribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The values of a feature in the test rows, as numbers or as categories.
+
+    `others` are rows with values that few have, or that are not told, as `hidden` says why.
+    """
+
+    feature: str
+    rows: int
+    missing: int = 0
+    histogram: Histogram | None = None
+    categories: tuple[Category, ...] = ()
+    others: int = 0
+    hidden: str = ""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What `report.json` holds; its digest is in the manifest.
+
+    `rows` were looked at, of so many `given`. `notes` say what is not there, and why.
+    """
+
+    format: int = REPORT_FORMAT
+    kind: Kind
+    rows: int
+    given: int
+    scores: tuple[Score, ...] = ()
+    classes: tuple[ClassScores, ...] = ()
+    confusion: Confusion | None = None
+    roc: tuple[Curve, ...] = ()
+    precision_recall: tuple[Curve, ...] = ()
+    calibration: tuple[Curve, ...] = ()
+    residuals: tuple[Residuals, ...] = ()
+    importance: Importance | None = None
+    distributions: tuple[Distribution, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def encode_report(report: Report) -> bytes:
+    """Write the file."""
+    return msgspec.json.encode(report, order="sorted") + b"\n"
+
+
+def check_size(manifest: Manifest) -> None:
+    """RecordError where a report is larger than any that is published: it is not fetched."""
+    if manifest.report is not None and manifest.report.size > LARGEST_REPORT:
+        raise RecordError(
+            f"the report of {manifest.reference} has {manifest.report.size:,} bytes, {LARGEST_REPORT:,} are read: "
+            "do not use this version, no release publishes such a report"
+        )
+
+
+def decode_report(manifest: Manifest, data: bytes) -> Report:
+    """Read the file of a version.
+
+    Raises:
+        IntegrityError: It is not the one that the manifest names.
+        RecordError: It cannot be read.
+
+    """
+    expected = manifest.report.sha256 if manifest.report else "none"
+    if digest(data) != expected:
+        raise IntegrityError(
+            f"the report of {manifest.reference} has SHA-256 {digest(data)}, its manifest has {expected}: "
+            "restore the object from the bucket's versions"
+        )
+    report = decode_record(data, Report, range(1, REPORT_FORMAT + 1), what="report")
+    if not _is_sound(report):
+        raise RecordError(f"the report of {manifest.reference} contradicts itself: do not use this version")
+    return report
+
+
+def _is_sound(report: Report) -> bool:
+    """Whether what is drawn together has the same length, and edges ascend."""
+    curves = (*report.roc, *report.precision_recall, *report.calibration)
+    lines = [(curve.x, curve.y) for curve in curves] + [(one.predicted, one.actual) for one in report.residuals]
+    given = (*(one.histogram for one in report.residuals), *(one.histogram for one in report.distributions))
+    histograms = [each for each in given if each is not None and each != Histogram(edges=(), counts=())]
+    matrix = report.confusion
+    return (
+        all(len(x) == len(y) > 0 for x, y in lines)
+        and all(len(each.edges) == len(each.counts) + 1 > 1 for each in histograms)
+        and all(one < other for each in histograms for one, other in pairwise(each.edges))
+        and (matrix is None or {len(matrix.labels)} == {len(matrix.counts), *map(len, matrix.counts)})
+    )

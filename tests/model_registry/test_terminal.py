@@ -1,0 +1,93 @@
+"""What a terminal shows, and what it does not: widths, colours, and none of them where nobody looks."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from model_registry import Registry, open_storage
+from tests.model_registry.processes import add
+from tests.structure import ROOT
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*3\dm")
+LOGS = """
+import json
+from local import cli, log_lines
+
+event = {"timestamp": 0, "message": json.dumps({"level": "ERROR", "event": "request_failed"})}
+cli._running = lambda _: None
+cli._stack = lambda *_: type("Stack", (), {"outputs": {}})
+log_lines.events = lambda _, *, follow: [event] if follow else []
+cli.app(["logs", "--follow"])
+"""
+
+
+def seen(*arguments: str, variables: Mapping[str, str] = MappingProxyType({})) -> str:
+    """All that a program writes to a terminal of 80 columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    kept = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR", "FORCE_COLOR"}}
+    environment = {**kept, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **variables}
+    with subprocess.Popen(
+        [sys.executable, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment, close_fds=True
+    ):
+        os.close(theirs)
+        found = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # Linux says so that nobody has the other end any more
+                break
+            if not piece:
+                break
+            found += piece
+    os.close(ours)
+    return found.decode()
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> str:
+    storage = open_storage(str(tmp_path / "models"))
+    registry = Registry(storage, actor="somebody with a name that takes room")
+    add(storage, "iris", b"first")
+    registry.tag("iris/1", "prod", reason="a reason that is told at some length, as people should do it")
+    return str(tmp_path / "models")
+
+
+def test_a_table_fits_the_terminal_and_keeps_every_word(models: str) -> None:
+    said = seen("-m", "model_registry", "history", "iris@prod", "--bucket", models)
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in said.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert "length" in said
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_an_error_is_red_on_a_terminal_unless_nobody_wants_colours(
+    models: str, variables: dict[str, str], *, coloured: bool
+) -> None:
+    said = seen("-m", "model_registry", "show", "iris/2", "--bucket", models, variables=variables)
+    assert "iris/2" in said
+    assert bool(COLOUR.search(said)) == coloured
+
+
+def test_what_is_piped_has_no_colours(models: str) -> None:
+    command = [sys.executable, "-m", "model_registry", "show", "iris/2", "--bucket", models]
+    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, "\x1b" in done.stderr) == (1, False)
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_a_log_that_is_followed_has_the_colours_of_its_levels(variables: dict[str, str], *, coloured: bool) -> None:
+    said = seen("-c", LOGS, variables=variables)
+    assert "request_failed" in said
+    assert ("\x1b[31mERROR" in said) == coloured
