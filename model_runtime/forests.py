@@ -72,7 +72,7 @@ class DirectBoosting:
     def __init__(self, boosting: Any, leaf_values: Callable[..., None]) -> None:
         self._leaf_values = leaf_values
         categories = boosting._bin_mapper.make_known_categories_bitsets()  # noqa: SLF001  # what each call makes
-        self._categories = tuple(map(memoryview, categories))
+        self._categories = [memoryview(each) for each in categories]
         self._iterations = [
             [(memoryview(tree.nodes), memoryview(tree.raw_left_cat_bitsets)) for tree in trees]
             for trees in boosting._predictors  # noqa: SLF001  # its trees
@@ -82,7 +82,7 @@ class DirectBoosting:
         """Add to (n, classes) what the trees answer to inputs (n, features)."""
         total = raw_predictions.T
         found = total.copy()
-        places = list(map(memoryview, found))
+        places = [memoryview(each) for each in found]
         inputs = memoryview(X)
         for trees in self._iterations:
             for (nodes, bitsets), place in zip(trees, places, strict=True):
@@ -98,7 +98,7 @@ def _values(tree: Any) -> Any:
 def _is_widened(trees: Sequence[Any]) -> bool:
     """Whether each leaf gets a fourth number, of no meaning: numpy copies four at once, and three one by one."""
     one, nodes = trees[0], sum(tree.node_count for tree in trees)
-    return one.n_outputs == 1 and one.value.shape[2] == _COPIED_SLOWLY and nodes <= _MOST_WIDENED
+    return bool(one.n_outputs == 1 and one.value.shape[2] == _COPIED_SLOWLY and nodes <= _MOST_WIDENED)
 
 
 def _widened(tree: Any) -> Any:
@@ -111,7 +111,7 @@ def _widened(tree: Any) -> Any:
 
 def direct_forests(estimator: Any) -> list[Change]:
     """Let each forest, and each histogram boosting, in a fitted estimator ask its trees itself."""
-    changes = []
+    changes: list[Change] = []
     leaf_values = getattr(sys.modules.get(_PREDICTOR), "_predict_from_raw_data", None)
     for found in objects_in(estimator):
         if sklearn_name(found) in _BOOSTINGS and "_predictors" in vars(found) and leaf_values is not None:
