@@ -20,6 +20,7 @@ from aws_check.workspace import Workspace
 from infra.settings.reading import REGISTRY_STACK
 from model_registry import Registry, Storage
 from model_registry.identity import caller_identity
+from model_runtime.errors import BucketOwnerError, StorageError
 from training.train_iris import GUIDE_EVENT, NAME, publish, train
 
 PATIENCE_SECONDS = 60
@@ -28,6 +29,8 @@ PAUSE_SECONDS = 3
 RELEASE = ["Alias", "Function"]
 """What a release changes."""
 FIRST, CANDIDATE = 1, "candidate"
+OF_NOBODY_KNOWN = "123456789012"
+"""An account, which AWS's documentation uses."""
 
 Talk = Callable[[str], None]
 
@@ -76,6 +79,7 @@ class Life:
         self.talk("training and publishing")
         publish(registry, train(), "Random forest of the guide")
         registry.tag(f"{NAME}/{FIRST}", stack, reason="first version")
+        self._ask_for_the_owner()
 
         self.talk("deploying the model")
         workspace.init(stack)
@@ -105,6 +109,19 @@ class Life:
         account = self.workspace.account
         storage = Storage.open(self.workspace.bucket, profile=account.profile, region=account.region)
         return Registry(storage, actor=lambda: caller_identity(account.profile))
+
+    def _ask_for_the_owner(self) -> None:
+        account, seen = self.workspace.account, []
+        for owner in (account.number, OF_NOBODY_KNOWN):
+            try:
+                Storage.open(
+                    f"s3://{self.workspace.bucket}?owner={owner}", profile=account.profile, region=account.region
+                )
+                seen.append("opened")
+            except StorageError as error:
+                seen.append(type(error).__name__)
+        expected = ["opened", BucketOwnerError.__name__]
+        self.report.add("S3 shows a bucket to nobody who takes it for another account's", expected, seen)
 
     def _update(self, title: str, **settings: Any) -> list[str]:
         """Deploy the model's stack with these settings too; returns the kinds of what was changed."""

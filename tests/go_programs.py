@@ -10,6 +10,9 @@ from pathlib import Path
 Progress = Callable[[str], None]
 
 PROGRAMS = {
+    # The last release that has it as a package of a module that Go's proxy has. Engine and SDK are newer, as their
+    # protocol allows; on PATH there is one of the same release as `pulumi`.
+    "pulumi-language-nodejs": ("github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs", "v3.68.0"),
     "actionlint": ("github.com/rhysd/actionlint/cmd/actionlint", "v1.7.12"),
     "pulumi-language-yaml": ("github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", "v1.25.0"),
 }

@@ -27,10 +27,12 @@ DIFFERENT_LOCALLY = {
     "a request of 8 MB, more than Lambda takes, is answered with 413",
     "the gateway refuses a request over 10 MB with 413",
     "the gateway answers 403 without a signature",
+    "S3 shows a bucket to nobody who takes it for another account's",
 }
 """What MiniStack does otherwise than AWS documents.
 
-It has no limit for what is sent, and refuses what nobody signed by the default response, which has no title.
+It has no limit for what is sent, refuses what nobody signed by the default response, which has no title, and does not
+look at whom a request takes for the bucket's owner.
 """
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from local.iris import PROJECT, call
+from local.iris import PROJECT
 from model_registry import Registry
 from sklearn_on_lambda import hosting
 from tests.pulumi.conftest import BUCKET
 from tests.pulumi.engine import pinned_version
 from tests.pulumi.inventory import inventory
-from tests.pulumi.programs.other import OtherProgram
+from tests.pulumi.programs.other import STACK, OtherProgram
 from tests.pulumi.stacks import Project
 from tests.pulumi.ways import block
 from training.train_iris import GUIDE_EVENT
@@ -79,43 +79,37 @@ def test_a_bad_value_in_another_language_is_refused_in_one_line(
 
 
 @pytest.fixture
-def typescript(tmp_path: Path) -> Path:
-    """A folder with Pulumi's SDK for TypeScript and the program, compiled with all checks."""
+def typescript(project: Project, tmp_path: Path, language_host: Callable[[str], Path]) -> OtherProgram:
+    """A program in TypeScript, checked by its compiler, with Pulumi's SDK."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("npm is not on PATH: TypeScript's SDK and compiler come by it")
-    folder = tmp_path / "typescript"
-    folder.mkdir()
-    (folder / "package.json").write_text('{"name": "of-a-team", "private": true}')
+    program = OtherProgram(tmp_path / "program", project, language_host("nodejs"))
+    folder = program.folder
+    (folder / "package.json").write_text('{"name": "of-a-team", "private": true, "main": "iris.ts"}')
+    (folder / "tsconfig.json").write_text(
+        '{"compilerOptions": {"strict": true, "module": "nodenext", "target": "es2020"}}'
+    )
     sdk = f"@pulumi/pulumi@{pinned_version().removeprefix('v')}"
     install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", sdk, "typescript@5.9.3"]
     subprocess.run(install, cwd=folder, check=True, capture_output=True)
     shutil.copy(PROJECT / "tests" / "pulumi" / "programs" / "iris.ts", folder)
-    compiler = ["node_modules/.bin/tsc", "--strict", "--module", "commonjs", "--target", "es2020", "iris.ts"]
-    subprocess.run([*compiler, "--skipLibCheck"], cwd=folder, check=True, capture_output=True)
+    subprocess.run(["node_modules/.bin/tsc", "--noEmit", "--project", "."], cwd=folder, check=True)
     plugin = {"name": hosting.PACKAGE, "path": str(PROJECT / "components")}
     settings = {"name": "of-a-team-in-typescript", "runtime": "nodejs", "plugins": {"providers": [plugin]}}
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
-    return folder
+    return program
 
 
 @pytest.mark.soak
-def test_a_program_in_typescript_deploys_iris(project: Project, models: Registry, typescript: Path) -> None:
-    """By the Automation API of Node.js, as the host of `pulumi up` for it is on no index."""
+def test_a_program_in_typescript_deploys_iris(project: Project, models: Registry, typescript: OtherProgram) -> None:
     models.tag("iris/1", "dev")
     before = inventory(project.aws)
-    environment = project.environment | {"PYTHONPATH": str(PROJECT)}
-
-    def run(command: str) -> str:
-        done = subprocess.run(
-            ["node", "iris.js", BUCKET, command],
-            cwd=typescript, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    outputs = json.loads(run("up").splitlines()[-1])
-    assert outputs["version"] == 1
-    assert call(outputs["url"], GUIDE_EVENT).body["label"] == "virginica"
-    run("destroy")
+    typescript.pulumi("stack", "init", STACK)
+    typescript.pulumi("config", "set", "registryBucket", BUCKET)
+    typescript.up()
+    assert typescript.outputs["version"] == 1
+    assert typescript.post(GUIDE_EVENT).body["label"] == "virginica"
+    assert typescript.changes(typescript.up()) == {"unchanged"}
+    typescript.destroy()
     assert inventory(project.aws) == before

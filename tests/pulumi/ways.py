@@ -10,6 +10,9 @@ from tests.pulumi.stacks import Project, make_project
 from tests.wheel import unpacked_wheel
 
 BUCKET = "models-of-example-corp"
+ANSWERS = {"registryBucket": BUCKET, "model": "churn", "aws:region": "us-east-1"}
+"""What somebody answers to the template's questions."""
+TEMPLATE = PROJECT / "templates" / "sklearn-model"
 
 
 def block(name: str, language: str = "python", page: str = "start-your-own.md") -> str:
@@ -47,10 +50,8 @@ def registry_program(team: Project, folder: Path) -> OtherProgram:
 
 def new_project(name: str) -> str:
     """The command that makes a project of the template, with the answers of somebody."""
-    answers = {"registryBucket": BUCKET, "model": "churn", "aws:region": "us-east-1"}
-    config = " ".join(f"--config {key}={value}" for key, value in answers.items())
-    template = PROJECT / "templates" / "sklearn-model"
-    return f"pulumi new {template} --yes --name {name} --description Ours --stack dev {config}"
+    config = " ".join(f"--config {key}={value}" for key, value in ANSWERS.items())
+    return f"pulumi new {TEMPLATE} --yes --name {name} --description Ours --stack dev {config}"
 
 
 def readme_lines() -> list[str]:

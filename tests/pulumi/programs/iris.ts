@@ -1,5 +1,4 @@
 import * as pulumi from "@pulumi/pulumi";
-import * as automation from "@pulumi/pulumi/automation";
 
 /** What `pulumi package add` makes of the component's schema, for what this program uses. */
 class SklearnModel extends pulumi.ComponentResource {
@@ -11,27 +10,8 @@ class SklearnModel extends pulumi.ComponentResource {
     }
 }
 
-async function main(registryBucket: string, command: string): Promise<void> {
-    const stack = await automation.LocalWorkspace.createOrSelectStack(
-        {
-            stackName: "dev",
-            projectName: "of-a-team-in-typescript",
-            program: async () => {
-                const iris = new SklearnModel("iris-ts", { registryBucket, tag: "dev", memory: 512 });
-                return { url: iris.invokeUrl, version: iris.modelVersion };
-            },
-        },
-        { workDir: "." }, // whose Pulumi.yaml says where the component is
-    );
-    if (command === "destroy") {
-        await stack.destroy();
-        return;
-    }
-    const done = await stack.up({ onOutput: (said) => console.error(said) });
-    console.log(JSON.stringify({ url: done.outputs.url.value, version: done.outputs.version.value }));
-}
+const registryBucket = new pulumi.Config().require("registryBucket");
+const iris = new SklearnModel("iris-ts", { registryBucket, tag: "dev", memory: 512 });
 
-main(process.argv[2], process.argv[3]).catch((error) => {
-    console.error(String(error));
-    process.exit(1);
-});
+export const url = iris.invokeUrl;
+export const version = iris.modelVersion;
