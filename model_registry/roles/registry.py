@@ -36,7 +36,7 @@ _PARTS = (
 def reader(
     bucket: str, *, model: str = EVERY, owner: str | None = None, key_arn: str | None = None, partition: str = "aws"
 ) -> Policy:
-    """Look: `list`, `show`, `compare`, `resolve`, `which`, `history`, `download`, `verify --quick`.
+    """Look: `list`, `show`, `report`, `compare`, `resolve`, `which`, `history`, `download`, `verify --quick`.
 
     Not at the owner's recorded rows, which `verify` asks: an auditor or a promoter does. `owner` is the account whose
     bucket it must be, here and below.
