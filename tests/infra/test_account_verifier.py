@@ -115,9 +115,10 @@ def test_a_promoter_starts_the_build_as_it_is_and_no_other() -> None:
         *(Asked("codebuild:StartBuild", PROJECT, policy, keys=keys) for keys in OVERRIDES.values()),
         Asked("codebuild:StartBuild", f"{PROJECT}-of-others", policy, keys=names),
         Asked("codebuild:UpdateProject", PROJECT, policy),
+        Asked("codebuild:StartBuild", PROJECT, roles.promoter(BUCKET, "prod", owner="2" * 12, in_account=True)),
         Asked("codebuild:StartBuild", PROJECT, roles.promoter(BUCKET, "prod"), keys=names),
     ]
-    assert decisions(asked) == ["Allow"] * 3 + ["ImplicitDeny"] * (len(OVERRIDES) + 3)
+    assert decisions(asked) == ["Allow"] * 3 + ["ImplicitDeny"] * (len(OVERRIDES) + 4)
 
 
 def test_the_verifiers_lock_has_the_versions_of_requirements_lock() -> None:
