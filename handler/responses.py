@@ -17,8 +17,10 @@ ASCII. Source of the limit: the error "exceeded maximum allowed payload size (62
 AWS Lambda developer guide says 6 MB.
 """
 
-# A character becomes twelve bytes at worst, two escapes: bodies below this need not be encoded to be counted.
+# A character becomes twelve bytes at worst, two escapes, and six where all are ASCII: bodies below this need not be
+# encoded to be counted.
 _SURELY_FITS = MAX_RESPONSE_BYTES // 13
+_ASCII_SURELY_FITS = MAX_RESPONSE_BYTES // 7
 _SHOWN = 200
 """Characters of a name or path of the caller's in a problem document."""
 
@@ -71,7 +73,8 @@ def answer(
 
 def fitting(response: Response, remedy: str = "") -> Response:
     """Return the response if Lambda can return it; Problem otherwise."""
-    if len(response["body"]) <= _SURELY_FITS:
+    body: str = response["body"]
+    if len(body) <= (_ASCII_SURELY_FITS if body.isascii() else _SURELY_FITS):
         return response
     size = len(json.dumps(response))
     if size <= MAX_RESPONSE_BYTES:

@@ -26,6 +26,7 @@ _PARAMETERS = {
 }
 """Parameters of `validate_data` of which `_known` knows what they ask of an array."""
 
+_NAMESPACE = "get_namespace_and_device"
 _PARAMETERS_OF_LIGHTGBM = "_process_params"
 
 _GRADIENT_BOOSTING = {"GradientBoostingClassifier", "GradientBoostingRegressor"}
@@ -39,12 +40,15 @@ def quick_checks(estimator: Any) -> list[Change]:
     found = list(objects_in(estimator))
     modules = [sys.modules[name] for name in _modules_of(found) if name in sys.modules]
     validation, sparse = sys.modules.get("sklearn.utils.validation"), sys.modules.get("scipy.sparse")
+    array_api = sys.modules.get("sklearn.utils._array_api")
     pairs = [
         (own, make(own, found))
         for module, name, make in (
             (validation, "validate_data", _validate_data),
             (validation, "check_is_fitted", _check_is_fitted),
             (sparse, "issparse", _issparse),
+            (array_api, _NAMESPACE, _namespace_of_arrays),
+            (array_api, "move_to", _move_to),
         )
         if (own := getattr(module, name, None)) is not None
     ]
@@ -77,6 +81,33 @@ def _issparse(own: Callable[[Any], bool], _: list[Any]) -> Callable[[Any], bool]
         return False if type(x) is ndarray else own(x)
 
     return issparse
+
+
+def _namespace_of_arrays(own: Callable[..., Any], _: list[Any]) -> Callable[..., Any]:
+    """Ask once for arrays of numpy: while scikit-learn's dispatch is off, all have one namespace and no device."""
+    ndarray, config = sys.modules["numpy"].ndarray, sys.modules["sklearn"].get_config
+    found: list[Any] = []
+
+    def get_namespace_and_device(*arrays: Any, **more: Any) -> Any:
+        if more or len(arrays) != 1 or type(arrays[0]) is not ndarray or config()["array_api_dispatch"]:
+            return own(*arrays, **more)
+        if not found:
+            found.append(own(arrays[0]))
+        return found[0]
+
+    return get_namespace_and_device
+
+
+def _move_to(own: Callable[..., Any], found: list[Any]) -> Callable[..., Any]:
+    ndarray = sys.modules["numpy"].ndarray
+    place_of = _namespace_of_arrays(getattr(sys.modules["sklearn.utils._array_api"], _NAMESPACE), found)
+
+    def move_to(*arrays: Any, xp: Any, device: Any) -> Any:
+        if len(arrays) == 1 and type(arrays[0]) is ndarray and place_of(arrays[0]) == (xp, False, device):
+            return arrays[0]  # it is there already
+        return own(*arrays, xp=xp, device=device)
+
+    return move_to
 
 
 def _check_is_fitted(own: Callable[..., None], found: list[Any]) -> Callable[..., None]:

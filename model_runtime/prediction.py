@@ -9,6 +9,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ import msgspec
 from model_runtime.changes import Change, Changes, sklearn_name
 from model_runtime.containers import Container, Table, container_of
 from model_runtime.errors import OutputError
-from model_runtime.manifest import Method, Prediction, Signature
+from model_runtime.manifest import Label, Method, Prediction, Signature
 from model_runtime.schema import Row, label_names
 
 # Answers of two machines differ in the last bits (vector units, OpenBLAS kernels); a wrong model differs in more.
@@ -46,7 +47,8 @@ _IGNORED = ("ignore", re.compile(_HARMLESS, re.IGNORECASE), Warning, None, 0)
 class Predictor:
     """A loaded estimator together with its signature."""
 
-    def __init__(self, estimator: Any, signature: Signature) -> None:
+    def __init__(self, estimator: Any, signature: Signature, *, for_json: bool = False) -> None:
+        """Prepare what does not depend on a request; `for_json` is that of `Mappings`."""
         from model_runtime.outputs import ProvenOutputs  # here, as the format onnx does without
 
         self._estimator = estimator
@@ -56,8 +58,8 @@ class Predictor:
         self._asked: Container = (lambda rows: Table(rows, self._container)) if columns else self._container
         self._signature = signature
         self._label_of = _label_table(estimator, signature)
-        self._keys = label_names(signature.labels or ())
-        self._output_keys = [label_names(labels) for labels in signature.output_labels or ()]
+        self._mappings = Mappings(signature.labels or (), for_json=for_json)
+        self._of_outputs = [Mappings(labels, for_json=for_json) for labels in signature.output_labels or ()]
         # Format 1 says nothing of the outputs of a regressor: they are served as they come.
         self._checks_values = signature.targets is not None and not signature.null_outputs
 
@@ -121,13 +123,13 @@ class Predictor:
 
     def _tables(self, table: Any, count: int) -> Iterable[Any]:
         """Probabilities of n rows with their labels: n mappings, or n lists of a mapping for each output."""
-        for each in table if self._output_keys else [table]:
+        for each in table if self._of_outputs else [table]:
             _check_count(each, count, "predict_proba")
             if not self._signature.null_outputs:
                 check_finite(each, "predict_proba")
-        if not self._output_keys:
-            return _mappings(self._keys, table)
-        by_output = [_mappings(keys, each) for keys, each in zip(self._output_keys, table, strict=True)]
+        if not self._of_outputs:
+            return self._mappings(table)
+        by_output = [mappings(each) for mappings, each in zip(self._of_outputs, table, strict=True)]
         return map(list, zip(*by_output, strict=True))
 
     def _further(self, name: Method, found: Any, count: int) -> list[Any]:
@@ -194,10 +196,32 @@ def check_finite(outputs: Any, method: str) -> None:
             raise OutputError(f"{method} gave a number that is not finite")
 
 
-def _mappings(keys: Sequence[str], table: Any) -> list[dict[str, float]]:
-    if table.shape[1:] != (len(keys),):
-        raise OutputError(f"predict_proba gave an array of shape {table.shape} for {len(keys)} labels")
-    return [dict(zip(keys, row)) for row in table.tolist()]  # noqa: B905  # not again for each of many rows
+class Mappings:
+    """Makes, of an array of shape (n, labels), n mappings from each label, as text, to a number.
+
+    With `for_json` those of several rows are structs, of which only JSON can be made: in a quarter of the time.
+    """
+
+    def __init__(self, labels: Sequence[Label], *, for_json: bool = False) -> None:
+        self._keys = label_names(labels)
+        self._for_json = for_json
+
+    def __call__(self, table: Any) -> list[Any]:
+        """The mappings; OutputError where there are not as many numbers as labels."""
+        if table.shape[1:] != (len(self._keys),):
+            raise OutputError(f"predict_proba gave an array of shape {table.shape} for {len(self._keys)} labels")
+        if self._for_json and len(table) > 1 and self._struct is not None:
+            return list(map(self._struct, *table.T.tolist()))
+        return [dict(zip(self._keys, row)) for row in table.tolist()]  # noqa: B905  # not again for each of many rows
+
+    @cached_property
+    def _struct(self) -> type[msgspec.Struct] | None:
+        """Made for the first batch; None for labels that msgspec takes for no names, as those with quotes."""
+        names = {f"f{index}": key for index, key in enumerate(self._keys)}
+        try:
+            return msgspec.defstruct("Probabilities", names, rename=names, frozen=True, gc=False)
+        except ValueError:
+            return None
 
 
 class _Consumed(io.RawIOBase):

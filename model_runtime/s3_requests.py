@@ -48,7 +48,7 @@ class S3Requests:
             UploadError: the service refused it, or did not answer.
 
         """
-        from botocore.exceptions import ClientError, HTTPClientError
+        from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  # its name there
 
         try:
             return getattr(self.client, operation)(**(of or self.address).asked, **arguments)
@@ -59,7 +59,7 @@ class S3Requests:
             failed = kind(
                 f"{status} {_phrase(status)}: <Code>{said.get('Code')}</Code><Message>{said.get('Message')}</Message>"
             )
-        except HTTPClientError as error:
+        except (ConnectionError, HTTPClientError) as error:
             failed = UploadError(str(error))
         raise failed  # not from botocore's: what comes from there is taken for a problem of credentials
 

@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -283,7 +284,9 @@ def label_names(labels: Sequence[Label]) -> list[str]:
     return [str(label).lower() if isinstance(label, bool) else str(label) for label in labels]
 
 
-def _rows(instances: Iterable[Any]) -> list[Row]:
+def _rows(instances: Sequence[Any]) -> list[Row]:
+    with suppress(TypeError):  # lists of values among them, which are tuples already
+        return list(map(msgspec.structs.astuple, instances))
     return [each if type(each) is tuple else msgspec.structs.astuple(each) for each in instances]
 
 

@@ -91,6 +91,32 @@ def test_what_lambda_gets_is_the_same_from_the_wheel_and_from_the_repository(env
     assert json.loads(installed) == ours
 
 
+VERIFIER = """
+import shutil
+from pathlib import Path
+from sklearn_on_lambda.infra.verifier_code import code_files, commands
+
+for name, path in code_files().items():
+    Path("code", name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, Path("code", name))
+print(commands()["build"][0])
+"""
+
+
+def test_what_the_installed_package_verifies_with_runs_by_itself(environment: Path, tmp_path: Path) -> None:
+    """As a build has it: its code in a folder, and the packages of its lock, which are here those of the tests."""
+    command = run(str(environment / "bin" / "python"), "-c", VERIFIER, cwd=tmp_path).split()
+    assert command == [".verifier/bin/python", "-m", "sklearn_on_lambda.model_registry.verifier"]
+    check = "import sys; from sklearn_on_lambda.model_registry import shipping; print(shipping.__file__, end=' '); "
+    check += "print(*shipping.layer_packages({'joblib': '1'}))"
+    place, *packages = run(sys.executable, "-c", check, cwd=tmp_path / "code").split()
+    assert Path(place).is_relative_to(tmp_path)
+    assert {"joblib", "msgspec"} <= set(packages)
+    started = [sys.executable, *command[1:]]
+    done = subprocess.run(started, cwd=tmp_path / "code", capture_output=True, text=True, check=False)
+    assert (done.returncode, "'' is not a version reference" in done.stdout) == (1, True), done.stderr
+
+
 NEIGHBOURS = """
 import sys
 from sklearn_on_lambda import Registry, open_storage

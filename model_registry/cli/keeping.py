@@ -203,6 +203,8 @@ def verify(
     with known_errors():
         verified = None
         elsewhere = account_verifier(bucket, profile) if in_account else None
+        if quick and elsewhere:
+            raise InvalidNameError("--quick runs nothing that could run elsewhere: leave out --in-account or --quick")
         with working(f"verifying {address}") as progress:
             registry = open_registry(bucket, profile, work=progress)
             release = registry.resolve(address)

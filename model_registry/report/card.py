@@ -34,7 +34,7 @@ def card_of(manifest: Manifest, report: Report | None) -> str:
 
 def _front(manifest: Manifest) -> str:
     """What hubs read of a card."""
-    return f"---\nlibrary_name: sklearn\ntags:\n- sklearn\nmodel_name: {manifest.name}\n---\n"
+    return f'---\nlibrary_name: sklearn\ntags:\n- sklearn\nmodel_name: "{manifest.name}"\n---\n'
 
 
 def _texts(manifest: Manifest, report: Report | None) -> dict[str, str]:

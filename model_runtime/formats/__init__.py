@@ -43,13 +43,13 @@ def load(
     if model_format == "onnx":
         from model_runtime.formats.onnx import OnnxPredictor
 
-        return OnnxPredictor(_whole(data), manifest.signature)
+        return OnnxPredictor(_whole(data), manifest.signature, for_json=True)
     if model_format == "skops":
         from model_runtime.formats import skops as skops_format
 
         what = f"{manifest.model_format(model_format).artifact.file} of {manifest.reference}"
-        return Predictor(skops_format.load(_whole(data), trusted_types, what=what), manifest.signature)
-    return Predictor(unpickle(data), manifest.signature)
+        return Predictor(skops_format.load(_whole(data), trusted_types, what=what), manifest.signature, for_json=True)
+    return Predictor(unpickle(data), manifest.signature, for_json=True)
 
 
 def _whole(data: bytes | list[bytes]) -> bytes:

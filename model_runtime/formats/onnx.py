@@ -12,8 +12,8 @@ import msgspec
 from model_runtime.errors import ModelFormatError
 from model_runtime.formats.external_data import has_external_data
 from model_runtime.manifest import Label, Prediction, Signature
-from model_runtime.prediction import check_finite
-from model_runtime.schema import Row, label_names
+from model_runtime.prediction import Mappings, check_finite
+from model_runtime.schema import Row
 
 CONTRACT_KEY = "sklearn-on-lambda"
 """Under this name of its metadata a model holds its `Contract`, as JSON."""
@@ -45,8 +45,11 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class OnnxPredictor:
     """A loaded model together with its signature; everything that does not depend on a request is done here."""
 
-    def __init__(self, data: bytes, signature: Signature) -> None:
-        """Load the bytes, whose digest the caller has checked; ModelFormatError for a file that is not ours."""
+    def __init__(self, data: bytes, signature: Signature, *, for_json: bool = False) -> None:
+        """Load the bytes, whose digest the caller has checked; ModelFormatError for a file that is not ours.
+
+        `for_json` is that of `Mappings`.
+        """
         session = _session(data)
         self._contract = _contract(session)
         self._refusal = _refusal()
@@ -58,7 +61,7 @@ class OnnxPredictor:
         # Format 1 says nothing of the outputs of a regressor: they are served as they come.
         self._unchecked = int(signature.output == "value" and signature.targets is None)
         self._signature = signature
-        self._probability_keys = label_names(signature.labels or ())
+        self._mappings = Mappings(signature.labels or (), for_json=for_json)
         self._label_of: dict[Any, Label] | None = None
         if signature.labels is not None:
             pairs = list(zip(self._contract.classes or (), signature.labels, strict=True))
@@ -83,10 +86,9 @@ class OnnxPredictor:
             labels = [self._label_of[label] for label in first]
         if not self._signature.probabilities:
             return [Prediction(label=label) for label in labels]
-        keys = self._probability_keys
         return [
-            Prediction(label=label, probabilities=dict(zip(keys, row, strict=True)))
-            for label, row in zip(labels, outputs[1].tolist(), strict=True)
+            Prediction(label=label, probabilities=probabilities)
+            for label, probabilities in zip(labels, self._mappings(outputs[1]), strict=True)
         ]
 
     def _answer(self, feeds: dict[str, Any]) -> list[Any]:

@@ -39,7 +39,7 @@ def test_an_answer_is_200_with_the_headers_given() -> None:
     }
 
 
-@pytest.mark.parametrize("character", ["x", '"', "\\", "ü", "\u2028", "😀"])
+@pytest.mark.parametrize("character", ["x", '"', "\\", "\0", "ü", "\u2028", "😀"])
 def test_the_largest_answer_is_returned_and_a_larger_one_is_a_problem(character: str) -> None:
     """The limit holds for the response as Lambda's runtime client encodes it, the body a string in a JSON document."""
     alone = len(json.dumps(answer("", {})))

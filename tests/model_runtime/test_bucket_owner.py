@@ -17,7 +17,7 @@ from model_registry.cli import app
 from model_registry.purge import purge
 from model_registry.reference import VersionRef
 from model_registry.trail import Trail
-from model_runtime import uploads
+from model_runtime import s3_requests, uploads
 from model_runtime.errors import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -100,7 +100,7 @@ def test_what_boto3_does_says_whose_the_bucket_is(
     assert "has seen no write" in audit(place, "iris@prod", trail=Trail.parse(f"s3://{logs}/x?owner={OURS}"))[0]
     assert purge(place, VersionRef("iris", 1)).removed
     monkeypatch.setattr(uploads, "PART", 5 << 20)
-    storage.create("large", bytes(2 * (5 << 20)))
+    storage.create("large", bytes((5 << 20) + 1))
     assert len(service.expected) > 10
     assert set(service.expected) == {OURS}
     with pytest.raises(AccessDeniedError):
@@ -128,6 +128,14 @@ def test_who_may_not_list_is_told_so(bucket: str) -> None:
 def test_a_bucket_that_is_not_there_is_said_as_ever() -> None:
     with pytest.raises(BucketNotFoundError, match="there is no such bucket"):
         Storage.open(f"s3://there-is-none-of-this-name?owner={OURS}")
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_service_that_is_not_there_is_said_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_requests, "_TRIES", 1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(StorageError, match=r"cannot ask whose it is: nothing listens there \(http://127.0.0.1:1\)"):
+        Storage.open(f"s3://models?owner={OURS}")
 
 
 @pytest.mark.parametrize("query", ["owner=1234", "owner=", "", "account=123456789012", "owner=123456789012&x=1"])

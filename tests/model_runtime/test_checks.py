@@ -15,8 +15,9 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.utils import validation
+from sklearn.utils import _array_api, validation
 
+from model_runtime import checks
 from model_runtime.changes import Changes, one_thread
 from model_runtime.checks import quick_checks
 from model_runtime.outputs import ProvenOutputs
@@ -108,6 +109,47 @@ def test_finite_floats_are_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) 
     found = answers(X[:1].copy())
     assert (found[0] == expected[0]).all()
     assert (found[1] == expected[1]).all()
+
+
+def counted(own: Callable[..., Any]) -> tuple[Callable[..., Any], list[Any]]:
+    asked: list[Any] = []
+
+    def function(*given: Any, **named: Any) -> Any:
+        asked.append(given)
+        return own(*given, **named)
+
+    return function, asked
+
+
+def test_where_arrays_are_is_asked_once() -> None:
+    own, asked = counted(_array_api.get_namespace_and_device)
+    place = checks._namespace_of_arrays(own, [])
+    for inputs in (X, X[:1], X.astype(np.float32), np.arange(3)):
+        assert place(inputs) == _array_api.get_namespace_and_device(inputs)
+    assert len(asked) == 1
+    others: list[Any] = [(X, X), (None,), (X.tolist(),), (csr_array(X),)]
+    for given in others:
+        assert place(*given) == _array_api.get_namespace_and_device(*given)
+    assert asked[1:] == others
+
+
+def test_where_arrays_are_is_always_asked_while_scikit_learn_dispatches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sklearn.get_config", lambda: {"array_api_dispatch": True})
+    own, asked = counted(lambda *_: "elsewhere")
+    place = checks._namespace_of_arrays(own, [])
+    assert [place(X), place(X)] == ["elsewhere"] * 2
+    assert len(asked) == 2
+
+
+def test_an_array_is_moved_only_where_it_is_not() -> None:
+    """`move_to` came with scikit-learn 1.8, so a stand-in says what it was asked."""
+    own, asked = counted(lambda *_, **__: "moved")
+    move, (xp, _, device) = checks._move_to(own, []), _array_api.get_namespace_and_device(X)
+    assert move(X, xp=xp, device=device) is X
+    assert asked == []
+    assert move(X, xp=pytest, device=device) == move(X, xp=xp, device="gpu") == "moved"
+    assert move(X, X, xp=xp, device=device) == move(csr_array(X), xp=xp, device=device) == "moved"
+    assert len(asked) == 4
 
 
 def test_an_estimator_is_asked_once_whether_it_is_fitted() -> None:

@@ -15,6 +15,7 @@ from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
     ExtraTreesRegressor,
+    HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
     StackingClassifier,
@@ -155,6 +156,10 @@ def growing(**parameters: Any) -> RandomForestRegressor:
     return RandomForestRegressor(5, random_state=0, **parameters)
 
 
+def boosting(**parameters: Any) -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=3, **parameters)
+
+
 def members() -> list[tuple[str, Any]]:
     return [("forest", forest()), ("line", LogisticRegression()), ("trees", ExtraTreesClassifier(5, random_state=0))]
 
@@ -179,6 +184,7 @@ NESTED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: make_pipeline(StandardScaler(), GridSearchCV(growing(), {"max_depth": [2]}, cv=2)),
         "a number",
     ),
+    "bag of boostings": (lambda: BaggingClassifier(boosting(), 2, random_state=0), "two classes"),
     "soft voting": (lambda: VotingClassifier(members(), voting="soft"), "three classes of text"),
     "soft voting with weights": (lambda: VotingClassifier(members(), voting="soft", weights=[1, 2, 1]), "two classes"),
     "hard voting": (lambda: VotingClassifier(members()), "three classes of text"),
@@ -250,7 +256,7 @@ def test_texts_reach_a_forest_as_a_sparse_matrix() -> None:
     assert_answers_as_itself(estimator, np.array([*texts[:5], "unknown words", ""] * 4, dtype=object))
 
 
-@pytest.mark.parametrize("make", [forest, growing, lambda: DecisionTreeClassifier(random_state=0)])
+@pytest.mark.parametrize("make", [forest, growing, boosting, lambda: DecisionTreeClassifier(random_state=0)])
 def test_missing_values_are_answered_where_they_were_fitted(make: Callable[[], Any]) -> None:
     gaps, rows = X.copy(), INPUTS.copy()
     gaps[::3, 1] = rows[::4, 1] = np.nan
@@ -310,6 +316,34 @@ def test_no_tree_of_a_forest_is_dispatched_and_labels_take_no_second_pass(monkey
     assert passes == [len(INPUTS)]
     with pytest.raises(AssertionError, match="joblib was asked"):
         estimator.predict(INPUTS)
+
+
+def test_boosting_of_categories_answers_as_itself() -> None:
+    assert_answers_as_itself(boosting(categorical_features=[0, 2]).fit(X, THREE))
+
+
+def test_no_tree_of_a_boosting_is_prepared_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    estimator = boosting().fit(X, THREE)
+    fast = ProvenOutputs(estimator, probabilities=True)
+    expected = fast(INPUTS)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a tree was asked")
+
+    monkeypatch.setattr("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor.predict", refuse)
+    assert_same(fast(INPUTS), expected)
+    with pytest.raises(AssertionError, match="a tree was asked"):
+        estimator.predict(INPUTS)
+
+
+@pytest.mark.parametrize("most", [0, 250_000])
+def test_a_forest_of_three_classes_answers_as_itself_whether_or_not_it_is_large(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_runtime.forests._MOST_WIDENED", most)
+    estimator = forest().fit(X, THREE)
+    assert DirectForest(estimator, "predict_proba")._is_widened is bool(most)
+    assert_answers_as_itself(estimator)
 
 
 class Contrary(RandomForestClassifier):  # type: ignore[misc]  # scikit-learn has no types

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import joblib
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from model_runtime.containers import container_of
 from model_runtime.manifest import Feature, FeatureType, Prediction, Signature
-from model_runtime.prediction import Predictor, unpickle
+from model_runtime.prediction import Mappings, Predictor, unpickle
 
 X = np.arange(12.0).reshape(6, 2)
 y = np.array([0, 0, 0, 1, 1, 1])
@@ -32,6 +33,17 @@ def test_numbers_become_a_float_array_with_nan_for_what_is_missing() -> None:
     made = contained([(1, None, True), (2.5, 3, False)], signature("number", "integer", "boolean"))
     assert made.dtype == np.float64
     np.testing.assert_array_equal(made, [[1.0, np.nan, 1.0], [2.5, 3.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    "row", [(1.5, 2, True), (-0.0, 2**53 + 1, False), (5e-324, -(2**63), True), (1e300, 10**300, 1)]
+)
+def test_numbers_without_gaps_become_what_numpy_makes_of_them(row: tuple[Any, ...]) -> None:
+    made = contained([row, (1.0, 1, True)], signature("number", "integer", "boolean"))
+    expected = np.array([row, (1.0, 1, True)], dtype="float64")
+    assert (made.dtype, made.shape, made.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
+    assert made.flags.c_contiguous
+    assert made.flags.writeable
 
 
 def test_an_array_with_texts_keeps_each_value_as_it_is() -> None:
@@ -110,6 +122,15 @@ def test_answers_hold_plain_python_values() -> None:
     assert type(found.label) is int
     assert isinstance(found.probabilities, dict)
     assert {type(each) for each in found.probabilities.values()} == {float}
+
+
+@pytest.mark.parametrize("labels", [("low", "high"), (0, 1), (False, True), ('"', "\\"), ("\n", ""), ("é", "\u2028")])
+def test_mappings_for_json_are_the_same_json(labels: tuple[Any, ...]) -> None:
+    """Also of labels that cannot be a struct's names."""
+    for table in (np.array([[0.25, 0.75], [1.0, 0.0], [np.nan, np.inf]]), np.array([[0.5, 0.5]], dtype="float32")):
+        expected = Mappings(labels)(table)
+        assert msgspec.json.encode(Mappings(labels, for_json=True)(table)) == msgspec.json.encode(expected)
+        assert all(isinstance(each, dict) for each in expected)
 
 
 def test_a_model_in_pieces_is_in_memory_once_while_it_is_loaded() -> None:

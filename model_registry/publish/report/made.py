@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from model_registry.publish.answers import one_line
@@ -71,6 +72,12 @@ def _written(report: Report) -> bytes:
             f"the report has {len(data):,} bytes, {LARGEST_REPORT:,} are read: publish without X_test, or with shorter "
             "names of features and classes"
         )
+    try:
+        msgspec.json.decode(data, type=Report)  # a number that is not finite is written as null
+    except msgspec.ValidationError as error:
+        raise PublishError(
+            f"the figures of X_test are not all finite numbers ({error}): scale targets that are so large"
+        ) from error
     return data
 
 

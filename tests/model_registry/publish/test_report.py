@@ -21,6 +21,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
+from sklearn.multiclass import OutputCodeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -34,7 +35,7 @@ from model_registry.publish.estimator import describe
 from model_registry.publish.report import held_out as rows_of_test
 from model_registry.publish.report import importance
 from model_registry.publish.report.distributions import histogram
-from model_registry.publish.report.made import report_of
+from model_registry.publish.report.made import measured, report_of
 from model_registry.reference import VersionRef
 from model_registry.report.figures import LARGEST_REPORT, Report
 from model_registry.signing import Signer
@@ -123,6 +124,23 @@ def test_without_probabilities_decisions_are_ranked_and_what_is_missing_is_said(
     assert ranked.notes == ("no calibration and no log loss: the model gives no probabilities",)
     assert "log_loss" not in scores(ranked)
     assert len(reported(RidgeClassifier().fit(X, y), X, y).roc) == 3
+
+
+def test_a_classifier_that_ranks_nothing_has_no_curves_and_a_class_that_no_row_has_none_either() -> None:
+    coded = reported(OutputCodeClassifier(LinearSVC(), random_state=0).fit(X, y), X, y)
+    assert (coded.roc, coded.calibration) == ((), ())
+    assert coded.notes[1] == "no curves: the model ranks no rows (predict_proba, decision_function)"
+    two = reported(LogisticRegression(max_iter=1000).fit(X, y), X[:100], y[:100])
+    assert [curve.label for curve in two.roc] == [0, 1]
+    assert "roc_auc_ovr" not in scores(two)
+
+
+def test_figures_that_are_no_numbers_are_refused() -> None:
+    """As JSON they would be null, and nobody could read the report."""
+    rows, targets = load_diabetes(return_X_y=True)
+    model = Ridge().fit(rows, targets)
+    with pytest.raises(PublishError, match="the figures of X_test are not all finite numbers"):
+        measured(model, describe(model, rows[:5]).signature, rows, targets * 1e300, feature_names=None, progress=print)
 
 
 def test_a_regressor_has_residuals_and_of_several_outputs_each_its_own() -> None:
