@@ -41,7 +41,7 @@ def test_the_project_is_bounded_and_runs_the_very_bytes_that_the_stack_uploaded(
     assert project["environment"]["environmentVariables"] == [{"name": "MODEL_REGISTRY", "value": BUCKET}]
     assert project["artifacts"] == {"type": "NO_ARTIFACTS"}
     assert "vpcConfig" not in project
-    assert (project["buildTimeout"], project["queuedTimeout"], project["concurrentBuildLimit"]) == (60, 30, 5)
+    assert (project["buildTimeout"], project["queuedTimeout"], project["concurrentBuildLimit"]) == (60, 30, 1)
     assert project["source"]["location"].endswith(f"/verifier/{digest_of(code_files())}.zip")
     assert project["sourceVersion"] == "version of registry-verifier-zip"
     assert code["key"] == f"verifier/{digest_of(code_files())}.zip"
