@@ -236,8 +236,9 @@ WRONG = [
 
 @pytest.mark.parametrize(("version", "message"), WRONG)
 def test_a_build_takes_no_word_that_is_not_what_it_must_be(version: str, message: str) -> None:
-    good = {VARIABLES[0]: "iris/1", VARIABLES[1]: "0" * 64, VARIABLES[2]: ""}
-    assert VerifyRequest.read(good).variables == good
+    good = {VARIABLES[0]: "iris/1", VARIABLES[1]: "0" * 64}
+    for request in (good, good | {VARIABLES[2]: "onnx"}):
+        assert VerifyRequest.read(request).variables == request
     with pytest.raises(InvalidNameError, match=message):
         VerifyRequest.read(good | {VARIABLES[0]: version})
     for name, value in ((VARIABLES[1], "0" * 63 + "\n"), (VARIABLES[1], ""), (VARIABLES[2], "joblib; id")):
