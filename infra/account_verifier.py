@@ -13,7 +13,8 @@ from model_registry.verifier import BUCKET
 _LOG_DAYS = 90
 _MINUTES, _QUEUED_MINUTES = 60, 30
 """Three formats may replay for 10 minutes each, and their environments are installed before."""
-_AT_ONCE = 5
+_AT_ONCE = 1
+"""CodeBuild takes no project with a higher limit than its account, and a new one may have 1 (docs/aws.md)."""
 
 
 class ModelVerifier(pulumi.ComponentResource):

@@ -27,7 +27,7 @@ def verifier_policy(*, bucket: str, source_arn: str, log_group_arn: str, key_arn
     """What a build of the verifier may do: read versions of the registry and its own code, and write its own log.
 
     `source_arn` is the ARN of the object that has the code. Source: CodeBuild User Guide, "Allow CodeBuild to interact
-    with other AWS services", for S3 as a source.
+    with other AWS services", for S3 as a source and CloudWatch Logs: a build may want to create its log group, too.
     """
     partition, owner = log_group_arn.split(":")[1], log_group_arn.split(":")[4]
     own = [
@@ -38,7 +38,11 @@ def verifier_policy(*, bucket: str, source_arn: str, log_group_arn: str, key_arn
             source_arn.partition("/")[0],
             **owned(owner),
         ),
-        allow("WriteTheLog", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
+        allow(
+            "WriteTheLog",
+            ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+            [log_group_arn, f"{log_group_arn}:*"],
+        ),
     ]
     read = roles.verifier(bucket, owner=owner, partition=partition)["Statement"]
     return _document(*read, *own, *([_decrypt_objects(key_arn)] if key_arn else []))

@@ -20,6 +20,7 @@ Progress = Callable[[str], None]
 _POLL_SECONDS = 5.0
 _LOG_SECONDS = 60.0
 """So long the end of a build's log is waited for: CodeBuild may end a build before all of its log can be read."""
+_TURN_SECONDS = 1800.0
 _UNDER_WAY, _RAN = "IN_PROGRESS", {"SUCCEEDED", "FAILED"}
 _DENIED = {"AccessDeniedException", "AccessDenied"}
 _BUSY = {"AccountLimitExceededException", "ThrottlingException"}
@@ -52,6 +53,7 @@ class AccountVerifier:
     profile: str | None = None
     poll_seconds: float = _POLL_SECONDS
     log_seconds: float = _LOG_SECONDS
+    turn_seconds: float = _TURN_SECONDS
 
     def __call__(
         self, release: Release, *, model_format: str | None = None, progress: Progress = lambda _line: None
@@ -77,7 +79,7 @@ class AccountVerifier:
         with _codebuild_errors(project):
             session = aws_session(self.profile)
             builds, logs = session.client("codebuild"), session.client("logs")
-            build = builds.start_build(projectName=project, environmentVariablesOverride=overrides)["build"]
+            build = self._start(builds, project, overrides, lambda state: progress(f"{what}: {state}"))
             while build["buildStatus"] == _UNDER_WAY:
                 progress(f"{what}: {_PHASES.get(build.get('currentPhase', ''), 'ending')} ({build['id']})")
                 time.sleep(self.poll_seconds)
@@ -90,6 +92,20 @@ class AccountVerifier:
         if answer.verified is None or build["buildStatus"] != "SUCCEEDED":
             raise VerificationError(answer.fault or f"{_ended(project, build)}: {_remedy(build)}")
         return answer.verified
+
+    def _start(self, builds: Any, project: str, overrides: list[dict[str, str]], say: Progress) -> Mapping[str, Any]:
+        """Start a build; while the project has as many as it may have, wait for its turn."""
+        until = time.monotonic() + self.turn_seconds
+        while True:
+            try:
+                started = builds.start_build(projectName=project, environmentVariablesOverride=overrides)
+            except builds.exceptions.AccountLimitExceededException:
+                if time.monotonic() > until:
+                    raise
+                say("waiting for another build to end")
+                time.sleep(self.poll_seconds)
+            else:
+                return dict(started["build"])
 
     def _answer(self, logs: Any, build: Mapping[str, Any]) -> VerifyAnswer | None:
         """What a build that has ended says, as soon as its log has it; None where it did not come so far."""

@@ -52,7 +52,8 @@ class VerifyRequest:
     @property
     def variables(self) -> dict[str, str]:
         """The request as environment variables."""
-        return {_VERSION: str(self.version), _MANIFEST: self.manifest_sha256, _FORMAT: self.model_format or ""}
+        asked = {_VERSION: str(self.version), _MANIFEST: self.manifest_sha256}
+        return {**asked, _FORMAT: self.model_format} if self.model_format else asked
 
 
 class VerifyAnswer(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -43,7 +43,7 @@ def bom(spec: LayerSpec) -> str:
 
 
 def version_bom(manifest: Manifest) -> bytes:
-    """The packages of each layer that a version may have: of each of its formats, on each architecture.
+    """The packages of each layer that a version may have: of each of its formats, on each architecture with wheels.
 
     The packages of the function's own code are not among them: they are those of the release that deploys. Nor is the
     version's number, which it gets later: the digest of its model says which one it is.
@@ -54,7 +54,8 @@ def version_bom(manifest: Manifest) -> bytes:
     stored = {package_of(wheel.file)[0]: wheel.sha256 for wheel in manifest.wheels}
     for form in manifest.format_names:
         environment = manifest.model_format(form).environment
-        for architecture in ARCHITECTURES:
+        # An architecture for which a package has no wheel has no digests; where neither has, no index answered.
+        for architecture in [one for one in ARCHITECTURES if one in environment.hashes] or ARCHITECTURES:
             layer = f"layer-{form}-{architecture}"
             found = _libraries(environment, architecture, stored)
             libraries |= found

@@ -87,7 +87,7 @@ def promoter(
             **owned(owner),
         ),
         *([allow("SignMoves", ["kms:GetPublicKey", "kms:Sign"], signer_arn)] if signer_arn else []),
-        *(_verifying_in_account(bucket, partition) if in_account else []),
+        *(_verifying_in_account(bucket, owner or EVERY, partition) if in_account else []),
         *_key(key_arn, "kms:Decrypt", "kms:GenerateDataKey"),
     )
 
@@ -133,14 +133,14 @@ def auditor(
     )
 
 
-def _verifying_in_account(bucket: str, partition: str) -> list[Statement]:
+def _verifying_in_account(bucket: str, account: str, partition: str) -> list[Statement]:
     """Start builds of the verifier as it is, and read what they say.
 
     A build that took other commands, another image or other variables would do anything with the project's role.
     Source: CodeBuild User Guide, "AWS CodeBuild condition keys".
     """
-    project = f"arn:{partition}:codebuild:{EVERY}:{EVERY}:project/{project_name(bucket)}"
-    logs = f"arn:{partition}:logs:{EVERY}:{EVERY}:log-group:{log_group(bucket)}:*"
+    project = f"arn:{partition}:codebuild:{EVERY}:{account}:project/{project_name(bucket)}"
+    logs = f"arn:{partition}:logs:{EVERY}:{account}:log-group:{log_group(bucket)}:*"
     as_it_is = {
         "Null": dict.fromkeys((f"codebuild:{part}" for part in _PARTS), "true"),
         "ForAllValues:StringEquals": {"codebuild:environment.environmentVariables.name": list(VARIABLES)},

@@ -41,7 +41,7 @@ def test_the_project_is_bounded_and_runs_the_very_bytes_that_the_stack_uploaded(
     assert project["environment"]["environmentVariables"] == [{"name": "MODEL_REGISTRY", "value": BUCKET}]
     assert project["artifacts"] == {"type": "NO_ARTIFACTS"}
     assert "vpcConfig" not in project
-    assert (project["buildTimeout"], project["queuedTimeout"], project["concurrentBuildLimit"]) == (60, 30, 5)
+    assert (project["buildTimeout"], project["queuedTimeout"], project["concurrentBuildLimit"]) == (60, 30, 1)
     assert project["source"]["location"].endswith(f"/verifier/{digest_of(code_files())}.zip")
     assert project["sourceVersion"] == "version of registry-verifier-zip"
     assert code["key"] == f"verifier/{digest_of(code_files())}.zip"
@@ -68,6 +68,7 @@ def test_the_role_reads_versions_and_writes_its_log_and_nothing_else() -> None:
         ("s3:GetObject", f"{objects}/versions/3/golden.json", ours),
         ("s3:ListBucket", f"arn:aws:s3:::{BUCKET}", ours),
         ("s3:GetObjectVersion", CODE, ours),
+        ("logs:CreateLogGroup", LOGS, {}),
         ("logs:CreateLogStream", f"{LOGS}:log-stream:x", {}),
         ("logs:PutLogEvents", f"{LOGS}:log-stream:x", {}),
         ("kms:Decrypt", KEY, through_s3),
@@ -79,7 +80,8 @@ def test_the_role_reads_versions_and_writes_its_log_and_nothing_else() -> None:
         ("s3:GetObject", f"{objects}/tags/prod.json", ours),
         ("s3:GetObject", "arn:aws:s3:::others/models/iris/versions/3/model.joblib", ours),
         ("s3:PutObject", CODE, ours),
-        ("logs:CreateLogGroup", LOGS, {}),
+        ("logs:CreateLogGroup", f"{LOGS}-of-others", {}),
+        ("logs:GetLogEvents", f"{LOGS}:log-stream:x", {}),
         ("logs:PutLogEvents", f"{LOGS}-of-others:log-stream:x", {}),
         ("codebuild:StartBuild", PROJECT, {}),
         ("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/x", {}),
@@ -115,9 +117,10 @@ def test_a_promoter_starts_the_build_as_it_is_and_no_other() -> None:
         *(Asked("codebuild:StartBuild", PROJECT, policy, keys=keys) for keys in OVERRIDES.values()),
         Asked("codebuild:StartBuild", f"{PROJECT}-of-others", policy, keys=names),
         Asked("codebuild:UpdateProject", PROJECT, policy),
+        Asked("codebuild:StartBuild", PROJECT, roles.promoter(BUCKET, "prod", owner="2" * 12, in_account=True)),
         Asked("codebuild:StartBuild", PROJECT, roles.promoter(BUCKET, "prod"), keys=names),
     ]
-    assert decisions(asked) == ["Allow"] * 3 + ["ImplicitDeny"] * (len(OVERRIDES) + 3)
+    assert decisions(asked) == ["Allow"] * 3 + ["ImplicitDeny"] * (len(OVERRIDES) + 4)
 
 
 def test_the_verifiers_lock_has_the_versions_of_requirements_lock() -> None:

@@ -60,6 +60,7 @@ class CodeBuild:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.states: list[Script] = []
+        self.busy = 0
         self.log: list[str] = []
 
     def answer(self, target: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -81,9 +82,15 @@ def codebuild(monkeypatch: pytest.MonkeyPatch) -> Iterator[CodeBuild]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            data = json.dumps(service.answer(self.headers["X-Amz-Target"], body)).encode()
-            self.send_response(200)
+            body, target = (
+                json.loads(self.rfile.read(int(self.headers["Content-Length"]))),
+                self.headers["X-Amz-Target"],
+            )
+            refused = service.busy > 0 and target.endswith("StartBuild")
+            service.busy -= refused
+            limit = {"__type": "AccountLimitExceededException", "message": "Cannot have more than 1 builds"}
+            data = json.dumps(limit if refused else service.answer(target, body)).encode()
+            self.send_response(400 if refused else 200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
@@ -135,6 +142,16 @@ def test_a_build_is_started_with_an_exact_version_alone_and_followed_to_its_answ
         ": installing the verifier (verifier:1)",
         ": rebuilding the environment and replaying the golden examples (verifier:1)",
     ]
+
+
+def test_a_build_waits_for_its_turn_but_not_for_ever(codebuild: CodeBuild, bucket: str, iris: Release) -> None:
+    codebuild.states, codebuild.log, codebuild.busy = [{"buildStatus": "SUCCEEDED"}], said(iris, verified=SOUND), 2
+    steps: list[str] = []
+    assert verifier(bucket)(iris, progress=steps.append) == SOUND
+    assert steps[1:] == ["verifying iris/1 in the account: waiting for another build to end"] * 2
+    codebuild.busy = 1
+    with pytest.raises(VerifierError, match=r"takes no build now .*: try it again once others have ended"):
+        AccountVerifier(bucket, turn_seconds=-1)(iris)
 
 
 FAILURES: dict[str, tuple[Script, Callable[[Release], list[str]], type[Exception], str]] = {
@@ -219,8 +236,9 @@ WRONG = [
 
 @pytest.mark.parametrize(("version", "message"), WRONG)
 def test_a_build_takes_no_word_that_is_not_what_it_must_be(version: str, message: str) -> None:
-    good = {VARIABLES[0]: "iris/1", VARIABLES[1]: "0" * 64, VARIABLES[2]: ""}
-    assert VerifyRequest.read(good).variables == good
+    good = {VARIABLES[0]: "iris/1", VARIABLES[1]: "0" * 64}
+    for request in (good, good | {VARIABLES[2]: "onnx"}):
+        assert VerifyRequest.read(request).variables == request
     with pytest.raises(InvalidNameError, match=message):
         VerifyRequest.read(good | {VARIABLES[0]: version})
     for name, value in ((VARIABLES[1], "0" * 63 + "\n"), (VARIABLES[1], ""), (VARIABLES[2], "joblib; id")):

@@ -39,6 +39,9 @@ ELSEWHERE = {
         "tests/model_registry/publish/test_mlflow.py"
     ),
     "pulumi.md: # automation": "tests/pulumi/test_start_your_own.py",
+    "pulumi.md: # the environment sklearn-on-lambda/dev": "tests/pulumi/test_esc.py",
+    "pulumi.md: # policies": "tests/pulumi/test_policies.py",
+    "pulumi.md: # PulumiPolicy.yaml": "tests/pulumi/test_policies.py",
     "runbook.md: export MODEL_REGISTRY=s3://BUCKET NAME=iris TAG=prod GOOD=1 BAD=2": "tests/local/test_drill.py",
     f"{_LOGS} model_load_failed {_LAST}": "tests/local/test_drill.py",
     f"{_LOGS} request_failed {_LAST}": "tests/local/test_drill.py",
@@ -56,9 +59,11 @@ NOT_RUN = {
     "aws.md: make aws-check": (
         "needs an AWS account; tests/pulumi/test_aws_check.py runs the same program on the local one"
     ),
-    "pulumi.md: # the environment sklearn-on-lambda/dev": "an environment of Pulumi ESC, a service of Pulumi",
-    "pulumi.md: from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy": (
-        "the host of policy packs comes with Pulumi's command line and is on no package index"
+    "pulumi.md: pulumi new PATH/TO/sklearn-on-lambda/templates/sklearn-model --runtime-options toolchain=uv": (
+        "`pulumi new` asks at a terminal; tests/pulumi/test_start_your_own.py gives the answers as options"
+    ),
+    "registry.md: pulumi config set verifier true --stack registry && pulumi up --stack registry": (
+        "needs AWS CodeBuild; tests/model_registry/test_in_account.py answers in its place"
     ),
     "start-your-own.md: python3 -m pip wheel --no-deps --wheel-dir dist .": (
         "pip takes hatchling from an index for it; tests/wheel.py builds the same wheel with the one that is installed"
@@ -68,19 +73,21 @@ NOT_RUN = {
     ),
 }
 """Blocks that cannot run here, and why."""
-LONG = {"domain.md", "erasure.md", "formats.md", "registry.md"}
-"""Pages whose commands take long: they deploy, convert, or rebuild an environment."""
+_PUBLISH = "publishing.md: python -m model_registry publish model.joblib"
+LONG = {
+    *("domain.md", "erasure.md", "formats.md", "registry.md"),
+    f"{_PUBLISH} --name churn --example examples.csv --test held-out.csv --target churned",
+    "roles.md: pulumi config set --stack registry --path 'rolePolicies[0]' publisher",
+}
+"""Pages, and blocks of pages, that take long: they deploy, convert, or rebuild an environment."""
 LEFT = {*ELSEWHERE, *NOT_RUN}
-HERE = sorted({block.page for block in blocks() if block.name not in LEFT})
 
 
-def test_every_block_that_is_left_out_is_there_and_its_test_reads_the_page() -> None:
-    names = [block.name for block in blocks()]
-    for name in LEFT:
-        assert names.count(name) == 1, f"{name}: a block that is left out is there, and known by its first line"
-    for name, test in ELSEWHERE.items():
-        page = name.partition(":")[0]
-        assert page in (ROOT / test).read_text() or "make demo" in name, name
+def takes_long(block: Block) -> bool:
+    return block.page in LONG or block.name in LONG
+
+
+HERE = sorted({(block.page, takes_long(block)) for block in blocks() if block.name not in LEFT})
 
 
 @dataclass(frozen=True)
@@ -137,8 +144,8 @@ def reader(engine: Path, cloud: LocalAws, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def desk(reader: Project, page: str) -> Desk:
-    folder = reader.folder / page.removesuffix(".md")
+def desk(reader: Project, page: str, *, long: bool) -> Desk:
+    folder = reader.folder / f"{'long-' if long else ''}{page.removesuffix('.md')}"
     folder.mkdir()
     estimator = RandomForestClassifier(5, random_state=0) if page == "formats.md" else LogisticRegression()
     joblib.dump(estimator.fit(CUSTOMERS, CHURNED), folder / "model.joblib")
@@ -168,6 +175,7 @@ estimator = RandomForestClassifier(3).fit(X, y_train)
 
 
 def _publishing(desk: Desk) -> None:
+    CUSTOMERS.assign(churned=CHURNED).to_csv(desk.folder / "held-out.csv", index=False)
     (desk.folder / "churn_steps.py").write_text("def add_ratio(X):\n    return X.assign(ratio=X.calls / X.months)\n")
 
 
@@ -183,12 +191,21 @@ def _signing(desk: Desk) -> None:
 
 def _erasure(desk: Desk) -> None:
     desk.publish(7, prod=7)
-    _deployable(desk, "of-erasure")
+    _deployable(desk, "of-long-erasure")
 
 
 def _domain(desk: Desk) -> None:
     desk.publish(1, prod=1)
-    _deployable(desk, "of-domain")
+    _deployable(desk, "of-long-domain")
+
+
+def _roles(desk: Desk) -> None:
+    if not desk.folder.name.startswith("long-"):
+        return
+    desk.project.aws.client("iam").create_role(RoleName="ci", AssumeRolePolicyDocument="{}")
+    config = {"aws:region": "us-east-1", "sklearn-on-lambda:registryBucket": f"{desk.bucket}-of-its-stack"}
+    (desk.project.folder / "Pulumi.registry.yaml").write_text(yaml.safe_dump({"config": config}))
+    desk.project.pulumi("stack", "init", "registry")
 
 
 def _deployable(desk: Desk, stack: str) -> None:
@@ -206,6 +223,7 @@ PREPARED: Mapping[str, Callable[[Desk], None]] = {
     "accounts.md": _accounts,
     "domain.md": _domain,
     "publishing.md": _publishing,
+    "roles.md": _roles,
     "registry.md": _registry,
     "signing.md": _signing,
     "erasure.md": _erasure,
@@ -214,6 +232,7 @@ PLACEHOLDERS = {
     "OWNER/NAME": "example-corp/models",
     "--account NUMBER": "--account 000000000000",
     "--region REGION": "--region us-east-1",
+    "--policy-arn ARN": "--policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess",
     "--boundary ARN": "--boundary arn:aws:iam::000000000000:policy/bound",
     "ed25519:...": "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
 }
@@ -238,17 +257,33 @@ def ran(block: Block, desk: Desk) -> list[Said]:
     return follow(block, desk.folder, desk.environment, moments=desk.folder / "moments")
 
 
+def test_every_block_that_is_left_out_is_there_and_its_test_reads_the_page() -> None:
+    names = [block.name for block in blocks()]
+    for name in LEFT:
+        assert names.count(name) == 1, f"{name}: a block that is left out is there, and known by its first line"
+    for name, test in ELSEWHERE.items():
+        page = name.partition(".md:")[0]
+        assert page in (ROOT / test).read_text() or "make demo" in name, name
+    pages = {block.page for block in blocks()}
+    assert PREPARED.keys() <= pages
+    assert all(name in pages or names.count(name) == 1 for name in LONG)
+    text = "".join(block.text for block in blocks())
+    assert all(placeholder in text for placeholder in PLACEHOLDERS)
+
+
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=[pytest.mark.soak] if page in LONG else []) for page in HERE]
+    ("page", "long"),
+    [pytest.param(page, long, marks=[pytest.mark.soak] if long else [], id=page) for page, long in HERE],
 )
-def test_the_commands_of_a_page_do_what_it_says(page: str, desk: Desk) -> None:
+def test_the_commands_of_a_page_do_what_it_says(page: str, desk: Desk, *, long: bool) -> None:
     """And what they set, block by block, is what a stack takes."""
     if page in PREPARED:
         PREPARED[page](desk)
-    mine = [filled(block, desk) for block in blocks() if block.page == page and block.name not in LEFT]
-    stack = f"of-{page.removesuffix('.md')}"
+    left = [block for block in blocks() if block.page == page and block.name not in LEFT]
+    mine = [filled(block, desk) for block in left if takes_long(block) == long]
+    stack = f"of-{desk.folder.name}"
     file = desk.project.folder / f"Pulumi.{stack}.yaml"
-    if any("pulumi " in block.text for block in mine):
+    if any("pulumi config" in block.text for block in mine):
         desk.project.pulumi("stack", "init", stack)
     for block in mine:
         before = file.read_text() if file.exists() else ""

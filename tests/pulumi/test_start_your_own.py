@@ -5,14 +5,12 @@ And the program of docs/pulumi.md that has no folder.
 
 import json
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from uv import find_uv_bin
 
 from aws_check.errors import EngineError
 from local.iris import call
@@ -22,9 +20,7 @@ from tests.local.stacks import registry_of
 from tests.pulumi.programs.other import OtherProgram
 from tests.pulumi.stacks import Project
 from tests.pulumi.ways import (
-    ANSWERS,
     BUCKET,
-    TEMPLATE,
     block,
     empty_program,
     make_team,
@@ -115,31 +111,6 @@ def test_the_template_serves_the_readers_model(generated: OtherProgram) -> None:
     curl = generated.outputs["curl"]
     done = subprocess.run(curl, shell=True, capture_output=True, text=True, check=True)  # noqa: S602  # as people paste it
     assert json.loads(done.stdout)["model"] == "churn"
-
-
-@pytest.mark.soak
-def test_a_project_of_the_template_has_its_packages_by_uv(team: Project, published: Registry, tmp_path: Path) -> None:
-    """As `toolchain: uv` says; only Pulumi's own host of Python programs reads that."""
-    host = shutil.which("pulumi-language-python")
-    if host is None:
-        pytest.skip(
-            "Pulumi's host of Python programs is not on PATH: it comes with the Pulumi CLI, and from no registry"
-        )
-    assert published.resolve("churn@dev").manifest.version == 1
-    (wheel,) = Path(team.environment["PYTHONPATH"]).parent.glob("wheels/*.whl")
-    environment = {"PYTHONPATH": "", "SKLEARN_ON_LAMBDA": wheel.as_uri()}
-    own = OtherProgram(tmp_path / "program", team, Path(host), environment=environment)
-    (tmp_path / "tools" / "uv").symlink_to(find_uv_bin())
-    new = ("new", str(TEMPLATE), "--yes", "--name", "by-uv", "--description", "Ours", "--generate-only")
-    own.pulumi(*new, "--runtime-options", "toolchain=uv")
-    own.pulumi("install", "--no-plugins")
-    assert (own.folder / "uv.lock").exists()
-    own.pulumi("stack", "init", "dev")
-    for key, value in (ANSWERS | {"tag": "dev"}).items():
-        own.pulumi("config", "set", key, value)
-    own.up()
-    assert own.post(ROW).body["label"] == "leaves"
-    own.destroy()
 
 
 @pytest.mark.soak

@@ -79,6 +79,9 @@ def test_a_version_has_the_packages_of_each_of_its_layers() -> None:
     assert found[f"numpy@2.5.5#{'c' * 12}"]["hashes"] == [{"alg": "SHA-256", "content": "c" * 64}]
     assert "purl" not in found[f"own-wheel@1.0#{'f' * 12}"]
     assert written["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": made.artifact.sha256}]
+    without_arm = msgspec.structs.replace(ENVIRONMENT, hashes={"x86_64": {"numpy": "a" * 64}})
+    deployable = json.loads(version_bom(msgspec.structs.replace(made, environment=without_arm, formats={})))
+    assert deployable["dependencies"][0]["dependsOn"] == ["layer-joblib-x86_64"]
     assert version_bom(msgspec.structs.replace(made, version=2)) == version_bom(made)
 
 

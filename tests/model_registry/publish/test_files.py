@@ -17,7 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 from model_registry.environments import RUNNING, environment_for
 from model_registry.publish.estimator import describe
-from model_registry.publish.files import read_rows
+from model_registry.publish.files import read_rows, read_test
 from model_runtime.errors import PublishError
 
 FRAME = pd.DataFrame({"zip": ["007", "123", "007", "999"] * 5, "code": [1, 2, 1, 3] * 5, "seats": [1.0, 5, 2, 30] * 5})
@@ -149,3 +149,41 @@ def test_a_parquet_file_keeps_the_types_of_its_columns(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("{'zip': 'string', 'code': 'integer', 'seats': 'number'} 007\n", "")
+
+
+TEXTS = ["good", "bad"]
+
+
+@pytest.mark.parametrize(
+    ("text", "targets", "example", "expected"),
+    [
+        ("a,b,t\n1,2,x\n3,4,y\n", (), [{"a": 1, "b": 2}], ([{"a": 1, "b": 2}, {"a": 3, "b": 4}], ["x", "y"])),
+        ("t,a,u\n5,1,7\n6,2,8\n", ("u", "t"), [{"a": 1}], ([{"a": 1}, {"a": 2}], [[7, 5], [8, 6]])),
+        ("a,b\n1,2\n3,4\n", (), [{"b": 1, "a": 2}], ([{"a": 1, "b": 2}, {"a": 3, "b": 4}], None)),
+        ("[[1, 2, 0], [3, 4, 1]]", (), [[1, 2]], ([[1, 2], [3, 4]], [0, 1])),
+        ('[["good", 1], ["bad", 0]]', (), TEXTS, (TEXTS, [1, 0])),
+        ('[{"t": 1, "say": "good"}, {"t": 0, "say": "bad"}]', ("t",), TEXTS, (TEXTS, [1, 0])),
+        ('["good", "bad"]', (), TEXTS, (TEXTS, None)),
+    ],
+)
+def test_test_rows_have_their_targets_in_the_last_column_or_a_named_one(
+    tmp_path: Path, text: str, targets: tuple[str, ...], example: Any, expected: Any
+) -> None:
+    path = written(tmp_path, text, "test.json" if text.startswith("[") else "test.csv")
+    assert read_test(path, NAMELESS, {}, targets, example) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "targets", "message"),
+    [
+        ('[{"a": 1}, {"b": 2}]', (), "are not objects of the same names"),
+        ("[[1, 2, 0], [3]]", (), "are not objects of the same names"),
+        ('[{"a": 1, "t": 2}]', ("u",), "have no column u: name one of a, t by --target"),
+        ('[{"t": 1}]', (), "have no column beside t: give the features, too"),
+    ],
+)
+def test_test_rows_without_targets_are_refused_in_one_line(
+    tmp_path: Path, text: str, targets: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(PublishError, match=message):
+        read_test(written(tmp_path, text, "test.json"), NAMELESS, {}, targets, [{"a": 1, "b": 2}])
