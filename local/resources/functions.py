@@ -1,5 +1,7 @@
 """Lambda: layers, functions, aliases and permissions."""
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,11 +91,19 @@ def _create_function(aws: LocalAws, inputs: Properties) -> tuple[str, Properties
 def _update_function(aws: LocalAws, name: str, inputs: Properties) -> Properties:
     lambda_ = aws.client("lambda")
     updated = lambda_.get_waiter("function_updated_v2")
-    lambda_.update_function_code(FunctionName=name, **request({**_CODE, "architectures": "Architectures"}, inputs))
-    updated.wait(FunctionName=name, WaiterConfig=_SOON)
+    sent = request({**_CODE, "architectures": "Architectures"}, inputs)
+    if not _has_code(lambda_.get_function_configuration(FunctionName=name), sent):
+        lambda_.update_function_code(FunctionName=name, **sent)
+        updated.wait(FunctionName=name, WaiterConfig=_SOON)
     lambda_.update_function_configuration(**_DEFAULTS | request(_CONFIGURATION, inputs))
     updated.wait(FunctionName=name, WaiterConfig=_SOON)
     return _finish_function(aws, name, inputs)
+
+
+def _has_code(function: Any, sent: Properties) -> bool:
+    """Whether a function has this code already: as the real provider, this one sends no zip that is there."""
+    digest = base64.b64encode(hashlib.sha256(sent.get("ZipFile", b"")).digest()).decode()
+    return bool(function["CodeSha256"] == digest and function["Architectures"] == sent.get("Architectures", ["x86_64"]))
 
 
 def _finish_function(aws: LocalAws, name: str, inputs: Properties) -> Properties:
@@ -101,7 +111,7 @@ def _finish_function(aws: LocalAws, name: str, inputs: Properties) -> Properties
     reserved = inputs.get("reservedConcurrentExecutions", -1)
     if reserved >= 0:
         lambda_.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
-    else:
+    elif "ReservedConcurrentExecutions" in lambda_.get_function_concurrency(FunctionName=name):
         lambda_.delete_function_concurrency(FunctionName=name)
     version = "$LATEST"
     if inputs.get("publish"):
