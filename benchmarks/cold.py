@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from infra.function_code import ENTRY_POINT, variables
+from infra.function_code import ENTRY_POINT, bytecode, variables
 from infra.inputs import model_layer
 from infra.layer.build import Layer
 from local.host import this_host
@@ -129,7 +129,7 @@ def prepare(
     form = release.manifest.model_format(model_format)
     layer = layer or model_layer(release.manifest, form, ARCHITECTURE)
     task, opt = folder / "task", folder / "opt"
-    for name, path in function_files().items():
+    for name, path in {**function_files(), **bytecode(form.environment.python)}.items():
         (task / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, task / name)
     with zipfile.ZipFile(layer.path) as archive:

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies, version_check
-from infra.function_code import ENTRY_POINT, variables
+from infra.function_code import ENTRY_POINT, bytecode, variables
 from infra.settings import Settings
 from model_registry.lambda_packages.platform import lambda_runtime
 from model_registry.release import Release
@@ -86,13 +86,18 @@ class ModelFunction(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        files = {**function_files(), **{f"{OWN_CODE}/{file}": path for file, path in args.own_code.items()}}
+        python = manifest.model_format(settings.model_format).environment.python
+        files = {
+            **function_files(),
+            **bytecode(python),
+            **{f"{OWN_CODE}/{file}": path for file, path in args.own_code.items()},
+        }
         function = aws.lambda_.Function(
             f"{name}-function",
             description=f"Serves {manifest.reference}",
             code=pulumi.AssetArchive({name: pulumi.FileAsset(str(path)) for name, path in files.items()}),
             handler=ENTRY_POINT,
-            runtime=lambda_runtime(manifest.model_format(settings.model_format).environment.python),
+            runtime=lambda_runtime(python),
             architectures=[settings.architecture],
             role=role.arn,
             layers=[args.layer_arn],

@@ -1,15 +1,49 @@
-"""The function's entry point and its variables. Pure: no Pulumi."""
+"""The function's entry point, its variables, and the bytecode of its modules. Pure: no Pulumi."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 
+from infra.layer.bytecode import compile_tree
 from model_registry import shipping
+from model_registry.environments import find_interpreter
 from model_registry.release import Release
+from model_runtime.errors import InterpreterNotFoundError
 from model_runtime.manifest import FormatName
 
 PROJECT = Path(__file__).parent.parent
 
 ENTRY_POINT = "handler.function.handler"
+
+_TASK = "/var/task"
+"""Where Lambda unpacks a function's zip; it is read-only, so no start keeps what it compiles."""
+
+
+@cache
+def bytecode(python: str) -> dict[str, Path]:
+    """Compile the function's own modules for a minor version of Python, until this process ends.
+
+    Returns:
+        By the path in the function's zip, beside its source, a file of bytecode. Python ignores that of another minor
+        version, and takes the source: so where this machine has no such Python, there is none.
+
+    """
+    try:
+        interpreter = find_interpreter(python)
+    except InterpreterNotFoundError:
+        return {}
+    folder = Path(tempfile.mkdtemp(prefix="function-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    modules = [name for name in shipping.function_files() if name.endswith(".py")]
+    compiled = compile_tree(
+        modules, shipping.RUNTIME.parent, folder / "bytecode", interpreter=interpreter, prefix=_TASK
+    )
+    tag = f"cpython-{python.replace('.', '')}"
+    places = {name: PurePosixPath(name) for name in compiled if name.endswith(".pyc")}
+    return {f"{place.parent}/__pycache__/{place.stem}.{tag}.pyc": compiled[name] for name, place in places.items()}
 
 
 def variables(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pulumi
 
+from infra.function_code import bytecode
 from infra.layer.build import Layer, Trial, build_layer
 from infra.model_change import Deployed, deployed_version, model_change
 from infra.settings import Settings, SettingsError
@@ -174,10 +175,11 @@ def model_layer(
     pays for. A layer that is built must pass the `trial`. Wheels are installed that the manifest has the digests of,
     and no others; with `require_hashes` a version that lacks some is refused, and warned of otherwise.
     """
-    code_size = sum(path.stat().st_size for path in (*shipping.function_files().values(), *own_code.values()))
     try:
         spec = layer_spec(model_format.environment, architecture, wheels, signing=signing)
         _check_hashes(manifest, spec, require_hashes=require_hashes)
+        code = (shipping.function_files(), bytecode(spec.python), own_code)
+        code_size = sum(path.stat().st_size for files in code for path in files.values())
         layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size, trial=trial)
     except (LayerError, EnvironmentBuildError) as error:
         raise SettingsError(f"{manifest.reference}: {error}") from error

@@ -165,6 +165,18 @@ def test_the_start_makes_two_requests(aws: LocalAws, iris: ColdStart) -> None:
     assert requests == [("GET", f"{folder}/{file}") for file in REQUESTS], "each costs a round trip at every start"
 
 
+def test_the_start_compiles_none_of_our_modules(iris: ColdStart) -> None:
+    """Their bytecode is in the function, which is read-only in Lambda: each start would compile them again."""
+    sources = {path: path.read_bytes() for path in (iris.folder / "task").rglob("*.py")}
+    try:
+        for path in sources:
+            path.write_text("this is no Python")
+        assert iris.run().answer["statusCode"] == 200
+    finally:
+        for path, source in sources.items():
+            path.write_bytes(source)
+
+
 def test_what_has_grown_is_named_with_its_numbers() -> None:
     budget = {"numpy": 100, "obstore": 5}
     assert over({"numpy": 105, "obstore": 7}, budget, "modules", FEW) == []

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cold import ColdStart
+from infra.function_code import bytecode
+from model_registry.environments import RUNNING
 from training.train_iris import GUIDE_EVENT
 
 
@@ -17,7 +19,10 @@ def test_the_first_answer_comes_from_code_and_layer_alone(iris: ColdStart) -> No
     assert first.seconds > 0.01
     assert 50e6 < first.peak_bytes < 250e6
     assert {"handler", "sklearn", "numpy", "obstore"} <= set(first.modules)
-    assert not list(iris.folder.rglob("__pycache__")), "Lambda cannot write bytecode"
+    task = iris.folder / "task"
+    found = {path.relative_to(task).as_posix() for path in task.rglob("*.pyc")}
+    assert found == bytecode(RUNNING).keys(), "Lambda cannot write bytecode"
+    assert not list((iris.folder / "opt").rglob("__pycache__")), "as above"
 
 
 def _instead(start: ColdStart, program: str) -> ColdStart:

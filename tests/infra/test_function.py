@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from infra.function import FunctionArgs, ModelFunction
-from infra.function_code import PROJECT
+from infra.function_code import PROJECT, bytecode
 from model_registry.release import Release
 from model_registry.shipping import function_files, function_hashes, function_requirements
 from model_runtime.manifest import Environment, ModelFormat, encode
@@ -125,7 +125,7 @@ def test_the_code_is_the_handler_and_the_light_part_of_the_registry(function: Re
     code = function.one("Function").inputs["code"]
     assert isinstance(code, pulumi.AssetArchive)
     names = set(function_files())
-    assert set(code.assets) == names
+    assert set(code.assets) == names | bytecode(MANIFEST.environment.python).keys()
     assert {"handler/function.py", "model_runtime/storage.py"} <= names
     assert (
         not {"model_registry/identity.py", "model_registry/publish/estimator.py", "model_registry/registry.py"} & names

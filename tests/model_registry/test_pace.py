@@ -9,6 +9,7 @@ import pytest
 
 from handler import proof as proof_program
 from infra.layer.zip import write_zip
+from model_registry import uv
 from model_registry.pace import Downloads, Pace
 from model_registry.publish import proof
 
@@ -65,6 +66,16 @@ def test_downloads_are_told_by_what_uv_says(clock: Clock) -> None:
         "downloading scipy, numpy: 0.0 MB of 41.9 MB",
         "downloading scipy: 10.5 MB of 41.9 MB, 6 s left",
     ]
+
+
+def test_a_run_of_uv_tells_its_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "uv"
+    program.write_text("#!/bin/sh\necho 'Downloading scipy (30.0MiB)' >&2\necho ' Downloaded scipy' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(uv, "find_uv", lambda: str(program))
+    said: list[str] = []
+    assert uv.run(["pip"], progress=said.append).ok
+    assert said == ["downloading scipy: 0.0 MB of 31.5 MB"]
 
 
 def test_rows_that_a_proof_has_sent_are_told_while_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,15 +90,6 @@ def takes_long(block: Block) -> bool:
 HERE = sorted({(block.page, takes_long(block)) for block in blocks() if block.name not in LEFT})
 
 
-def test_every_block_that_is_left_out_is_there_and_its_test_reads_the_page() -> None:
-    names = [block.name for block in blocks()]
-    for name in LEFT:
-        assert names.count(name) == 1, f"{name}: a block that is left out is there, and known by its first line"
-    for name, test in ELSEWHERE.items():
-        page = name.partition(".md:")[0]
-        assert page in (ROOT / test).read_text() or "make demo" in name, name
-
-
 @dataclass(frozen=True)
 class Desk:
     """Where a page's reader sits: a folder with a model and its rows, and a registry of versions of `iris`."""
@@ -264,6 +255,20 @@ def ran(block: Block, desk: Desk) -> list[Said]:
         (desk.folder / "program.py").write_text(f"from given import *\n{block.text}")
         block = Block(block.page, "", "python program.py")
     return follow(block, desk.folder, desk.environment, moments=desk.folder / "moments")
+
+
+def test_every_block_that_is_left_out_is_there_and_its_test_reads_the_page() -> None:
+    names = [block.name for block in blocks()]
+    for name in LEFT:
+        assert names.count(name) == 1, f"{name}: a block that is left out is there, and known by its first line"
+    for name, test in ELSEWHERE.items():
+        page = name.partition(".md:")[0]
+        assert page in (ROOT / test).read_text() or "make demo" in name, name
+    pages = {block.page for block in blocks()}
+    assert PREPARED.keys() <= pages
+    assert all(name in pages or names.count(name) == 1 for name in LONG)
+    text = "".join(block.text for block in blocks())
+    assert all(placeholder in text for placeholder in PLACEHOLDERS)
 
 
 @pytest.mark.parametrize(
