@@ -113,3 +113,24 @@ def test_a_program_in_typescript_deploys_iris(project: Project, models: Registry
     assert typescript.changes(typescript.up()) == {"unchanged"}
     typescript.destroy()
     assert inventory(project.aws) == before
+
+
+WITH_SDK = """\
+import { SklearnModel } from "@pulumi/sklearn-on-lambda";
+
+const iris = new SklearnModel("iris-sdk", { registryBucket: "BUCKET", tag: "dev", memory: 512 });
+
+export const url = iris.invokeUrl;
+"""
+
+
+@pytest.mark.soak
+def test_typescript_takes_the_sdk_that_pulumi_makes_of_the_schema(models: Registry, typescript: OtherProgram) -> None:
+    if shutil.which("pulumi-language-nodejs") is None:
+        pytest.skip("pulumi-language-nodejs is not on PATH: it comes with the Pulumi CLI; the one of Go makes no SDK")
+    models.tag("iris/1", "dev")
+    typescript.pulumi("package", "add", str(PROJECT / "components"))
+    (typescript.folder / "iris.ts").write_text(WITH_SDK.replace("BUCKET", BUCKET))
+    subprocess.run(["node_modules/.bin/tsc", "--noEmit", "--project", "."], cwd=typescript.folder, check=True)
+    typescript.pulumi("stack", "init", "sdk")
+    assert "iris@dev: new, version 1" in typescript.pulumi("preview")
