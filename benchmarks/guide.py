@@ -12,6 +12,7 @@ import zipfile
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from benchmarks.cold import EVENT, ColdStart
 from benchmarks.environments import ROOT, run_uv
@@ -91,7 +92,17 @@ def boto3_of_the_runtime() -> Path:
     return folder
 
 
-def cold_start(folder: Path, opt: Path, ours: ColdStart, aws: LocalAws, *, bucket: str, release: Release) -> ColdStart:
+def cold_start(
+    folder: Path,
+    opt: Path,
+    ours: ColdStart,
+    aws: LocalAws,
+    *,
+    bucket: str,
+    release: Release,
+    handler: str = "from_bucket",
+    event: Any = EVENT,
+) -> ColdStart:
     """The guide's function with its unpacked layer, started by the same program in the same way as `ours`."""
     task = folder / "task"
     task.mkdir(parents=True)
@@ -101,7 +112,7 @@ def cold_start(folder: Path, opt: Path, ours: ColdStart, aws: LocalAws, *, bucke
     *start, _handler, _event = ours.command
     return replace(
         ours,
-        command=(*start, f"{FUNCTION.stem}.from_bucket", json.dumps(EVENT)),
+        command=(*start, f"{FUNCTION.stem}.{handler}", json.dumps(event)),
         environment={
             "PATH": os.defpath,
             "LANG": "C.UTF-8",

@@ -24,10 +24,32 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noq
 
 def from_bucket(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """The same, with the model fetched before, as the guide's reader does who keeps it in a bucket."""
+    _download()
+    return handler(event, context)
+
+
+def rows_from_bucket(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001  # Lambda passes it
+    """The same for a model of rows in lists."""
+    _download()
+    return _answer([list(_values(event).values())])
+
+
+def frame_from_bucket(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001  # as above
+    """The same for a model of frames."""
+    import pandas as pd
+
+    _download()
+    return _answer(pd.DataFrame([_values(event)]))
+
+
+def _download() -> None:
     import boto3
 
     boto3.client("s3").download_file(os.environ["MODEL_BUCKET"], os.environ["MODEL_KEY"], os.environ["MODEL_FILE"])
-    return handler(event, context)
+
+
+def _answer(rows: Any) -> dict[str, Any]:
+    return {"statusCode": 200, "body": str(joblib.load(os.environ["MODEL_FILE"]).predict(rows)[0])}
 
 
 def _values(event: Mapping[str, Any]) -> Mapping[str, Any]:

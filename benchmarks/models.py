@@ -69,7 +69,7 @@ def measure(bench: Bench) -> Section:
         names = [feature.name for feature in release.manifest.signature.features]
         for count, most in case.most.items():
             rows = _rows(case.X, count)
-            own, ours = _measured(case.estimator, rows, partial(checked, app, _event(rows, names)), rounds)
+            own, ours = _measured(case.estimator, rows, partial(checked, app, event_of(rows, names)), rounds)
             found[name][count] = own, ours
             goals.append(at_most(_what(name, count), ours.median / own.median, most))
     note = (
@@ -99,7 +99,7 @@ def cases(*, quick: bool) -> Iterator[tuple[str, Case]]:
     histogram = HistGradientBoostingClassifier(max_iter=trees, random_state=SEED).fit(X, species)
     yield "HistGradientBoostingClassifier", Case(histogram, X, boosted)
     if not quick:
-        with _importable(*LIGHTGBM):
+        with importable(*LIGHTGBM):
             model = import_module("lightgbm").LGBMClassifier(n_estimators=trees, verbose=-1, random_state=SEED)
             yield "LightGBM", Case(model.fit(X, species), X, boosted)
     yield "LogisticRegression", Case(LogisticRegression(max_iter=1000).fit(X, species), X, line)
@@ -132,7 +132,8 @@ def _rows(X: Any, count: int) -> Any:
     return X.iloc[indices] if isinstance(X, pd.DataFrame) else X[indices]
 
 
-def _event(rows: Any, names: list[str]) -> dict[str, Any]:
+def event_of(rows: Any, names: list[str]) -> dict[str, Any]:
+    """The event of a POST with these rows: one instance, or several."""
     values = rows.astype(object).where(rows.notna(), None).to_numpy() if isinstance(rows, pd.DataFrame) else rows
     instances = [dict(zip(names, row, strict=True)) for row in values.tolist()]
     return post_event(instances[0] if len(instances) == 1 else {"instances": instances})
@@ -154,7 +155,7 @@ def _table(found: Sides) -> list[list[str]]:
 
 
 @contextmanager
-def _importable(*requirements: str) -> Iterator[None]:
+def importable(*requirements: str) -> Iterator[None]:
     """Packages that this environment lacks, for the length of the block."""
     folder = str(packages(*requirements))
     sys.path.append(folder)
