@@ -115,7 +115,7 @@ def _check_deployable(settings: Settings, manifest: Manifest) -> None:
 
 def own_code(settings: Settings, release: Release) -> dict[str, Path]:
     """The owner's own code that the served format needs, checked and unpacked: ONNX has none of it."""
-    if settings.model_format == "onnx":
+    if settings.model_format == "onnx" or not release.manifest.code:
         return {}
     try:
         return Registry(_storage(settings), actor="pulumi").own_code(release)
