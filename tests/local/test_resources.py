@@ -22,6 +22,7 @@ from tests.local.made import (
     GROUP,
     LIFECYCLE,
     LOCK,
+    MANAGED_POLICY,
     OBJECT,
     OWNERSHIP,
     PROJECT,
@@ -160,6 +161,16 @@ def test_a_role_has_its_trust_policy_and_attachment(made: Made) -> None:
     assert iam.get_role(RoleName=name)["Role"]["Description"] == "new"
     policy = iam.get_role_policy(RoleName=name, PolicyName="read")["PolicyDocument"]
     assert policy["Statement"][0]["Action"] == "s3:ListBucket"
+
+
+def test_a_managed_policy_has_the_document_of_the_program_alone(made: Made) -> None:
+    """The versions before it go, as IAM keeps five."""
+    iam = made.aws.client("iam")
+    arn = made.make(MANAGED_POLICY, name=made.name, policy=READ, tags={"a": "b"})["arn"]
+    made.update(MANAGED_POLICY, policy=READ.replace("GetObject", "ListBucket"))
+    (version,) = iam.list_policy_versions(PolicyArn=arn)["Versions"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version["VersionId"])["PolicyVersion"]["Document"]
+    assert document["Statement"][0]["Action"] == "s3:ListBucket"
 
 
 def test_a_log_group_keeps_its_lines_for_the_given_days(made: Made) -> None:
