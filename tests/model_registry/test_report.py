@@ -197,12 +197,9 @@ def reports(draw: st.DrawFn) -> bytes:
         wanted = max(len(edges) - 1, 0)
         return Histogram(edges=tuple(edges), counts=several(counts, wanted, wanted))
 
-    def lines() -> dict[str, tuple[float, ...]]:
-        points = several(st.tuples(numbers, numbers), 1)
-        return {"x": tuple(x for x, _ in points), "y": tuple(y for _, y in points)}
-
-    names = several(labels)
-    line, drawn = lines(), st.builds(Category, value=labels, count=counts)
+    points = several(st.tuples(numbers, numbers), 1)
+    x, y = tuple(one for one, _ in points), tuple(other for _, other in points)
+    names, drawn = several(labels), st.builds(Category, value=labels, count=counts)
     report = Report(
         kind="multiclass",
         rows=draw(counts),
@@ -214,9 +211,9 @@ def reports(draw: st.DrawFn) -> bytes:
         confusion=Confusion(labels=names, counts=tuple(several(counts, len(names), len(names)) for _ in names))
         if draw(st.booleans())
         else None,
-        roc=(Curve(label=draw(labels), **line, area=draw(numbers)),),
-        calibration=(Curve(label=draw(labels), **line),),
-        residuals=(Residuals(output=draw(texts), histogram=bins(), predicted=line["x"], actual=line["y"]),),
+        roc=(Curve(label=draw(labels), x=x, y=y, area=draw(numbers)),),
+        calibration=(Curve(label=draw(labels), x=x, y=y),),
+        residuals=(Residuals(output=draw(texts), histogram=bins(), predicted=x, actual=y),),
         importance=Importance(
             scoring=draw(texts),
             rows=draw(counts),
