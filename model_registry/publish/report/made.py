@@ -13,7 +13,7 @@ from model_registry.publish.report.distributions import distributions
 from model_registry.publish.report.held_out import HeldOut, held_out
 from model_registry.publish.report.importance import importance_of
 from model_registry.publish.report.regressing import OUTPUTS, classified_each, regressed
-from model_registry.report.figures import LARGEST_REPORT, Report, encode_report
+from model_registry.report.figures import LARGEST_REPORT, Report, encode_report, is_sound
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Signature
 
@@ -58,7 +58,7 @@ def measured(
     feature_names: Sequence[str] | None,
     progress: Callable[[str], None],
 ) -> tuple[dict[str, float], bytes]:
-    """The headline scores and the file of a report; PublishError as in `report_of`, and where the file is too large."""
+    """The headline scores and the file of a report; PublishError as in `report_of`, and where no reader takes it."""
     if X_test is None:
         raise PublishError("y_test is given without X_test: give the rows that it is true of, too")
     report = report_of(estimator, signature, X_test, y_test, feature_names=feature_names, progress=progress)
@@ -78,6 +78,10 @@ def _written(report: Report) -> bytes:
         raise PublishError(
             f"the figures of X_test are not all finite numbers ({error}): scale targets that are so large"
         ) from error
+    if not is_sound(report):
+        raise PublishError(
+            "the figures of X_test contradict each other, and no reader would draw them: publish without X_test"
+        )
     return data
 
 
