@@ -182,12 +182,12 @@ def test_no_text_of_the_registry_becomes_html(pages: dict[str, str]) -> None:
 
 def test_a_version_s_page_draws_its_report_and_tells_its_history(pages: dict[str, str]) -> None:
     shown = text(pages["attack/1.html"])
-    assert "30 rows that it was not trained on." in shown
+    assert "30 test rows; no training rows were given" in shown
     assert "accuracy 0.8333" in shown
     for heading in ("Classes", "ROC", "Calibration", "Permutation importance", "Distribution of the test rows"):
         assert f"<h2>{heading}</h2>" in pages["attack/1.html"]
     assert "Tag dev tag nothing → 1" in shown
-    assert "not trained on" not in text(pages["iris/1.html"])
+    assert "test rows; no training" not in text(pages["iris/1.html"])
 
 
 def test_a_report_that_is_not_the_one_published_is_not_drawn(folder: Path) -> None:
