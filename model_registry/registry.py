@@ -688,6 +688,12 @@ class Registry:
         return standing_mark(self._storage, ref) is not None
 
     @checked
+    def deleted(self) -> Iterator[VersionRef]:
+        """Every version that was deleted, model by model, by the marks that deletions leave."""
+        names = self._versions.folders()
+        return (VersionRef(name, version) for name in names for version in self._versions.deleted(name))
+
+    @checked
     def aborted(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:
         """Publishes that were cut off longer ago than this, by this machine's clock."""
         return self._aborted(older_than, _now())

@@ -4,8 +4,9 @@ Pure and light, as whoever looks at a registry reads them. Nothing here is a row
 many rows, edges of histograms are round, and categories that few rows have are counted together (docs/erasure.md).
 """
 
+import math
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -19,6 +20,8 @@ LARGEST_REPORT = 2 << 20
 Kind = Literal["binary", "multiclass", "multioutput", "regression", "none"]
 """What is measured: a classifier of two classes, of several, one of several outputs, a regressor, or nothing."""
 Of = Literal["values", "years", "characters"]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+"""How many there are; what is drawn is divided by it, so that it is no number of any size."""
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -36,14 +39,14 @@ class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
     precision: float
     recall: float
     f1: float
-    support: int
+    support: Count
 
 
 class Confusion(msgspec.Struct, frozen=True, kw_only=True):
     """How many rows of each class, a row of the matrix, were answered as each class, a column of it."""
 
     labels: tuple[Label, ...]
-    counts: tuple[tuple[int, ...], ...]
+    counts: tuple[tuple[Count, ...], ...]
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,14 +62,25 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many rows lie between an edge and the next one; the outer bins have also what lies beyond their edges."""
 
     edges: tuple[float, ...]
-    counts: tuple[int, ...]
+    counts: tuple[Count, ...]
     of: Of = "values"
+
+    @property
+    def can_be_drawn(self) -> bool:
+        """Whether it has bins, its edges ascend, and how dense the rows lie in each bin is a number."""
+        widths = [other - one for one, other in pairwise(self.edges)]
+        return (
+            len(widths) == len(self.counts) > 0
+            and all(width > 0 for width in widths)
+            and all(math.isfinite(count / width) for count, width in zip(self.counts, widths, strict=True))
+        )
 
 
 class Residuals(msgspec.Struct, frozen=True, kw_only=True):
     """What one output of a regressor was off by, actual minus predicted.
 
-    `predicted` and `actual` are means of groups of rows whose predictions are alike.
+    `predicted` and `actual` are means of groups of rows whose predictions are alike. The histogram of few
+    rows is empty.
     """
 
     output: str
@@ -87,8 +101,8 @@ class Importance(msgspec.Struct, frozen=True, kw_only=True):
     """Permutation importance, the most important feature first, of so many rows and shuffles."""
 
     scoring: str
-    rows: int
-    repeats: int
+    rows: Count
+    repeats: Count
     features: tuple[FeatureImportance, ...]
 
 
@@ -96,7 +110,7 @@ class Category(msgspec.Struct, frozen=True, kw_only=True):
     """How many rows have a value."""
 
     value: Label
-    count: int
+    count: Count
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,11 +120,11 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """
 
     feature: str
-    rows: int
-    missing: int = 0
+    rows: Count
+    missing: Count = 0
     histogram: Histogram | None = None
     categories: tuple[Category, ...] = ()
-    others: int = 0
+    others: Count = 0
     hidden: str = ""
 
 
@@ -123,8 +137,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     format: int = REPORT_FORMAT
     kind: Kind
-    rows: int
-    given: int
+    rows: Count
+    given: Count
     scores: tuple[Score, ...] = ()
     classes: tuple[ClassScores, ...] = ()
     confusion: Confusion | None = None
@@ -135,8 +149,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     importance: Importance | None = None
     distributions: tuple[Distribution, ...] = ()
     notes: tuple[str, ...] = ()
-    trained: int = 0
-    shared: int = 0
+    trained: Count = 0
+    shared: Count = 0
 
     @property
     def what_rows(self) -> str:
@@ -176,21 +190,21 @@ def decode_report(manifest: Manifest, data: bytes) -> Report:
             "restore the object from the bucket's versions"
         )
     report = decode_record(data, Report, range(1, REPORT_FORMAT + 1), what="report")
-    if not _is_sound(report):
+    if not is_sound(report):
         raise RecordError(f"the report of {manifest.reference} contradicts itself: do not use this version")
     return report
 
 
-def _is_sound(report: Report) -> bool:
-    """Whether what is drawn together has the same length, and edges ascend."""
+def is_sound(report: Report) -> bool:
+    """Whether what is drawn together has the same length, histograms can be drawn, and a matrix has each class."""
     curves = (*report.roc, *report.precision_recall, *report.calibration)
     lines = [(curve.x, curve.y) for curve in curves] + [(one.predicted, one.actual) for one in report.residuals]
-    given = (*(one.histogram for one in report.residuals), *(one.histogram for one in report.distributions))
-    histograms = [each for each in given if each is not None and each != Histogram(edges=(), counts=())]
+    residuals = [one.histogram for one in report.residuals if one.histogram != Histogram(edges=(), counts=())]
+    histograms = [*residuals, *(one.histogram for one in report.distributions if one.histogram is not None)]
     matrix = report.confusion
     return (
         all(len(x) == len(y) > 0 for x, y in lines)
-        and all(len(each.edges) == len(each.counts) + 1 > 1 for each in histograms)
-        and all(one < other for each in histograms for one, other in pairwise(each.edges))
+        and all(each.can_be_drawn for each in histograms)
         and (matrix is None or {len(matrix.labels)} == {len(matrix.counts), *map(len, matrix.counts)})
+        and (matrix is None or len(report.classes) <= len(matrix.labels))
     )

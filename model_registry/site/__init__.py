@@ -44,7 +44,13 @@ def page_at(registry: Registry, path: str) -> str | None:
         shelf = shelf_of(registry, found["model"])
     except (NotFoundError, InvalidNameError):
         return None
-    return _page_of(registry, shelf, *(int(number) for number in found.group("one", "other") if number))
+    return _page_of(registry, shelf, *versions_of(path))
+
+
+def versions_of(path: str) -> tuple[int, ...]:
+    """The versions that the page at a path is about, by its name; none where it is a model's, or no page."""
+    found = _PATH.fullmatch(path)
+    return tuple(int(number) for number in found.group("one", "other") if number) if found else ()
 
 
 def _page_of(registry: Registry, shelf: Shelf, one: int | None = None, other: int | None = None) -> str | None:

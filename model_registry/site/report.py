@@ -142,7 +142,7 @@ def _distribution(found: Distribution) -> Html:
     counts: list[tuple[str, int]] = [(str(each.value), each.count) for each in found.categories]
     if found.others:
         counts.append((f"not shown: {found.hidden}" if found.hidden else "others", found.others))
-    most = max((count for _, count in counts), default=1)
+    most = max((count for _, count in counts), default=0) or 1
     items = [tag("li", tag("span", name), tag("b", f"{count:,}"), bar(count / most)) for name, count in counts]
     return figure(found.feature, "", tag("ul", *items, class_="counts") if items else tag("p", "too few rows"), missing)
 

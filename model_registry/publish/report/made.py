@@ -15,14 +15,14 @@ from model_registry.publish.report.distributions import distributions
 from model_registry.publish.report.held_out import HeldOut, held_out
 from model_registry.publish.report.importance import importance_of
 from model_registry.publish.report.regressing import OUTPUTS, classified_each, regressed
-from model_registry.report.figures import LARGEST_REPORT, Report, encode_report
+from model_registry.report.figures import LARGEST_REPORT, Report, encode_report, is_sound
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Signature
 
 FEATURES = 200
 """So many features are drawn."""
-_ROUNDED = 0.01
-"""Scores that differ by less, or by this part of their size, are the same number in fewer digits."""
+_ROUNDED, _NOTHING = 0.005, 1e-4
+"""Scores that differ by this part of their size are the same in fewer digits, and such small ones are."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def measured(
     feature_names: Sequence[str] | None,
     progress: Callable[[str], None],
 ) -> Measured:
-    """The headline scores and the file of a report; PublishError as in `report_of`, and where the file is too large."""
+    """The headline scores and the file of a report; PublishError as in `report_of`, and where no reader takes it."""
     if X_test is None:
         raise PublishError("y_test is given without X_test: give the rows that it is true of, too")
     report = report_of(
@@ -90,7 +90,7 @@ def _notes(report: Report, metrics: Mapping[str, float]) -> Iterator[str]:
         yield f"{report.shared:,} of {report.rows:,} test rows are training rows too: the scores have them among theirs"
     for score in report.scores:
         own = metrics.get(score.name, score.value)
-        if not score.output and not isclose(own, score.value, rel_tol=_ROUNDED, abs_tol=_ROUNDED):
+        if not score.output and not isclose(own, score.value, rel_tol=_ROUNDED, abs_tol=_NOTHING):
             yield (
                 f"the metric {score.name} is {own:.4g}, as it was given, and {score.value:.4g} on the test rows: gates "
                 f"and pages have {own:.4g}"
@@ -110,6 +110,10 @@ def _written(report: Report) -> bytes:
         raise PublishError(
             f"the figures of X_test are not all finite numbers ({error}): scale targets that are so large"
         ) from error
+    if not is_sound(report):
+        raise PublishError(
+            "the figures of X_test contradict each other, and no reader would draw them: publish without X_test"
+        )
     return data
 
 

@@ -33,15 +33,15 @@ from model_registry.cli import app
 from model_registry.doctor import findings
 from model_registry.publish.estimator import describe
 from model_registry.publish.report import held_out as rows_of_test
-from model_registry.publish.report import importance
+from model_registry.publish.report import importance, made
 from model_registry.publish.report.distributions import histogram
 from model_registry.publish.report.made import measured, report_of
 from model_registry.publish.report.overlap import overlap
 from model_registry.reference import VersionRef
-from model_registry.report.figures import LARGEST_REPORT, Report
+from model_registry.report.figures import LARGEST_REPORT, Curve, Histogram, Report
 from model_registry.signing import Signer
 from model_runtime.errors import IntegrityError, PublishError, RecordError
-from model_runtime.manifest import REPORT_FILE, Artifact, version_key
+from model_runtime.manifest import REPORT_FILE, Artifact, Signature, version_key
 
 IRIS = load_iris(as_frame=True)
 X, y = IRIS.data.set_axis(["sl", "sw", "pl", "pw"], axis=1), IRIS.target
@@ -271,6 +271,49 @@ def test_bins_hold_every_row_and_none_holds_few(values: list[float]) -> None:
 def test_of_fewer_values_than_five_nothing_is_told() -> None:
     assert histogram([1.0, 2.0, 3.0]) is None
     assert histogram([10**400, *range(20)]) is None
+    assert histogram([float("inf")] * 20) is None
+
+
+@pytest.mark.parametrize("count", [12, 20, 27, 60, 75, 76, 300])
+def test_the_five_lowest_and_highest_values_change_no_edge(count: int) -> None:
+    """Whoever sees the histogram learns of the one who earns most that there is somebody, and no more."""
+    values = [30_000 + 997.0 * n for n in range(count)]
+    outliers = [-98_765_432.1, *values[1:-1], 98_765_432.1]
+    found = histogram(values)
+    assert found is not None
+    assert found == histogram(outliers) == histogram([-1e9] * 5 + values[5:-5] + [1e9] * 5)
+    assert found.counts[0] > 5 < found.counts[-1]
+    assert histogram([30e3 + 1e3 * n for n in range(19)] + [4.87e6]) == histogram([30e3 + 1e3 * n for n in range(20)])
+
+
+def test_of_so_few_rows_that_edges_would_be_values_of_one_there_is_no_histogram() -> None:
+    assert [histogram([*map(float, range(count))]) is None for count in (10, 11, 12)] == [True, True, False]
+    rows = np.arange(20.0).reshape(10, 2)
+    (residuals,) = reported(Ridge().fit(rows, [*range(10)]), rows, [*range(9), 1e6]).residuals
+    assert residuals.histogram == Histogram(edges=(), counts=())
+
+
+def test_values_that_differ_by_the_noise_of_floats_make_a_report_that_is_read() -> None:
+    rows = pd.DataFrame(
+        {
+            "sum": [1.0, 0.9999999999999999, 1.0000000000000002] * 20,
+            "share": [0.3, 0.30000000000000004] * 30,
+            "far": [-1e17, -1e17 - 16] * 30,
+            "near": [5e-324 * n for n in range(60)],
+        }
+    )
+    storage = Storage(MemoryStore(), "memory")
+    release = published(KMeans(2, n_init=1, random_state=0).fit(rows), rows, None, storage)
+    report = Registry(storage, actor="nobody").report(release)
+    assert report is not None
+    assert [each.feature for each in report.distributions if each.histogram] == ["sum", "share", "far"]
+
+
+def test_a_report_that_no_reader_would_take_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Report(kind="none", rows=60, given=60, roc=(Curve(label=1, x=(0.0,), y=()),))
+    monkeypatch.setattr(made, "report_of", lambda *_, **__: wrong)
+    with pytest.raises(PublishError, match="the figures of X_test contradict each other"):
+        measured(None, Signature(features=()), X, y, feature_names=None, progress=print)
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_written() -> None:
