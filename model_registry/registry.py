@@ -616,6 +616,11 @@ class Registry:
         return self._rules.read(_tag_ref(address))
 
     @checked
+    def recorded_as(self) -> str:
+        """Under whose name moves of tags are recorded; CredentialsError where nobody says who that is."""
+        return self._moves.recorded_as()
+
+    @checked
     def set_rules(self, address: str | TagRef, gates: Gates, *, reason: str) -> PromotionRules:
         """Replace the gates that every move of a tag must pass from now on.
 
