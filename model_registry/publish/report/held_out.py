@@ -82,7 +82,8 @@ def kind_of(estimator: Any, signature: Signature) -> Kind:
 
 def _check_order(X: Any, y: Any) -> None:
     """PublishError where the indexes of a frame and of its targets have the same labels in another order."""
-    one, other = getattr(X, "index", None), getattr(y, "index", None)
+    one: Any = getattr(X, "index", None)
+    other: Any = getattr(y, "index", None)
     if not (hasattr(one, "equals") and hasattr(other, "equals")) or one.equals(other):
         return
     if len(one) == len(other) and set(one) == set(other):
