@@ -1,4 +1,4 @@
-"""How a version did on rows that it was not trained on: figures to be drawn, kept in `report.json` of the version.
+"""How a version did on test rows: figures to be drawn, kept in `report.json` of the version.
 
 Pure and light, as whoever looks at a registry reads them. Nothing here is a row of anybody's: numbers are sums over
 many rows, edges of histograms are round, and categories that few rows have are counted together (docs/erasure.md).
@@ -131,7 +131,8 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `report.json` holds; its digest is in the manifest.
 
-    `rows` were looked at, of so many `given`. `notes` say what is not there, and why.
+    `rows` were looked at, of so many `given`. They were looked for among so many rows that the model was `trained` on,
+    where these were given, and so many, which are `shared`, were found. `notes` say what is not there, and why.
     """
 
     format: int = REPORT_FORMAT
@@ -148,6 +149,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     importance: Importance | None = None
     distributions: tuple[Distribution, ...] = ()
     notes: tuple[str, ...] = ()
+    trained: Count = 0
+    shared: Count = 0
+
+    @property
+    def what_rows(self) -> str:
+        """Which rows these are, and what is known of whether the model was trained on them."""
+        if not self.trained:
+            return f"{self.rows:,} test rows; no training rows were given to look for them there"
+        found = f"{self.shared:,} of them are" if self.shared else "none of them is"
+        return f"{self.rows:,} test rows; {found} among the {self.trained:,} training rows that were given"
 
 
 def encode_report(report: Report) -> bytes:

@@ -16,7 +16,7 @@ def report_sections(report: Report | str | None) -> list[Html | None]:
         return []
     if isinstance(report, str):
         return [section("Report on test rows", tag("p", report, class_="notice warn"))]
-    rows = f"{report.rows:,} rows that it was not trained on."
+    rows = f"{report.what_rows}."
     notes = [tag("p", tag("small", f"{note[:1].upper()}{note[1:]}.")) for note in report.notes]
     return [
         section("On test rows", tag("p", rows, class_="lead"), _scores(report), *notes),

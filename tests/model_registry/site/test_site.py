@@ -11,18 +11,24 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from obstore.store import MemoryStore
 from playwright.sync_api import Browser, expect
 from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner, Result
 
 from local.ministack import LocalAws
-from model_registry import Registry, open_storage
+from model_registry import Registry, Storage, open_storage, site
 from model_registry.cli import app
 from model_registry.records import Gates
 from model_registry.reference import VersionRef
+from model_registry.report.figures import Report
 from model_registry.site import files, page_at
+from model_registry.site.details import version_page
+from model_registry.site.shelf import Shelf
 from model_registry.site.writing import Place, place_at, write_pages
+from model_runtime.manifest import Artifact, OwnCode
 from tests.browser.chromium import browser, opened, violations
+from tests.model_registry.made import made, put
 from tests.model_registry.processes import add
 
 PROJECT = Path(__file__).parents[3]
@@ -180,12 +186,12 @@ def test_no_text_of_the_registry_becomes_html(pages: dict[str, str]) -> None:
 
 def test_a_version_s_page_draws_its_report_and_tells_its_history(pages: dict[str, str]) -> None:
     shown = text(pages["attack/1.html"])
-    assert "30 rows that it was not trained on." in shown
+    assert "30 test rows; no training rows were given" in shown
     assert "accuracy 0.8333" in shown
     for heading in ("Classes", "ROC", "Calibration", "Permutation importance", "Distribution of the test rows"):
         assert f"<h2>{heading}</h2>" in pages["attack/1.html"]
     assert "Tag dev tag nothing → 1" in shown
-    assert "not trained on" not in text(pages["iris/1.html"])
+    assert "test rows; no training" not in text(pages["iris/1.html"])
 
 
 def test_a_report_that_is_not_the_one_published_is_not_drawn(folder: Path) -> None:
@@ -199,6 +205,30 @@ def test_a_report_that_is_not_the_one_published_is_not_drawn(folder: Path) -> No
     assert page is not None
     assert "report.json of attack/1 has SHA-256" in text(page)
     assert "99 rows" not in page
+
+
+def test_a_version_that_is_bad_ends_the_pages_of_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Own code that is gone, and a report that nobody foresaw: their pages say so, all others are as they were."""
+    storage = Storage(MemoryStore(), "memory")
+    lost = OwnCode(artifact=Artifact(file="code.zip", sha256="0" * 64, size=9), modules=("own",))
+    put(storage, made(1), made(2, code=lost), made(3), made(4))
+    add(storage, "other", b"model")
+    registry = Registry(storage, actor="nobody")
+
+    def drawn(shelf: Shelf, number: int, report: Report | str | None) -> str:
+        if number == 3:
+            raise ValueError("<b>[1]</b> is not foreseen")
+        return version_page(shelf, number, report)
+
+    monkeypatch.setattr(site, "version_page", drawn)
+    written = dict(files(registry))
+    assert {path for path, page in written.items() if "notice warn" in page} == {
+        *("iris/3.html", "iris/1-2.html", "iris/2-3.html", "iris/2-4.html")
+    }
+    assert "iris/3 cannot be drawn (ValueError: &lt;b&gt;[1]&lt;/b&gt; is not foreseen)" in written["iris/3.html"]
+    assert "iris/2 has lost its code.zip: publish it again" in written["iris/1-2.html"]
+    assert {"index.html", "other/1.html", "iris/2.html", "iris/4.html"} < written.keys()
+    assert {path: page_at(registry, path) for path in written} == written
 
 
 def test_a_page_made_anew_is_the_one_that_is_written(folder: Path, pages: dict[str, str]) -> None:
