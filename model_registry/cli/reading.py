@@ -166,8 +166,9 @@ def compare(
         if as_json:
             print_json({**msgspec.to_builtins(found), "is_breaking": found.is_breaking})
             return
-        print_table(list(_differences(found)), title=f"{found.one} and {found.other}")
-        if found.is_empty:
+        differences = list(_differences(found))
+        print_table(differences, title=f"{found.one} and {found.other}")
+        if not differences:
             talk.print("nothing differs")
 
 
@@ -347,9 +348,12 @@ def _differences(found: Comparison) -> Iterator[dict[str, str]]:
     ]
     for kind, pairs in groups:
         for name, (before, after) in pairs.items():
-            told, now = figures(before, after) if kind == "metric" else (_text(before), _text(after))
-            if told != now:  # a parameter of None is as good as none
-                yield {"what": f"{kind} {name}".strip(), found.one: told, found.other: now, "": ""}
+            if before is after is None:  # a parameter of None is as good as none
+                continue
+            one, other = figures(before, after) if kind == "metric" else (_text(before), _text(after))
+            if one == other:  # 1 and "1"
+                one, other = repr(before), repr(after)
+            yield {"what": f"{kind} {name}".strip(), found.one: one, found.other: other, "": ""}
     for change in found.signature:
         breaks = "breaks callers" if change.is_breaking else ""
         yield {"what": "signature", found.one: "", found.other: change.sentence, "": breaks}
