@@ -193,7 +193,9 @@ def test_a_rollback_says_that_it_asked_no_gates(storage: Storage, folder: Path) 
 
 def test_who_opens_a_folder_as_a_bucket_is_told_how_folders_are_opened() -> None:
     for place in ("/tmp/reg", "./reg", "file:///reg"):  # noqa: S108  # a name only
-        with pytest.raises(InvalidNameError, match="is a folder and not a bucket: open it by open_storage") as refused:
+        with pytest.raises(
+            InvalidNameError, match="is a folder and not a bucket: write s3://NAME; in Python"
+        ) as refused:
             Storage.open(place)
         assert f"open_storage({place!r})" in str(refused.value)
 
