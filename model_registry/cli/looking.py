@@ -64,7 +64,7 @@ def site(
 ) -> None:
     """Write the registry as pages of HTML: with examples and who moved what, so for those who may read the registry.
 
-    Pages that were there are replaced, and those that it wrote for versions that were deleted since are removed.
+    Pages that were there are replaced, and those of versions that were deleted are removed.
     """
     from model_registry.site import files
     from model_registry.site.writing import place_at, require_outside, write_pages
@@ -72,6 +72,6 @@ def site(
     with known_errors():
         registry = open_registry(bucket, profile)
         require_outside(to, registry.location)
-        written, removed = write_pages(place_at(to, profile), files(registry))
+        written, removed = write_pages(place_at(to, profile), files(registry), registry.deleted())
     print(f"{to.rstrip('/')}/index.html")
     talk.print(f"{written} pages" + (f", {removed} of deleted versions removed" if removed else ""))

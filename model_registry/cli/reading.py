@@ -156,8 +156,9 @@ def compare(
         if as_json:
             print_json({**msgspec.to_builtins(found), "is_breaking": found.is_breaking})
             return
-        print_table(list(_differences(found)), title=f"{found.one} and {found.other}")
-        if found.is_empty:
+        differences = list(_differences(found))
+        print_table(differences, title=f"{found.one} and {found.other}")
+        if not differences:
             talk.print("nothing differs")
 
 
@@ -337,9 +338,12 @@ def _differences(found: Comparison) -> Iterator[dict[str, str]]:
     ]
     for kind, pairs in groups:
         for name, (before, after) in pairs.items():
-            if _text(before) != _text(after):  # a parameter of None is as good as none
-                what = f"{kind} {name}".strip()
-                yield {"what": what, found.one: _text(before), found.other: _text(after), "": ""}
+            if before is after is None:  # a parameter of None is as good as none
+                continue
+            one, other = _text(before), _text(after)
+            if one == other:  # 1 and "1"
+                one, other = repr(before), repr(after)
+            yield {"what": f"{kind} {name}".strip(), found.one: one, found.other: other, "": ""}
     for change in found.signature:
         breaks = "breaks callers" if change.is_breaking else ""
         yield {"what": "signature", found.one: "", found.other: change.sentence, "": breaks}

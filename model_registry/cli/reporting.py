@@ -38,7 +38,7 @@ def report(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how a version does on rows that it was not trained on: scores, confusion, importance, distributions."""
+    """Show how a version does on test rows: scores, confusion, importance, distributions."""
     with known_errors():
         if sum((html is not None, card is not None, as_json)) > 1:
             raise InvalidNameError("--html, --card and --json exclude each other: give one of them")
@@ -87,7 +87,7 @@ def _print(manifest: Manifest, found: Report | None) -> None:
         ]
         print_table(rows, title=f"Loss of {found.importance.scoring} when shuffled")
     print_table(list(map(_distribution, found.distributions[:_TOP])), title="Features of the test rows")
-    for note in found.notes:
+    for note in (found.what_rows, *found.notes):
         talk.print(f"note: {note}", soft_wrap=True)
 
 

@@ -52,9 +52,7 @@ def _texts(manifest: Manifest, report: Report | None) -> dict[str, str]:
 def _evaluation(report: Report | None) -> str:
     if report is None:
         return "The version was published without test rows."
-    return "\n\n".join(
-        [f"On {report.rows:,} rows that it was not trained on.", *(f"{_text(note)}." for note in report.notes)]
-    )
+    return "\n\n".join([f"On {report.what_rows}.", *(f"{_text(note)}." for note in report.notes)])
 
 
 def _tables(manifest: Manifest, report: Report | None) -> dict[str, Mapping[str, Sequence[Any]]]:

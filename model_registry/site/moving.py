@@ -92,18 +92,21 @@ def moved(shelf: Shelf, name: str) -> Html | None:
     )
 
 
-def promotion_page(shelf: Shelf, wanted: Wanted, found: Proposal | Exception, token: str) -> str:
-    """A promotion before it is made, or why it cannot be: what it changes, what each gate says, and the button."""
+def promotion_page(shelf: Shelf, wanted: Wanted, found: Proposal | Exception, token: str, by: str = "") -> str:
+    """A promotion before it is made, or why it cannot be: what it changes, what each gate says, and the button.
+
+    `by` is under whose name it will be recorded.
+    """
     title = f"Promote {shelf.name}/{wanted.version} to {wanted.tag}" if wanted.version else "Promote"
     again = section("Other version, tag or gates", _choice(shelf, wanted))
     if isinstance(found, Exception):
         return _document(shelf, title, _refused(str(found)), again)
     button = f"Promote {found.target.manifest.reference} to {wanted.tag}"
     confirmation = _confirmation(wanted, found, PROMOTE, button, token)
-    return _document(shelf, title, *_change(shelf, wanted.tag, found, _NO_GATE), confirmation, again)
+    return _document(shelf, title, *_change(shelf, found, _NO_GATE, by), confirmation, again)
 
 
-def rollback_page(shelf: Shelf, wanted: Wanted, found: Proposal | Exception, token: str) -> str:
+def rollback_page(shelf: Shelf, wanted: Wanted, found: Proposal | Exception, token: str, by: str = "") -> str:
     """The same of a rollback."""
     title = f"Roll back {shelf.name}@{wanted.tag}"
     if isinstance(found, Exception):
@@ -118,7 +121,7 @@ def rollback_page(shelf: Shelf, wanted: Wanted, found: Proposal | Exception, tok
     button = f"Roll back to {found.target.manifest.reference}"
     confirmation = _confirmation(wanted, found, ROLLBACK, button, token)
     again = None if found.is_passed else section("Deprecated versions", allowed)
-    return _document(shelf, title, *_change(shelf, wanted.tag, found, _NO_MARK), confirmation, again)
+    return _document(shelf, title, *_change(shelf, found, _NO_MARK, by), confirmation, again)
 
 
 def refusal_page(shelf_name: str, wanted: Wanted, page: str, error: Exception) -> str:
@@ -132,9 +135,9 @@ def _document(shelf: Shelf, title: str, *content: Content) -> str:
     return document(title, ("index.html", shelf.name), *content, has_forms=True)
 
 
-def _change(shelf: Shelf, name: str, found: Proposal, unjudged: str) -> list[Html | None]:
+def _change(shelf: Shelf, found: Proposal, unjudged: str, by: str) -> list[Html | None]:
     target, replaced = found.target.manifest, found.replaced
-    version = found.current.version
+    name, version = found.current.tag, found.current.version
     what: dict[str, Content] = {
         "Tag": f"{shelf.name}@{name}",
         "From": f"{shelf.name}/{version}" if version else "nothing",
@@ -143,6 +146,7 @@ def _change(shelf: Shelf, name: str, found: Proposal, unjudged: str) -> list[Htm
         else target.reference,
         "Published": joined(when(target.created_at), f" by {target.created_by}"),
         "Description": target.description,
+        "Recorded under": by,
     }
     if replaced is None:
         metrics = section("Metrics", facts({name: f"{value:g}" for name, value in target.metrics.items()}))
