@@ -23,9 +23,9 @@ def aws_session(profile: str | None = None, region: str | None = None) -> Any:
 
 def names_folder(text: str) -> bool:
     """Whether a registry's place is a folder: `file:///PATH`, or a path that has a slash in it or begins with a dot."""
-    if not isinstance(text, str):
-        return False
-    return text.startswith("file://") or ("://" not in text and (text.startswith(".") or os.sep in text))
+    if isinstance(text, str) and "://" not in text:
+        return text.startswith(".") or os.sep in text
+    return isinstance(text, str) and text.startswith("file://")
 
 
 def bucket_name(text: str) -> str:
