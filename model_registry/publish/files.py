@@ -112,8 +112,8 @@ def _check_beside(path: Path, columns: Sequence[str], names: Sequence[str], feat
     if taken:
         likely = f"name the target: {' or '.join(f'--target {name}' for name in others)}"
         raise PublishError(
-            f"`{'`, `'.join(taken)}`, {place} of the test rows {path}, was taken as the target, and the model has it as "
-            f"a feature: {likely if others else 'add a column with what is true of each row'}"
+            f"`{'`, `'.join(taken)}`, {place} of the test rows {path}, was taken as the target, and the model has it "
+            f"as a feature: {likely if others else 'add a column with what is true of each row'}"
         )
     if lost:
         raise PublishError(
