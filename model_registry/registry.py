@@ -612,7 +612,7 @@ class Registry:
 
     @checked
     def rules(self, address: str | TagRef) -> PromotionRules | None:
-        """The gates that every move of a tag must pass, except rollback and untag; None where it has none."""
+        """The gates that `tag` and `promote` ask for a tag, and `rollback` and `untag` do not; None without any."""
         return self._rules.read(_tag_ref(address))
 
     @checked
@@ -622,7 +622,7 @@ class Registry:
 
     @checked
     def set_rules(self, address: str | TagRef, gates: Gates, *, reason: str) -> PromotionRules:
-        """Replace the gates that every move of a tag must pass from now on.
+        """Replace the gates that `tag` and `promote` ask for a tag from now on; `rollback` and `untag` do not.
 
         The tag need not be set yet, and where it is, it stays. ConflictError where another writer was first.
         """

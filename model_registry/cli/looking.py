@@ -73,10 +73,11 @@ def site(
     Pages that were there are replaced, and those of versions that were deleted are removed.
     """
     from model_registry.site import files
-    from model_registry.site.writing import place_at, write_pages
+    from model_registry.site.writing import place_at, require_outside, write_pages
 
     with known_errors():
         registry = open_registry(bucket, profile)
+        require_outside(to, registry.location)
         written, removed = write_pages(place_at(to, profile), files(registry), registry.deleted())
     print(f"{to.rstrip('/')}/index.html")
     talk.print(f"{written} pages" + (f", {removed} of deleted versions removed" if removed else ""))

@@ -75,6 +75,8 @@ def list_(
                     for page in pages
                 ]
             )
+        if not pages:
+            talk.print(f"no models in {bucket}", soft_wrap=True)
 
 
 @app.command(rich_help_panel=READ)
@@ -372,7 +374,7 @@ def _row(ref: TagRef, move: Move) -> dict[str, str]:
         "to": "" if move.to_version is None else str(move.to_version),
         "by": f"{move.by} ({move.caller})" if move.caller else move.by,
         "why": move.reason,
-        "checks": "; ".join(move.checks),
+        "checks": "; ".join(["gates not asked", *move.checks] if move.action == "rollback" else move.checks),
         "signed by": str(signed_by(ref, move) or ""),
     }
 

@@ -42,7 +42,7 @@ def report(
     """Show how a version does on test rows: scores, confusion, importance, distributions."""
     with known_errors():
         if sum((html is not None, card is not None, as_json)) > 1:
-            raise InvalidNameError("the report has one form: give one of --html, --card and --json")
+            raise InvalidNameError("--html, --card and --json exclude each other: give one of them")
         registry = open_registry(bucket, profile)
         release = registry.resolve(address)
         manifest, found = release.manifest, registry.report(release)

@@ -147,10 +147,17 @@ def _chosen(numbers: Sequence[int]) -> Html | None:
 def _move(ref: TagRef, move: Move) -> Html:
     before, after = (end or "nothing" for end in (move.from_version, move.to_version))
     who = f"{move.by} (as {move.caller})" if move.caller else move.by
-    checks = tag("small", f"Gates passed: {', '.join(move.checks)}") if move.checks else None
+    checks = tag("small", said) if (said := _checks(move)) else None
     reason = tag("span", f" · {move.reason}") if move.reason else None
     what = tag("b", f"{move.action} {before} → {after}")
     return tag("li", what, reason, tag("small", when(move.at), f" by {who}"), checks, _signed(ref, move))
+
+
+def _checks(move: Move) -> str:
+    """What was looked at before a move; a rollback asks no gates, and what it notes is no gate."""
+    if move.action == "rollback":
+        return ", ".join(["Gates were not asked", *move.checks])
+    return f"Gates passed: {', '.join(move.checks)}" if move.checks else ""
 
 
 def _signed(ref: TagRef, move: Move) -> Html | None:

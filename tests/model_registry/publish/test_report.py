@@ -422,14 +422,20 @@ def test_the_command_line_takes_the_last_column_or_the_one_that_is_named(tmp_pat
         for file, named in (("last.csv", ()), ("first.csv", ("--target", "kind")))
     }
     assert len(digests) == 1
+    X[:5].assign(kind="tulip").to_csv(tmp_path / "few.csv", index=False)
     for arguments, said in (
         (("--test", str(tmp_path / "last.csv"), "--target", "colour"), "have no column colour: name one of sl, sw"),
-        (("--test", str(tmp_path / "rows.csv")), "X_test is given without y_test"),
+        (("--test", str(tmp_path / "rows.csv")), "rows.csv have the features alone: add a column with what is true"),
+        (("--test", str(tmp_path / "first.csv")), "was taken as the target, and the model has it as a feature: name "),
+        (("--test", str(tmp_path / "few.csv")), "error: --test has 5 rows: give at least 10"),
+        (("--test", "nosuch.csv"), "error: cannot read the test rows nosuch.csv"),
+        (("--train", "nosuch.csv"), "error: cannot read the training rows nosuch.csv"),
         (("--target", "kind"), "--target is given without --test"),
     ):
         refused = publish(*arguments)
         assert refused.exit_code == 1
         assert said in refused.stderr
+        assert not {"X_test", "y_test", "X_train"}.intersection(refused.stderr.replace(":", " ").split())
 
 
 def test_texts_with_their_labels_are_objects_of_a_file(tmp_path: Path) -> None:
