@@ -131,7 +131,13 @@ def test_a_form_of_another_start_and_one_without_a_token_are_told_apart(server: 
 
 
 @pytest.mark.parametrize("option", [("--in-account",), ("--by", "grace"), ("--promoter-key", "key.pem")])
-def test_an_option_for_moves_is_refused_where_no_page_moves(tmp_path: Path, option: tuple[str, ...]) -> None:
+def test_an_option_for_moves_is_refused_where_no_page_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...]
+) -> None:
+    def ended(_: Server) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Server, "serve_forever", ended)
     put(open_storage(str(tmp_path / "models")), made(1))
     command = ["ui", "--bucket", str(tmp_path / "models"), *option]
     refused = CliRunner().invoke(app, command, env={"COLUMNS": "200"})
