@@ -183,6 +183,12 @@ class Moves:
     def _is_to_sign(self, current: Tag) -> bool:
         return self.promoter is not None and current.history[-1].public_key != self.promoter.public_key
 
+    def recorded_as(self) -> str:
+        """Under whose name a move is recorded: `who`, and the caller where that is another."""
+        by = self.who()
+        caller = self._caller(by)
+        return f"{by} (as {caller})" if caller else by
+
     def _caller(self, by: str) -> str:
         """Whom the credentials belong to, where `by` says another; empty where nobody can be asked."""
         try:

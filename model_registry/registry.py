@@ -615,12 +615,17 @@ class Registry:
 
     @checked
     def rules(self, address: str | TagRef) -> PromotionRules | None:
-        """The gates that every move of a tag must pass, except rollback and untag; None where it has none."""
+        """The gates that `tag` and `promote` ask for a tag, and `rollback` and `untag` do not; None without any."""
         return self._rules.read(_tag_ref(address))
 
     @checked
+    def recorded_as(self) -> str:
+        """Under whose name moves of tags are recorded; CredentialsError where nobody says who that is."""
+        return self._moves.recorded_as()
+
+    @checked
     def set_rules(self, address: str | TagRef, gates: Gates, *, reason: str) -> PromotionRules:
-        """Replace the gates that every move of a tag must pass from now on.
+        """Replace the gates that `tag` and `promote` ask for a tag from now on; `rollback` and `untag` do not.
 
         The tag need not be set yet, and where it is, it stays. ConflictError where another writer was first.
         """
@@ -689,6 +694,12 @@ class Registry:
     def is_deleted(self, ref: VersionRef) -> bool:
         """Whether a version was deleted, or is being deleted."""
         return standing_mark(self._storage, ref) is not None
+
+    @checked
+    def deleted(self) -> Iterator[VersionRef]:
+        """Every version that was deleted, model by model, by the marks that deletions leave."""
+        names = self._versions.folders()
+        return (VersionRef(name, version) for name in names for version in self._versions.deleted(name))
 
     @checked
     def aborted(self, *, older_than: timedelta = ABORTED_AFTER) -> Iterator[VersionRef]:

@@ -221,6 +221,13 @@ class Versions:
         committed = tuple(sorted(version for version, file in files if file == MANIFEST_FILE))
         return committed, frozenset(version for version, file in files if file == DEPRECATED_FILE)
 
+    def deleted(self, name: str) -> tuple[int, ...]:
+        """The versions of a model that were deleted, ascending, in one listing; those being deleted are not yet."""
+        files = set(self._files(name))
+        return tuple(
+            sorted(version for version, file in files if file == DELETED_FILE and (version, MANIFEST_FILE) not in files)
+        )
+
     def deprecation(self, ref: VersionRef) -> Mark | None:
         """Who deprecated a version when and why; None where it is not."""
         stored = self._storage.read(version_key(ref.name, ref.version, DEPRECATED_FILE))

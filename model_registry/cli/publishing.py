@@ -1,6 +1,7 @@
 """`publish`, `keygen`."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,10 @@ from model_runtime.manifest import FeatureType, Manifest
 
 if TYPE_CHECKING:
     from model_registry.publish.from_mlflow import MlflowModel
+
+
+_OPTIONS = {"X_test": "--test", "y_test": "--target", "X_train": "--train"}
+_PARAMETERS = re.compile(rf"\b(?:{'|'.join(_OPTIONS)})\b")
 
 
 @app.command(rich_help_panel=WRITE)
@@ -136,7 +141,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish a model file, or a model of MLflow, as the next version of a model."""
-    with known_errors():
+    with known_errors(), _in_words_of_options():
         from model_registry.publish.files import read_rows
 
         metrics, notes = dict(_metric(text) for text in metric or ()), list[str]()
@@ -145,7 +150,7 @@ def publish(
             found = _loaded(file, from_mlflow)
             estimator = found.estimator
             types = {**found.types, **dict(map(_type, type_ or ()))}
-            registry = open_registry(bucket, profile, by, signing_key=signing_key, work=work)
+            registry = open_registry(bucket, profile, by, signing_key=signing_key, work=work, may_be_new=True)
             work(f"publishing to {bucket}")
             X_example = read_rows(example, estimator, types) if example else _logged_example(found, from_mlflow)
             X_test, y_test = _test_rows(test, target or (), estimator, types, X_example)
@@ -162,7 +167,7 @@ def publish(
                 model_file=file,
                 lock=lock,
                 formats=["joblib", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
-                X_train=read_rows(train, estimator, types) if train else None,
+                X_train=read_rows(train, estimator, types, "training rows") if train else None,
                 outputs=output,
                 nullable=True if "*" in (nullable or ()) else [*found.nullable, *(nullable or ())],
                 types=types,
@@ -215,6 +220,16 @@ def _spooled(path: Path | None) -> Iterator[Path | None]:
         yield copy
 
 
+@contextmanager
+def _in_words_of_options() -> Iterator[None]:
+    """Errors of the library name the options that its parameters are."""
+    try:
+        yield
+    except PublishError as error:
+        error.args = (_PARAMETERS.sub(lambda found: _OPTIONS[found.group()], str(error)),)
+        raise
+
+
 def _loaded(model: Path | None, from_mlflow: str | None) -> "MlflowModel":
     """The model with what was logged of it."""
     from model_registry.publish.estimator import load_file
@@ -236,13 +251,21 @@ def _logged_example(found: "MlflowModel", from_mlflow: str | None) -> Any:
 def _test_rows(
     path: Path | None, targets: Sequence[str], estimator: Any, types: dict[str, FeatureType], X_example: Any
 ) -> tuple[Any, Any]:
+    from sklearn.base import is_regressor
+
     from model_registry.publish.files import read_test
 
     if path is None:
         if targets:
             raise PublishError("--target is given without --test: give the file that has this column, too")
         return None, None
-    return read_test(path, estimator, types, targets, X_example)
+    X_test, y_test = read_test(path, estimator, types, targets, X_example)
+    if y_test is None and (hasattr(estimator, "classes_") or is_regressor(estimator)):
+        raise PublishError(
+            f"the test rows {path} have the features alone: add a column with what is true of each row, and name it by "
+            "--target"
+        )
+    return X_test, y_test
 
 
 def _show(line: str, work: Work, notes: list[str]) -> None:

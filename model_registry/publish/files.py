@@ -17,7 +17,9 @@ from model_runtime.manifest import FeatureType
 _BOOLEANS = {"true": True, "false": False}
 
 
-def read_rows(path: Path, estimator: Any, types: Mapping[str, FeatureType] | None = None) -> Any:
+def read_rows(
+    path: Path, estimator: Any, types: Mapping[str, FeatureType] | None = None, what: str = "examples"
+) -> Any:
     """Read rows for this estimator, in a form that publishing takes.
 
     A JSON file holds a list of objects, rows or texts. A CSV has a header; each column has one type, the one that the
@@ -28,12 +30,13 @@ def read_rows(path: Path, estimator: Any, types: Mapping[str, FeatureType] | Non
         path: The file; its suffix says which kind it is.
         estimator: What the rows are for.
         types: Types that are declared; texts of a `datetime` become times, without a zone where they have no offset.
+        what: What the rows are, for errors.
 
     Raises:
         PublishError: the file cannot be read.
 
     """
-    rows = _read(path, estimator)
+    rows = _read(path, estimator, what)
     for name, kind in (types or {}).items():
         if kind == "datetime" and isinstance(rows, list):
             rows = [{**row, name: _time(path, name, row[name])} if _has(row, name) else row for row in rows]
@@ -58,19 +61,19 @@ def read_test(
         PublishError: the file cannot be read, or has no such column.
 
     """
-    rows = read_rows(path, estimator, types)
+    rows = read_rows(path, estimator, types, "test rows")
     if not targets and _columns_of(rows) == _columns_of(X_example):
         return rows, None
     are_texts = isinstance(X_example, list) and all(isinstance(each, str) for each in X_example)
     if hasattr(rows, "columns"):
-        names = _named(path, [str(name) for name in rows.columns], targets)
+        names = _named(path, [str(name) for name in rows.columns], targets, X_example)
         return rows.drop(columns=names), rows[names if len(names) > 1 else names[0]]
     first = rows[0] if rows else None
     if isinstance(first, list) and not targets and all(isinstance(row, list) and len(row) > 1 for row in rows):
         return [row[0] if are_texts else row[:-1] for row in rows], [row[-1] for row in rows]
     if not (isinstance(first, dict) and all(isinstance(row, dict) and row.keys() == first.keys() for row in rows)):
         raise PublishError(f"the test rows {path} are not objects of the same names: give a CSV, or a list of such")
-    names = _named(path, list(first), targets)
+    names = _named(path, list(first), targets, () if are_texts else X_example)
     y = [[row[name] for name in names] if len(names) > 1 else row[names[0]] for row in rows]
     X = [{name: value for name, value in row.items() if name not in names} for row in rows]
     return [next(iter(row.values())) for row in X] if are_texts else X, y
@@ -86,8 +89,8 @@ def _columns_of(rows: Any) -> Any:
     return len(first) if isinstance(first, list | tuple) or hasattr(first, "shape") else 1
 
 
-def _named(path: Path, columns: Sequence[str], targets: Sequence[str]) -> list[str]:
-    """The columns of the targets; PublishError where there is none of a name, or nothing beside them."""
+def _named(path: Path, columns: Sequence[str], targets: Sequence[str], X_example: Any) -> list[str]:
+    """The columns of the targets; PublishError where there is none of a name, or nothing but features beside them."""
     names = list(dict.fromkeys(targets or columns[-1:]))
     unknown = [name for name in names if name not in columns]
     if unknown:
@@ -96,7 +99,31 @@ def _named(path: Path, columns: Sequence[str], targets: Sequence[str]) -> list[s
         )
     if len(names) == len(columns):
         raise PublishError(f"the test rows {path} have no column beside {', '.join(names)}: give the features, too")
+    features = _columns_of(X_example) if len(X_example) else None
+    if isinstance(features, set):
+        _check_beside(path, columns, names, features, "a column" if targets else "the last column")
     return names
+
+
+def _check_beside(path: Path, columns: Sequence[str], names: Sequence[str], features: set[str], place: str) -> None:
+    """PublishError unless the columns beside the targets are the features; its remedy names the likely targets."""
+    others = [name for name in columns if name not in features and name not in names]
+    taken, lost = [name for name in names if name in features], sorted(features.difference(columns))
+    if taken:
+        likely = f"name the target: {' or '.join(f'--target {name}' for name in others)}"
+        raise PublishError(
+            f"`{'`, `'.join(taken)}`, {place} of the test rows {path}, was taken as the target, and the model has it "
+            f"as a feature: {likely if others else 'add a column with what is true of each row'}"
+        )
+    if lost:
+        raise PublishError(
+            f"the test rows {path} lack {', '.join(lost)}: give each feature beside the target, {', '.join(names)}"
+        )
+    if others:
+        raise PublishError(
+            f"the test rows {path} have {', '.join(others)} beside the features and the target, {', '.join(names)}: "
+            "leave out what is neither, or name each target by --target"
+        )
 
 
 def _has(row: Any, name: str) -> bool:
@@ -112,26 +139,26 @@ def _time(path: Path, name: str, text: str) -> datetime:
         ) from error
 
 
-def _read(path: Path, estimator: Any) -> Any:
+def _read(path: Path, estimator: Any, what: str) -> Any:
     suffix = path.suffix.lower()
     try:
         if suffix == ".csv":
-            return _read_csv(path, estimator)
+            return _read_csv(path, estimator, what)
         if suffix in {".parquet", ".pq"}:
-            return _read_parquet(path)
+            return _read_parquet(path, what)
         document = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PublishError(f"cannot read the examples {path}: {error.strerror}") from error
+        raise PublishError(f"cannot read the {what} {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise PublishError(
-            f"the examples {path} are not JSON ({error}): give a list, or a file named *.csv or *.parquet"
+            f"the {what} {path} are not JSON ({error}): give a list, or a file named *.csv or *.parquet"
         ) from error
     if isinstance(document, list):
         return document
-    raise PublishError(f"the examples {path} hold a {type(document).__name__}: give a list of objects, lists or texts")
+    raise PublishError(f"the {what} {path} hold a {type(document).__name__}: give a list of objects, lists or texts")
 
 
-def _read_parquet(path: Path) -> Any:
+def _read_parquet(path: Path, what: str) -> Any:
     try:
         import pandas as pd
 
@@ -142,20 +169,20 @@ def _read_parquet(path: Path) -> Any:
         raise
     except Exception as error:  # pyarrow raises its own
         raise PublishError(
-            f"the examples {path} are not Parquet ({error}): write them by DataFrame.to_parquet"
+            f"the {what} {path} are not Parquet ({error}): write them by DataFrame.to_parquet"
         ) from error
 
 
-def _read_csv(path: Path, estimator: Any) -> list[dict[str, Any]]:
+def _read_csv(path: Path, estimator: Any, what: str) -> list[dict[str, Any]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, restkey="", restval="", strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise PublishError(f"the examples {path} are not CSV in UTF-8 ({error}): write them so") from error
+        raise PublishError(f"the {what} {path} are not CSV in UTF-8 ({error}): write them so") from error
     if any("" in row for row in rows):
-        raise PublishError(f"the examples {path} have a row with more cells than the header: name every column")
+        raise PublishError(f"the {what} {path} have a row with more cells than the header: name every column")
     if not rows:
-        raise PublishError(f"the examples {path} have no rows: give a header and at least one row, better three")
+        raise PublishError(f"the {what} {path} have no rows: give a header and at least one row, better three")
     names = list(rows[0])
     firsts = first_steps(estimator, fitted_names(estimator) or [])
     typed = {name: _typed(path, name, [row[name] for row in rows], kind_of(firsts.get(name, ()))) for name in names}

@@ -1,6 +1,7 @@
 """Where a model comes from, as far as it can be told without cost or risk. Nothing here ever fails a publish."""
 
 import hashlib
+import math
 import os
 import subprocess
 import sys
@@ -51,6 +52,19 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
         if "=" in name:
             raise PublishError(f"label {name!r}: a name has no '=': leave it out")
     return dict(sorted(labels.items()))
+
+
+def checked_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics of a version as floats; PublishError where one is no finite number."""
+    checked = {}
+    for name, value in metrics.items():
+        try:
+            checked[str(name)] = float(value)
+        except (TypeError, ValueError) as error:
+            raise PublishError(f"metric {name!r} is {value!r}: give a number") from error
+        if not math.isfinite(checked[str(name)]):
+            raise PublishError(f"metric {name!r} is {value!r}: give a finite number")
+    return checked
 
 
 def data_digest(X: Any) -> str | None:

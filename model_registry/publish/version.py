@@ -1,6 +1,5 @@
 """Everything of a version before it has a number: described, made into its files, proven."""
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from model_registry.publish.estimator import Description, describe, json_row, ow
 from model_registry.publish.examples import Shown, shown
 from model_registry.publish.formats import Form, further_forms
 from model_registry.publish.hashes import why_without, with_hashes
-from model_registry.publish.lineage import checked_labels, lineage_of
+from model_registry.publish.lineage import checked_labels, checked_metrics, lineage_of
 from model_registry.publish.proof import Case, MissingModules, prove, speed_of
 from model_registry.publish.sizes import fitting
 from model_registry.publish.speeds import fastest
@@ -115,7 +114,7 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     kind = _checked_proof(given.proof)
     _check_formats(given.formats)
     _check_mappings(given)
-    given = replace(given, metrics=_checked_metrics(given.metrics or {}), labels=checked_labels(given.labels or {}))
+    given = replace(given, metrics=checked_metrics(given.metrics or {}), labels=checked_labels(given.labels or {}))
     progress(f"describing the {type(estimator).__name__}")
     described = describe(
         estimator,
@@ -135,7 +134,7 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
         estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
     )
     seen = shown(estimator, described, given.examples, given.golden)
-    given, report = _measured(estimator, given, described, progress)
+    given, report, seen_in_it = _measured(estimator, given, described, progress)
     described = seen.proven_with(described)
     model = folder / MODEL_FILE
     described.stored.write(model)
@@ -158,19 +157,29 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     beside = {CODE_FILE: code, GOLDEN_FILE: seen.golden, REPORT_FILE: report, SBOM_FILE: bill}
     further |= {file: data for file, data in beside.items() if data is not None}
     without = why_without(draft) if kind != "none" else ()
-    notes = (*described.notes, *_notes_of_wheels(draft), *without, *notes)
+    notes = (*described.notes, *seen_in_it, *_notes_of_wheels(draft), *without, *notes)
     return Prepared(draft, model, further, notes, seen.warning)
 
 
-def _measured(estimator: Any, given: Given, described: Description, progress: Progress) -> tuple[Given, bytes | None]:
-    """The file of figures where there are test rows, and with its headline scores what the owner says."""
+def _measured(
+    estimator: Any, given: Given, described: Description, progress: Progress
+) -> tuple[Given, bytes | None, tuple[str, ...]]:
+    """The file of figures where there are test rows, with its headline scores what the owner says, and notes."""
     if given.X_test is None and given.y_test is None:
-        return given, None
+        return given, None, ()
     from model_registry.publish.report.made import measured  # who measures nothing pays nothing
 
-    names, signature = given.feature_names, described.signature
-    scores, report = measured(estimator, signature, given.X_test, given.y_test, feature_names=names, progress=progress)
-    return replace(given, metrics={**scores, **(given.metrics or {})}), report
+    found = measured(
+        estimator,
+        described.signature,
+        given.X_test,
+        given.y_test,
+        X_train=given.X_train,
+        metrics=given.metrics,
+        feature_names=given.feature_names,
+        progress=progress,
+    )
+    return replace(given, metrics={**found.scores, **(given.metrics or {})}), found.data, found.notes
 
 
 @dataclass(frozen=True)
@@ -242,18 +251,6 @@ def _checked_proof(kind: str) -> ProofKind:
         if kind == known:
             return known
     raise PublishError(f"proof is {kind!r}: take one of {', '.join(kinds)}")
-
-
-def _checked_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    checked = {}
-    for name, value in metrics.items():
-        try:
-            checked[str(name)] = float(value)
-        except (TypeError, ValueError) as error:
-            raise PublishError(f"metric {name!r} is {value!r}: give a number") from error
-        if not math.isfinite(checked[str(name)]):
-            raise PublishError(f"metric {name!r} is {value!r}: give a finite number")
-    return checked
 
 
 def _rows(estimator: Any, given: Given, described: Description) -> list[Row]:

@@ -1,11 +1,12 @@
-"""How a version did on rows that it was not trained on: figures to be drawn, kept in `report.json` of the version.
+"""How a version did on test rows: figures to be drawn, kept in `report.json` of the version.
 
 Pure and light, as whoever looks at a registry reads them. Nothing here is a row of anybody's: numbers are sums over
 many rows, edges of histograms are round, and categories that few rows have are counted together (docs/erasure.md).
 """
 
+import math
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -19,6 +20,8 @@ LARGEST_REPORT = 2 << 20
 Kind = Literal["binary", "multiclass", "multioutput", "regression", "none"]
 """What is measured: a classifier of two classes, of several, one of several outputs, a regressor, or nothing."""
 Of = Literal["values", "years", "characters"]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+"""How many there are; what is drawn is divided by it, so that it is no number of any size."""
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -36,14 +39,14 @@ class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
     precision: float
     recall: float
     f1: float
-    support: int
+    support: Count
 
 
 class Confusion(msgspec.Struct, frozen=True, kw_only=True):
     """How many rows of each class, a row of the matrix, were answered as each class, a column of it."""
 
     labels: tuple[Label, ...]
-    counts: tuple[tuple[int, ...], ...]
+    counts: tuple[tuple[Count, ...], ...]
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,14 +62,25 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many rows lie between an edge and the next one; the outer bins have also what lies beyond their edges."""
 
     edges: tuple[float, ...]
-    counts: tuple[int, ...]
+    counts: tuple[Count, ...]
     of: Of = "values"
+
+    @property
+    def can_be_drawn(self) -> bool:
+        """Whether it has bins, its edges ascend, and how dense the rows lie in each bin is a number."""
+        widths = [other - one for one, other in pairwise(self.edges)]
+        return (
+            len(widths) == len(self.counts) > 0
+            and all(width > 0 for width in widths)
+            and all(math.isfinite(count / width) for count, width in zip(self.counts, widths, strict=True))
+        )
 
 
 class Residuals(msgspec.Struct, frozen=True, kw_only=True):
     """What one output of a regressor was off by, actual minus predicted.
 
-    `predicted` and `actual` are means of groups of rows whose predictions are alike.
+    `predicted` and `actual` are means of groups of rows whose predictions are alike. The histogram of few
+    rows is empty.
     """
 
     output: str
@@ -87,8 +101,8 @@ class Importance(msgspec.Struct, frozen=True, kw_only=True):
     """Permutation importance, the most important feature first, of so many rows and shuffles."""
 
     scoring: str
-    rows: int
-    repeats: int
+    rows: Count
+    repeats: Count
     features: tuple[FeatureImportance, ...]
 
 
@@ -96,7 +110,7 @@ class Category(msgspec.Struct, frozen=True, kw_only=True):
     """How many rows have a value."""
 
     value: Label
-    count: int
+    count: Count
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,24 +120,25 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """
 
     feature: str
-    rows: int
-    missing: int = 0
+    rows: Count
+    missing: Count = 0
     histogram: Histogram | None = None
     categories: tuple[Category, ...] = ()
-    others: int = 0
+    others: Count = 0
     hidden: str = ""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `report.json` holds; its digest is in the manifest.
 
-    `rows` were looked at, of so many `given`. `notes` say what is not there, and why.
+    `rows` were looked at, of so many `given`. They were looked for among so many rows that the model was `trained` on,
+    where these were given, and so many, which are `shared`, were found. `notes` say what is not there, and why.
     """
 
     format: int = REPORT_FORMAT
     kind: Kind
-    rows: int
-    given: int
+    rows: Count
+    given: Count
     scores: tuple[Score, ...] = ()
     classes: tuple[ClassScores, ...] = ()
     confusion: Confusion | None = None
@@ -134,6 +149,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     importance: Importance | None = None
     distributions: tuple[Distribution, ...] = ()
     notes: tuple[str, ...] = ()
+    trained: Count = 0
+    shared: Count = 0
+
+    @property
+    def what_rows(self) -> str:
+        """Which rows these are, and what is known of whether the model was trained on them."""
+        if not self.trained:
+            return f"{self.rows:,} test rows; no training rows were given to look for them there"
+        found = f"{self.shared:,} of them are" if self.shared else "none of them is"
+        return f"{self.rows:,} test rows; {found} among the {self.trained:,} training rows that were given"
 
 
 def encode_report(report: Report) -> bytes:
@@ -165,21 +190,21 @@ def decode_report(manifest: Manifest, data: bytes) -> Report:
             "restore the object from the bucket's versions"
         )
     report = decode_record(data, Report, range(1, REPORT_FORMAT + 1), what="report")
-    if not _is_sound(report):
+    if not is_sound(report):
         raise RecordError(f"the report of {manifest.reference} contradicts itself: do not use this version")
     return report
 
 
-def _is_sound(report: Report) -> bool:
-    """Whether what is drawn together has the same length, and edges ascend."""
+def is_sound(report: Report) -> bool:
+    """Whether what is drawn together has the same length, histograms can be drawn, and a matrix has each class."""
     curves = (*report.roc, *report.precision_recall, *report.calibration)
     lines = [(curve.x, curve.y) for curve in curves] + [(one.predicted, one.actual) for one in report.residuals]
-    given = (*(one.histogram for one in report.residuals), *(one.histogram for one in report.distributions))
-    histograms = [each for each in given if each is not None and each != Histogram(edges=(), counts=())]
+    residuals = [one.histogram for one in report.residuals if one.histogram != Histogram(edges=(), counts=())]
+    histograms = [*residuals, *(one.histogram for one in report.distributions if one.histogram is not None)]
     matrix = report.confusion
     return (
         all(len(x) == len(y) > 0 for x, y in lines)
-        and all(len(each.edges) == len(each.counts) + 1 > 1 for each in histograms)
-        and all(one < other for each in histograms for one, other in pairwise(each.edges))
+        and all(each.can_be_drawn for each in histograms)
         and (matrix is None or {len(matrix.labels)} == {len(matrix.counts), *map(len, matrix.counts)})
+        and (matrix is None or len(report.classes) <= len(matrix.labels))
     )

@@ -37,6 +37,10 @@ def joined(*children: Content) -> Html:
     return Html("".join(each if isinstance(each, Html) else escape(str(each)) for each in children if each is not None))
 
 
+GENERATOR = tag("meta", name="generator", content="sklearn-on-lambda")
+"""Is in every page, and tells those that were made here from others' files."""
+
+
 def link(to: str, *children: Content) -> Html:
     """A link to another page of the site."""
     return tag("a", *children, href=to)
@@ -55,6 +59,7 @@ def document(title: str, up: tuple[str, str] | None, *content: Content, has_form
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
+        GENERATOR,
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", http_equiv="Content-Security-Policy", content=policy),

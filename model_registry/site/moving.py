@@ -6,6 +6,7 @@ from typing import get_args
 from urllib.parse import urlencode
 
 from model_registry.comparison import compare
+from model_registry.printable import figure
 from model_registry.promotion import Proposal
 from model_registry.records import Gates
 from model_registry.site.details import differences
@@ -92,18 +93,21 @@ def moved(shelf: Shelf, name: str) -> Html | None:
     )
 
 
-def promotion_page(shelf: Shelf, wanted: Wanted, found: Proposal | Exception, token: str) -> str:
-    """A promotion before it is made, or why it cannot be: what it changes, what each gate says, and the button."""
+def promotion_page(shelf: Shelf, wanted: Wanted, found: Proposal | Exception, token: str, by: str = "") -> str:
+    """A promotion before it is made, or why it cannot be: what it changes, what each gate says, and the button.
+
+    `by` is under whose name it will be recorded.
+    """
     title = f"Promote {shelf.name}/{wanted.version} to {wanted.tag}" if wanted.version else "Promote"
     again = section("Other version, tag or gates", _choice(shelf, wanted))
     if isinstance(found, Exception):
         return _document(shelf, title, _refused(str(found)), again)
     button = f"Promote {found.target.manifest.reference} to {wanted.tag}"
     confirmation = _confirmation(wanted, found, PROMOTE, button, token)
-    return _document(shelf, title, *_change(shelf, wanted.tag, found, _NO_GATE), confirmation, again)
+    return _document(shelf, title, *_change(shelf, found, _NO_GATE, by), confirmation, again)
 
 
-def rollback_page(shelf: Shelf, wanted: Wanted, found: Proposal | Exception, token: str) -> str:
+def rollback_page(shelf: Shelf, wanted: Wanted, found: Proposal | Exception, token: str, by: str = "") -> str:
     """The same of a rollback."""
     title = f"Roll back {shelf.name}@{wanted.tag}"
     if isinstance(found, Exception):
@@ -118,7 +122,7 @@ def rollback_page(shelf: Shelf, wanted: Wanted, found: Proposal | Exception, tok
     button = f"Roll back to {found.target.manifest.reference}"
     confirmation = _confirmation(wanted, found, ROLLBACK, button, token)
     again = None if found.is_passed else section("Deprecated versions", allowed)
-    return _document(shelf, title, *_change(shelf, wanted.tag, found, _NO_MARK), confirmation, again)
+    return _document(shelf, title, *_change(shelf, found, _NO_MARK, by), confirmation, again)
 
 
 def refusal_page(shelf_name: str, wanted: Wanted, page: str, error: Exception) -> str:
@@ -132,9 +136,9 @@ def _document(shelf: Shelf, title: str, *content: Content) -> str:
     return document(title, ("index.html", shelf.name), *content, has_forms=True)
 
 
-def _change(shelf: Shelf, name: str, found: Proposal, unjudged: str) -> list[Html | None]:
+def _change(shelf: Shelf, found: Proposal, unjudged: str, by: str) -> list[Html | None]:
     target, replaced = found.target.manifest, found.replaced
-    version = found.current.version
+    name, version = found.current.tag, found.current.version
     what: dict[str, Content] = {
         "Tag": f"{shelf.name}@{name}",
         "From": f"{shelf.name}/{version}" if version else "nothing",
@@ -143,9 +147,10 @@ def _change(shelf: Shelf, name: str, found: Proposal, unjudged: str) -> list[Htm
         else target.reference,
         "Published": joined(when(target.created_at), f" by {target.created_by}"),
         "Description": target.description,
+        "Recorded under": by,
     }
     if replaced is None:
-        metrics = section("Metrics", facts({name: f"{value:g}" for name, value in target.metrics.items()}))
+        metrics = section("Metrics", facts({name: figure(value) for name, value in target.metrics.items()}))
         return [section("Move", facts(what)), _gates(found, unjudged), metrics]
     if replaced.version == target.version:
         same = tag("p", f"{name} points at {target.reference} already.", class_="notice")

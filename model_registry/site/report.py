@@ -16,7 +16,7 @@ def report_sections(report: Report | str | None) -> list[Html | None]:
         return []
     if isinstance(report, str):
         return [section("Report on test rows", tag("p", report, class_="notice warn"))]
-    rows = f"{report.rows:,} rows that it was not trained on."
+    rows = f"{report.what_rows}."
     notes = [tag("p", tag("small", f"{note[:1].upper()}{note[1:]}.")) for note in report.notes]
     return [
         section("On test rows", tag("p", rows, class_="lead"), _scores(report), *notes),
@@ -142,7 +142,7 @@ def _distribution(found: Distribution) -> Html:
     counts: list[tuple[str, int]] = [(str(each.value), each.count) for each in found.categories]
     if found.others:
         counts.append((f"not shown: {found.hidden}" if found.hidden else "others", found.others))
-    most = max((count for _, count in counts), default=1)
+    most = max((count for _, count in counts), default=0) or 1
     items = [tag("li", tag("span", name), tag("b", f"{count:,}"), bar(count / most)) for name, count in counts]
     return figure(found.feature, "", tag("ul", *items, class_="counts") if items else tag("p", "too few rows"), missing)
 

@@ -74,9 +74,10 @@ class Writer:
         try:
             wanted = Wanted.of(fields)
             proposal = self._proposal(shelf.name, found["page"], wanted)
+            by = self._registry.recorded_as() if proposal.is_passed else ""
         except RegistryError as error:
             return _status(error), show(shelf, wanted, error, self._token)
-        return HTTPStatus.OK, show(shelf, wanted, proposal, self._token)
+        return HTTPStatus.OK, show(shelf, wanted, proposal, self._token, by)
 
     def move(self, path: str, fields: Mapping[str, str]) -> Answer | None:
         """Make a move that was looked at; None where the path is none of one."""

@@ -1,24 +1,25 @@
 """Writes the pages as files: to a folder, or to a bucket that some web server or CloudFront reads.
 
-Beside them is a list of the files that were written, with their digests. What is on it and was not written again is
-removed, unless somebody has put another file in its place.
+Pages of versions that were deleted are removed, whichever run wrote them: the registry knows what was deleted, and each
+page says what made it. No list is kept beside them, which a run that is cut off, or two at once, would leave wrong.
 """
 
-import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
-from model_registry.reference import is_slug
+from model_registry.folder import folder_of
+from model_registry.reference import VersionRef
 from model_registry.s3_errors import s3_errors
+from model_registry.site import INDEX, versions_of
+from model_registry.site.html import GENERATOR
 from model_runtime.aws import aws_session
 from model_runtime.errors import InvalidNameError, StorageError
 
 HTML = "text/html; charset=utf-8"
-LIST = "pages.json"
 
 
 class Place(Protocol):
@@ -30,53 +31,66 @@ class Place(Protocol):
     def write(self, path: str, data: bytes, kind: str) -> None:
         """Write a file of a content type, in place of the one that is there."""
 
+    def files(self, folder: str) -> list[str]:
+        """The names of the files directly in a folder; none where there is no such folder."""
+
     def remove(self, path: str) -> None:
-        """Remove a file that is there."""
+        """Remove a file, where it is still there."""
 
 
 def place_at(to: str, profile: str | None) -> Place:
     """A place by its name: `s3://BUCKET/PREFIX`, or a folder."""
-    return BucketPlace(to, profile) if to.startswith("s3://") else FolderPlace(Path(to))
+    return BucketPlace(to, profile) if to.startswith("s3://") else FolderPlace(_folder(to))
 
 
-def write_pages(place: Place, pages: Iterable[tuple[str, str]]) -> tuple[int, int]:
-    """Write pages by their paths, and remove those that were written before and are no more; how many of each."""
-    before = _listed(place)
-    written: dict[str, str] = {}
+def require_outside(to: str, location: str) -> None:
+    """InvalidNameError where pages would lie in the registry at this location, where no other file is."""
+    if to.startswith("s3://"):
+        is_inside = re.split("[/?]", to)[2] == location.removeprefix("s3://")
+    else:
+        is_inside = _folder(to).resolve().is_relative_to(location.removeprefix("file://"))
+    if is_inside:
+        kind = "bucket" if to.startswith("s3://") else "folder"
+        raise InvalidNameError(f"{to} is in the registry {location} itself: write the pages to another {kind}")
+
+
+def _folder(to: str) -> Path:
+    return folder_of(to) or Path(to)
+
+
+def write_pages(place: Place, pages: Iterable[tuple[str, str]], deleted: Iterable[VersionRef] = ()) -> tuple[int, int]:
+    """Write pages by their paths, and remove those of versions that were deleted; how many of each.
+
+    Args:
+        place: Where they are written.
+        pages: Paths with their pages.
+        deleted: The versions that were deleted, those of a model one after the other; asked once all pages are written.
+
+    """
+    written = set()
     for path, page in pages:
-        data = page.encode()
-        place.write(path, data, HTML)
-        written[path] = _digest(data)
-    gone = [path for path, digest in before.items() if path not in written and _is_ours(place, path, digest)]
-    # The list comes last: as long as the old one is there, the next run finishes what is cut off here.
+        place.write(path, page.encode(), HTML)
+        written.add(path)
+    gone = [path for path in _outdated(place, deleted, written) if _is_ours(place, path)]
     for path in gone:
         place.remove(path)
-    place.write(LIST, msgspec.json.format(msgspec.json.encode(written)), "application/json")
     return len(written), len(gone)
 
 
-def _listed(place: Place) -> dict[str, str]:
-    data = place.read(LIST)
-    try:
-        return {} if data is None else msgspec.json.decode(data, type=dict[str, str])
-    except msgspec.MsgspecError as error:
-        raise StorageError(
-            f"{LIST} there is not the list of pages that `site` writes ({error}): remove it, or write elsewhere"
-        ) from error
+def _outdated(place: Place, deleted: Iterable[VersionRef], written: set[str]) -> Iterator[str]:
+    """Files there that are named as pages of deleted versions, and of models that have no other."""
+    for name, refs in groupby(deleted, key=lambda ref: ref.name):
+        numbers = {ref.version for ref in refs}
+        for path in (f"{name}/{file}" for file in place.files(name)):
+            is_of_none = path == f"{name}/{INDEX}" and path not in written
+            if is_of_none or not numbers.isdisjoint(versions_of(path)):
+                yield path
 
 
-def _is_ours(place: Place, path: str, digest: str) -> bool:
-    """Whether a file on the list is a page, and still the one that was written."""
-    folder, _, file = path.rpartition("/")
-    # The list is a file that others may have written to: nothing but a page of a model is ever removed.
-    if not is_slug(folder) or not file.endswith(".html"):
-        return False
+def _is_ours(place: Place, path: str) -> bool:
+    """Whether a file is a page that was made here, and not what somebody else has put in its place."""
     data = place.read(path)
-    return data is not None and _digest(data) == digest
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    return data is not None and GENERATOR.encode() in data
 
 
 class FolderPlace:
@@ -107,11 +121,21 @@ class FolderPlace:
                 f"cannot write {file} ({error.strerror}): name a folder that you may write to"
             ) from error
 
+    def files(self, folder: str) -> list[str]:
+        """As `Place` says."""
+        there = self._folder / folder
+        try:
+            return sorted(each.name for each in there.iterdir() if each.is_file())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StorageError(f"cannot list {there} ({error.strerror}): name a folder that you may read") from error
+
     def remove(self, path: str) -> None:
         """As `Place` says."""
         file = self._folder / path
         try:
-            file.unlink()
+            file.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(
                 f"cannot remove {file} ({error.strerror}), whose version is gone: remove it yourself"
@@ -141,6 +165,15 @@ class BucketPlace:
         """As `Place` says."""
         with self._errors("write", path, "s3:PutObject"):
             self._client.put_object(Bucket=self._bucket, Key=self._prefix + path, Body=data, ContentType=kind)
+
+    def files(self, folder: str) -> list[str]:
+        """As `Place` says."""
+        prefix = f"{self._prefix}{folder}/"
+        with self._errors("list", f"{folder}/", "s3:ListBucket"):
+            listed = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix, Delimiter="/"
+            )
+            return [each["Key"].removeprefix(prefix) for page in listed for each in page.get("Contents", ())]
 
     def remove(self, path: str) -> None:
         """As `Place` says."""

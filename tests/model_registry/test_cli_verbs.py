@@ -13,11 +13,12 @@ from sklearn.naive_bayes import GaussianNB
 from typer.testing import CliRunner, Result
 
 from local.ministack import LocalAws
-from model_registry import Registry, Storage
+from model_registry import Registry, Storage, open_storage
 from model_registry.cli import app
 from model_registry.doctor import findings
 from model_runtime.manifest import MODEL_FILE, version_key
 from tests.conftest import new_bucket
+from tests.model_registry.made import made, put
 
 X = np.arange(12.0).reshape(6, 2)
 
@@ -200,6 +201,21 @@ def test_compare_shows_what_differs_and_what_breaks_callers(three: Registry) -> 
     assert "breaks callers" in " ".join(table.split())
     assert run("compare", "iris/1", "iris/1").stderr == "nothing differs\n"
     assert data("compare", "iris/1", "iris/2")["is_breaking"] is False
+
+
+def test_compare_says_so_where_it_has_nothing_to_show(tmp_path: Path) -> None:
+    """A parameter of None is as good as none, and 1 is not "1"."""
+    storage = open_storage(str(tmp_path))
+    put(storage, *(made(version, parameters={"C": value}) for version, value in ((1, None), (2, 1), (3, "1"))), made(4))
+
+    def compared(*versions: int) -> Result:
+        return run("compare", "--bucket", str(tmp_path), *(f"iris/{version}" for version in versions))
+
+    nothing = compared(1, 4)
+    assert (nothing.stdout, nothing.stderr) == ("", "nothing differs\n")
+    typed = compared(2, 3)
+    assert [word in typed.stdout for word in ("parameter C", " 1 ", "'1'")] == [True] * 3
+    assert typed.stderr == ""
 
 
 def test_doctor_finds_nothing_in_a_sound_registry_and_says_what_is_wrong_in_another(

@@ -2,36 +2,50 @@
 
 import json
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
 from typer.testing import CliRunner, Result
 
 from local.ministack import LocalAws
 from model_registry import Registry, Storage, open_storage
-from model_registry.cli import app
+from model_registry.cli import app, reporting
+from model_registry.report.card import card_of
 from model_registry.report.figures import (
+    Category,
+    ClassScores,
     Confusion,
     Curve,
     Distribution,
+    FeatureImportance,
     Histogram,
+    Importance,
     Report,
     Residuals,
+    Score,
     decode_report,
     encode_report,
 )
 from model_registry.roles import reader
+from model_registry.site.details import version_page
+from model_registry.site.shelf import Shelf
+from model_registry.summary import ListedVersion, Page
 from model_runtime.errors import RecordError
-from model_runtime.manifest import REPORT_FILE, Artifact, digest
+from model_runtime.manifest import REPORT_FILE, Artifact, Manifest, digest
 from tests.model_registry.made import made
 
 HOSTILE = "\x1b[31m<img src=x onerror=alert(1)>|`x`"
 X = np.arange(80.0).reshape(40, 2)
 Y = [0, 1] * 10 + [1] * 20
+ONE_CLASS = ClassScores(label="a", precision=1.0, recall=1.0, f1=1.0, support=9)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +120,7 @@ def test_page_and_card_have_no_markup_of_others_and_load_no_model(
     assert "<h3>Confusion</h3>" in html
     assert run(folder, "attack/1", "--card", str(card)).stdout == f"{card}\n"
     markdown = card.read_text()
-    assert "\n# Evaluation\n\nOn 40 rows that it was not trained on." in markdown
+    assert "\n# Evaluation\n\nOn 40 test rows; no training rows were given to look for them there." in markdown
     assert "\n## Confusion\n" in markdown
     assert "\x1b" not in markdown
     assert "<img" not in markdown
@@ -120,7 +134,7 @@ def test_what_cannot_be_done_is_one_line(folder: str, tmp_path: Path, monkeypatc
     both = run(folder, "attack/1", "--json", "--html", str(tmp_path / "a.html"))
     assert (both.exit_code, both.stderr) == (
         1,
-        "error: the report has one form: give one of --html, --card and --json\n",
+        "error: --html, --card and --json exclude each other: give one of them\n",
     )
     assert "name a file in a folder that is there" in run(folder, "attack/1", "--html", "/no/such/folder/x").stderr
     monkeypatch.setitem(sys.modules, "skops.card", None)
@@ -136,13 +150,99 @@ def test_what_cannot_be_done_is_one_line(folder: str, tmp_path: Path, monkeypatc
         {"distributions": (Distribution(feature="x", rows=9, histogram=Histogram(edges=(1.0, 0.0), counts=(5,))),)},
         {"residuals": (Residuals(output="", histogram=Histogram(edges=(), counts=()), predicted=(), actual=()),)},
         {"confusion": Confusion(labels=("a", "b"), counts=((1, 2),))},
+        {"confusion": Confusion(labels=(), counts=()), "classes": (ONE_CLASS,)},
+        {"distributions": (Distribution(feature="x", rows=9, histogram=Histogram(edges=(), counts=())),)},
+        {"distributions": (Distribution(feature="x", rows=9, histogram=Histogram(edges=(0.0, 5e-324), counts=(9,))),)},
     ],
 )
 def test_a_report_that_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
     data = encode_report(msgspec.structs.replace(Report(kind="none", rows=10, given=10), **wrong))
-    manifest = made(report=Artifact(file=REPORT_FILE, sha256=digest(data), size=len(data)))
     with pytest.raises(RecordError, match="contradicts itself"):
-        decode_report(manifest, data)
+        decode_report(holding(data), data)
+
+
+@pytest.mark.parametrize("count", [-1, 10**9 + 1, 10**310], ids=["negative", "too many", "beyond floats"])
+def test_a_report_that_counts_what_cannot_be_counted_is_refused(count: int) -> None:
+    bins, drawn = {"edges": [0.0, 1.0], "counts": [count]}, {"feature": "x", "rows": 9}
+    for wrong in (
+        {"rows": count},
+        {"distributions": [{**drawn, "histogram": bins}]},
+        {"distributions": [{**drawn, "categories": [{"value": "a", "count": count}]}]},
+        {"distributions": [{**drawn, "others": count}]},
+        {"confusion": {"labels": ["a"], "counts": [[count]]}},
+        {"residuals": [{"output": "", "histogram": bins, "predicted": [0.0], "actual": [0.0]}]},
+    ):
+        data = json.dumps({"format": 1, "kind": "none", "rows": 9, "given": 9, **wrong}).encode()
+        with pytest.raises(RecordError, match="the report cannot be read"):
+            decode_report(holding(data), data)
+
+
+def holding(report: bytes) -> Manifest:
+    return made(report=Artifact(file=REPORT_FILE, sha256=digest(report), size=len(report)))
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> bytes:
+    """What a publisher might write: each kind of figure, with any numbers and texts, most of which fit together."""
+    numbers = st.floats(allow_nan=False, allow_infinity=False)
+    texts = st.text(max_size=4) | st.sampled_from(["[/x]", HOSTILE])
+    labels = st.one_of(texts, numbers, st.booleans(), st.integers(-(2**63), 2**63))
+    counts = st.integers(0, 10**9) if draw(st.integers(0, 4)) else st.sampled_from([-1, 10**10, 10**310])
+
+    def several(of: st.SearchStrategy[Any], least: int = 0, most: int = 3) -> tuple[Any, ...]:
+        return tuple(draw(st.lists(of, min_size=least, max_size=most)))
+
+    def bins() -> Histogram:
+        edges = sorted({*several(numbers, 2)}) if draw(st.integers(0, 9)) else ()
+        wanted = max(len(edges) - 1, 0)
+        return Histogram(edges=tuple(edges), counts=several(counts, wanted, wanted))
+
+    points = several(st.tuples(numbers, numbers), 1)
+    x, y = tuple(one for one, _ in points), tuple(other for _, other in points)
+    names, drawn = several(labels), st.builds(Category, value=labels, count=counts)
+    report = Report(
+        kind="multiclass",
+        rows=draw(counts),
+        given=9,
+        scores=several(st.builds(Score, name=texts, value=numbers, output=texts)),
+        classes=several(
+            st.builds(ClassScores, label=labels, precision=numbers, recall=numbers, f1=numbers, support=counts)
+        ),
+        confusion=Confusion(labels=names, counts=tuple(several(counts, len(names), len(names)) for _ in names))
+        if draw(st.booleans())
+        else None,
+        roc=(Curve(label=draw(labels), x=x, y=y, area=draw(numbers)),),
+        calibration=(Curve(label=draw(labels), x=x, y=y),),
+        residuals=(Residuals(output=draw(texts), histogram=bins(), predicted=x, actual=y),),
+        importance=Importance(
+            scoring=draw(texts),
+            rows=draw(counts),
+            repeats=5,
+            features=several(st.builds(FeatureImportance, feature=texts, mean=numbers, deviation=numbers)),
+        ),
+        distributions=(
+            Distribution(feature=draw(texts), rows=9, histogram=bins()),
+            Distribution(feature=draw(texts), rows=9, categories=several(drawn), others=draw(counts)),
+        ),
+        notes=several(texts),
+    )
+    return json.dumps(msgspec.to_builtins(report)).encode()
+
+
+@settings(max_examples=25)
+@given(data=reports())
+def test_a_report_is_refused_or_drawn_on_terminal_page_and_card(data: bytes) -> None:
+    """Whoever may publish one model must not end the command that draws all."""
+    manifest = holding(data)
+    try:
+        found = decode_report(manifest, data)
+    except RecordError:
+        return
+    shelf = Shelf(Page("iris", (ListedVersion(1, manifest, "", is_deprecated=False),), {}, {}), {})
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        reporting._print(manifest, found)
+    assert version_page(shelf, 1, found).encode()
+    assert card_of(manifest, found).encode()
 
 
 def test_a_reader_s_role_reads_the_report_of_a_real_bucket(

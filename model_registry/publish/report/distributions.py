@@ -1,7 +1,8 @@
 """The distribution of each feature in the test rows, told without a value of anybody's.
 
-Edges are round numbers. A bin or a category that fewer than five rows have is counted with its neighbours, and texts
-that look personal or may say anything are not told at all, only how long they are.
+Edges are round numbers, and lie within all but five rows on either side. A bin or a category that fewer than five rows
+have is counted with its neighbours, and texts that look personal or may say anything are not told at all, only how long
+they are.
 """
 
 import math
@@ -26,7 +27,12 @@ _LOOKED_AT = 1_000
 _LONGEST = 80
 """Characters of a category that are told."""
 _CENTRE = 0.02
-"""The share of the rows on either side that the outer bins take up: what lies far away would make all others narrow."""
+"""The share of the rows on either side that the outer bins take up: what lies far away would make all others narrow.
+
+They take up five rows at least: an edge would else tell the lowest or the highest value of anybody.
+"""
+_FINEST = 1e-9
+"""What part of the values a bin is wide at least; below that they are told apart by the noise of floats."""
 
 
 def distributions(signature: Signature, table: Table, features: int) -> tuple[Distribution, ...]:
@@ -39,29 +45,36 @@ def distributions(signature: Signature, table: Table, features: int) -> tuple[Di
 
 
 def histogram(values: Sequence[float], *, whole: bool = False, of: Of = "values") -> Histogram | None:
-    """A dozen bins or two with round edges, each empty or of five rows and more; None where they cannot be counted."""
+    """A dozen bins or two with round edges, each empty or of five rows and more.
+
+    None where rows are too few, or where they cannot be counted.
+    """
     ordered = sorted(values)
-    if len(ordered) < FEW_ROWS:
-        return None
     last = len(ordered) - 1
-    low, high = ordered[round(_CENTRE * last)], ordered[round((1 - _CENTRE) * last)]
+    cut = max(FEW_ROWS, round(_CENTRE * last))
+    if 2 * cut >= last:
+        return None
+    low, high = ordered[cut], ordered[last - cut]
     try:
         spread = high / _BINS - low / _BINS  # divided first: the difference of two finite numbers need not be one
-        step = step_below(spread or max(abs(low), 1.0) / 10)
+        if spread <= _FINEST * max(abs(low), abs(high)):
+            spread = max(abs(low), 1.0) / 10
+        step = step_below(spread)
         step = max(1.0, math.ceil(step)) if whole else step
         first, end = math.floor(low / step), math.floor(high / step) + 1
         counts = [0] * (end - first)
         for value in ordered:
             counts[min(max(math.floor(value / step) - first, 0), len(counts) - 1)] += 1
-    except OverflowError:
+    except (OverflowError, ValueError):  # an int beyond floats, infinity, or infinity less itself
         return None
     digits = max(0, 1 - math.floor(math.log10(step)))
     edges = [round(number * step, digits) for number in range(first, end + 1)]
-    return None if not all(map(math.isfinite, edges)) else _merged(edges, counts, of)
+    found = _merged(edges, counts, of) if all(map(math.isfinite, edges)) else None
+    return found if found and found.can_be_drawn else None
 
 
 def _merged(edges: Sequence[float], counts: Sequence[int], of: Of) -> Histogram:
-    """Bins with few rows joined with the ones after them, the last ones with those before."""
+    """Bins with few rows joined with the ones after them; the last one has as many rows as are told."""
     kept_edges, kept, waiting = [edges[0]], list[int](), 0
     for edge, count in zip(edges[1:], counts, strict=True):
         waiting += count
@@ -69,12 +82,6 @@ def _merged(edges: Sequence[float], counts: Sequence[int], of: Of) -> Histogram:
             kept.append(waiting)
             kept_edges.append(edge)
             waiting = 0
-    if waiting:
-        while kept and not kept[-1]:
-            kept.pop()
-            kept_edges.pop()
-        kept_edges[-1:] = [edges[-1]] if kept else [*kept_edges, edges[-1]]
-        kept[-1:] = [(kept[-1] if kept else 0) + waiting]
     return Histogram(edges=tuple(kept_edges), counts=tuple(kept), of=of)
 
 

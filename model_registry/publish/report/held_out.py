@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from model_registry.publish.report.overlap import Overlap, overlap
 from model_registry.publish.tables import Table, count_of, read_table, rows_at, spread
 from model_registry.report.figures import Kind
 from model_runtime.errors import PublishError
@@ -24,6 +25,7 @@ class HeldOut:
 
     `table` has what the estimator is asked with, and plain values. `y` are, for a classifier, places in `classes_`, for
     a regressor numbers; of shape (n,), or (n, outputs) with a name for each output. None where nothing is measured.
+    `overlap` is the one with the training rows, where these were given.
     """
 
     kind: Kind
@@ -31,6 +33,7 @@ class HeldOut:
     y: Any
     outputs: tuple[str, ...]
     given: int
+    overlap: Overlap | None = None
 
     @property
     def rows(self) -> int:
@@ -38,11 +41,17 @@ class HeldOut:
         return len(self.table.columns[0].values)
 
 
-def held_out(estimator: Any, signature: Signature, X: Any, y: Any, feature_names: Sequence[str] | None) -> HeldOut:
-    """Read test rows and their targets; PublishError where they do not fit the model or each other."""
+def held_out(
+    estimator: Any, signature: Signature, X: Any, y: Any, *, X_train: Any, feature_names: Sequence[str] | None
+) -> HeldOut:
+    """Read test rows and their targets; PublishError where they do not fit the model or each other.
+
+    So it is where most of them are among the training rows.
+    """
     kind = kind_of(estimator, signature)
     if kind != "none" and y is None:
-        raise PublishError("X_test is given without y_test: give what is true of its rows, too (--test FILE has both)")
+        raise PublishError("X_test is given without y_test: give what is true of its rows, too")
+    _check_order(X, y)
     given = count_of(X)
     targets, names = (None, ()) if kind == "none" else _targets(y, signature)
     if given is not None and targets is not None and len(targets) != given:
@@ -55,7 +64,7 @@ def held_out(estimator: Any, signature: Signature, X: Any, y: Any, feature_names
     table = read_table(estimator, X, feature_names, what="X_test")
     _check_columns(table, signature)
     found = None if targets is None else _in_terms_of(estimator, signature, kind, targets)
-    return HeldOut(kind, table, found, names, given or 0)
+    return HeldOut(kind, table, found, names, given or 0, None if X_train is None else _checked(signature, X, X_train))
 
 
 def kind_of(estimator: Any, signature: Signature) -> Kind:
@@ -69,6 +78,30 @@ def kind_of(estimator: Any, signature: Signature) -> Kind:
     if signature.labels is None:
         return "none"
     return "binary" if len(signature.labels) == 2 else "multiclass"  # noqa: PLR2004  # two classes
+
+
+def _check_order(X: Any, y: Any) -> None:
+    """PublishError where the indexes of a frame and of its targets have the same labels in another order."""
+    one: Any = getattr(X, "index", None)
+    other: Any = getattr(y, "index", None)
+    if not (hasattr(one, "equals") and hasattr(other, "equals")) or one.equals(other):
+        return
+    if len(one) == len(other) and set(one) == set(other):
+        by_label = "`y_test.loc[X_test.index]`, or " if one.is_unique else ""
+        raise PublishError(
+            f"y_test has the index of X_test in another order: give {by_label}`y_test.to_numpy()` where its rows are "
+            "in the order of X_test all the same"
+        )
+
+
+def _checked(signature: Signature, X: Any, X_train: Any) -> Overlap:
+    found = overlap([feature.name for feature in signature.features], X, X_train)
+    if found.is_most:
+        raise PublishError(
+            f"{found.shared:,} of {count_of(X):,} rows of X_test are rows of X_train: give rows that fit never saw, as "
+            "train_test_split sets them aside, or leave X_test out"
+        )
+    return found
 
 
 def _targets(y: Any, signature: Signature) -> tuple[Any, tuple[str, ...]]:

@@ -1,7 +1,9 @@
 """Makes a version's report from test rows, before anything is stored."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isclose
 from typing import Any
 
 import msgspec
@@ -13,12 +15,23 @@ from model_registry.publish.report.distributions import distributions
 from model_registry.publish.report.held_out import HeldOut, held_out
 from model_registry.publish.report.importance import importance_of
 from model_registry.publish.report.regressing import OUTPUTS, classified_each, regressed
-from model_registry.report.figures import LARGEST_REPORT, Report, encode_report
+from model_registry.report.figures import LARGEST_REPORT, Report, encode_report, is_sound
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Signature
 
 FEATURES = 200
 """So many features are drawn."""
+_ROUNDED, _NOTHING = 0.005, 1e-4
+"""Scores that differ by this part of their size are the same in fewer digits, and such small ones are."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The headline scores, the file of the report, what its owner should know."""
+
+    scores: Mapping[str, float]
+    data: bytes
+    notes: tuple[str, ...]
 
 
 def report_of(
@@ -27,16 +40,17 @@ def report_of(
     X_test: Any,
     y_test: Any,
     *,
+    X_train: Any = None,
     feature_names: Sequence[str] | None = None,
     progress: Callable[[str], None],
 ) -> Report:
-    """How an estimator does on rows that it was not trained on.
+    """How an estimator does on test rows, which are looked for among the training rows where these are given.
 
     Raises:
         PublishError: The rows do not fit the model or their targets, or the model does not answer them.
 
     """
-    held = held_out(estimator, signature, X_test, y_test, feature_names)
+    held = held_out(estimator, signature, X_test, y_test, X_train=X_train, feature_names=feature_names)
     progress(f"measuring the {type(estimator).__name__} on {held.rows:,} test rows")
     report = _measured(estimator, signature, held, progress)
     notes = list(report.notes)
@@ -46,7 +60,9 @@ def report_of(
         notes.append(f"{FEATURES} of {len(signature.features)} features are shown")
     if len(held.outputs) > OUTPUTS:
         notes.append(f"{OUTPUTS} of {len(held.outputs)} outputs are shown")
-    return replace(report, distributions=distributions(signature, held.table, FEATURES), notes=tuple(notes))
+    found = distributions(signature, held.table, FEATURES)
+    seen = (held.overlap.trained, held.overlap.shared) if held.overlap else (0, 0)
+    return replace(report, distributions=found, notes=tuple(notes), trained=seen[0], shared=seen[1])
 
 
 def measured(
@@ -55,14 +71,30 @@ def measured(
     X_test: Any,
     y_test: Any,
     *,
+    X_train: Any = None,
+    metrics: Mapping[str, float] | None = None,
     feature_names: Sequence[str] | None,
     progress: Callable[[str], None],
-) -> tuple[dict[str, float], bytes]:
-    """The headline scores and the file of a report; PublishError as in `report_of`, and where the file is too large."""
+) -> Measured:
+    """The headline scores and the file of a report; PublishError as in `report_of`, and where no reader takes it."""
     if X_test is None:
         raise PublishError("y_test is given without X_test: give the rows that it is true of, too")
-    report = report_of(estimator, signature, X_test, y_test, feature_names=feature_names, progress=progress)
-    return _headline(report), _written(report)
+    report = report_of(
+        estimator, signature, X_test, y_test, X_train=X_train, feature_names=feature_names, progress=progress
+    )
+    return Measured(_headline(report), _written(report), tuple(_notes(report, metrics or {})))
+
+
+def _notes(report: Report, metrics: Mapping[str, float]) -> Iterator[str]:
+    if report.shared:
+        yield f"{report.shared:,} of {report.rows:,} test rows are training rows too: the scores have them among theirs"
+    for score in report.scores:
+        own = metrics.get(score.name, score.value)
+        if not score.output and not isclose(own, score.value, rel_tol=_ROUNDED, abs_tol=_NOTHING):
+            yield (
+                f"the metric {score.name} is {own:.4g}, as it was given, and {score.value:.4g} on the test rows: gates "
+                f"and pages have {own:.4g}"
+            )
 
 
 def _written(report: Report) -> bytes:
@@ -78,6 +110,10 @@ def _written(report: Report) -> bytes:
         raise PublishError(
             f"the figures of X_test are not all finite numbers ({error}): scale targets that are so large"
         ) from error
+    if not is_sound(report):
+        raise PublishError(
+            "the figures of X_test contradict each other, and no reader would draw them: publish without X_test"
+        )
     return data
 
 

@@ -180,6 +180,12 @@ def test_test_rows_have_their_targets_in_the_last_column_or_a_named_one(
         ("[[1, 2, 0], [3]]", (), "are not objects of the same names"),
         ('[{"a": 1, "t": 2}]', ("u",), "have no column u: name one of a, t by --target"),
         ('[{"t": 1}]', (), "have no column beside t: give the features, too"),
+        ('[{"t": 1, "a": 2, "b": 3}]', (), r"`b`, the last column of .* a feature: name the target: --target t$"),
+        ('[{"t": 1, "a": 2, "b": 3}]', ("a",), r"`a`, a column of .* a feature: name the target: --target t$"),
+        ('[{"a": 2}, {"a": 3}]', ("a",), "have no column beside a"),
+        ('[{"a": 2, "b": 3}]', ("b",), r"`b`, a column of .* a feature: add a column with what is true of each row"),
+        ('[{"a": 2, "t": 3}]', (), r"lack b: give each feature beside the target, t"),
+        ('[{"id": 1, "a": 2, "b": 3, "t": 4}]', (), "have id beside the features and the target, t: leave out what"),
     ],
 )
 def test_test_rows_without_targets_are_refused_in_one_line(

@@ -33,14 +33,15 @@ from model_registry.cli import app
 from model_registry.doctor import findings
 from model_registry.publish.estimator import describe
 from model_registry.publish.report import held_out as rows_of_test
-from model_registry.publish.report import importance
+from model_registry.publish.report import importance, made
 from model_registry.publish.report.distributions import histogram
 from model_registry.publish.report.made import measured, report_of
+from model_registry.publish.report.overlap import overlap
 from model_registry.reference import VersionRef
-from model_registry.report.figures import LARGEST_REPORT, Report
+from model_registry.report.figures import LARGEST_REPORT, Curve, Histogram, Report
 from model_registry.signing import Signer
 from model_runtime.errors import IntegrityError, PublishError, RecordError
-from model_runtime.manifest import REPORT_FILE, Artifact, version_key
+from model_runtime.manifest import REPORT_FILE, Artifact, Signature, version_key
 
 IRIS = load_iris(as_frame=True)
 X, y = IRIS.data.set_axis(["sl", "sw", "pl", "pw"], axis=1), IRIS.target
@@ -270,6 +271,49 @@ def test_bins_hold_every_row_and_none_holds_few(values: list[float]) -> None:
 def test_of_fewer_values_than_five_nothing_is_told() -> None:
     assert histogram([1.0, 2.0, 3.0]) is None
     assert histogram([10**400, *range(20)]) is None
+    assert histogram([float("inf")] * 20) is None
+
+
+@pytest.mark.parametrize("count", [12, 20, 27, 60, 75, 76, 300])
+def test_the_five_lowest_and_highest_values_change_no_edge(count: int) -> None:
+    """Whoever sees the histogram learns of the one who earns most that there is somebody, and no more."""
+    values = [30_000 + 997.0 * n for n in range(count)]
+    outliers = [-98_765_432.1, *values[1:-1], 98_765_432.1]
+    found = histogram(values)
+    assert found is not None
+    assert found == histogram(outliers) == histogram([-1e9] * 5 + values[5:-5] + [1e9] * 5)
+    assert found.counts[0] > 5 < found.counts[-1]
+    assert histogram([30e3 + 1e3 * n for n in range(19)] + [4.87e6]) == histogram([30e3 + 1e3 * n for n in range(20)])
+
+
+def test_of_so_few_rows_that_edges_would_be_values_of_one_there_is_no_histogram() -> None:
+    assert [histogram([*map(float, range(count))]) is None for count in (10, 11, 12)] == [True, True, False]
+    rows = np.arange(20.0).reshape(10, 2)
+    (residuals,) = reported(Ridge().fit(rows, [*range(10)]), rows, [*range(9), 1e6]).residuals
+    assert residuals.histogram == Histogram(edges=(), counts=())
+
+
+def test_values_that_differ_by_the_noise_of_floats_make_a_report_that_is_read() -> None:
+    rows = pd.DataFrame(
+        {
+            "sum": [1.0, 0.9999999999999999, 1.0000000000000002] * 20,
+            "share": [0.3, 0.30000000000000004] * 30,
+            "far": [-1e17, -1e17 - 16] * 30,
+            "near": [5e-324 * n for n in range(60)],
+        }
+    )
+    storage = Storage(MemoryStore(), "memory")
+    release = published(KMeans(2, n_init=1, random_state=0).fit(rows), rows, None, storage)
+    report = Registry(storage, actor="nobody").report(release)
+    assert report is not None
+    assert [each.feature for each in report.distributions if each.histogram] == ["sum", "share", "far"]
+
+
+def test_a_report_that_no_reader_would_take_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Report(kind="none", rows=60, given=60, roc=(Curve(label=1, x=(0.0,), y=()),))
+    monkeypatch.setattr(made, "report_of", lambda *_, **__: wrong)
+    with pytest.raises(PublishError, match="the figures of X_test contradict each other"):
+        measured(None, Signature(features=()), X, y, feature_names=None, progress=print)
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_written() -> None:
@@ -378,14 +422,20 @@ def test_the_command_line_takes_the_last_column_or_the_one_that_is_named(tmp_pat
         for file, named in (("last.csv", ()), ("first.csv", ("--target", "kind")))
     }
     assert len(digests) == 1
+    X[:5].assign(kind="tulip").to_csv(tmp_path / "few.csv", index=False)
     for arguments, said in (
         (("--test", str(tmp_path / "last.csv"), "--target", "colour"), "have no column colour: name one of sl, sw"),
-        (("--test", str(tmp_path / "rows.csv")), "X_test is given without y_test"),
+        (("--test", str(tmp_path / "rows.csv")), "rows.csv have the features alone: add a column with what is true"),
+        (("--test", str(tmp_path / "first.csv")), "was taken as the target, and the model has it as a feature: name "),
+        (("--test", str(tmp_path / "few.csv")), "error: --test has 5 rows: give at least 10"),
+        (("--test", "nosuch.csv"), "error: cannot read the test rows nosuch.csv"),
+        (("--train", "nosuch.csv"), "error: cannot read the training rows nosuch.csv"),
         (("--target", "kind"), "--target is given without --test"),
     ):
         refused = publish(*arguments)
         assert refused.exit_code == 1
         assert said in refused.stderr
+        assert not {"X_test", "y_test", "X_train"}.intersection(refused.stderr.replace(":", " ").split())
 
 
 def test_texts_with_their_labels_are_objects_of_a_file(tmp_path: Path) -> None:
@@ -400,3 +450,61 @@ def test_texts_with_their_labels_are_objects_of_a_file(tmp_path: Path) -> None:
     paths = [str(tmp_path / part) if "." in part else part for part in command]
     done = CliRunner().invoke(app, [*paths, "--bucket", str(tmp_path / "models")])
     assert (done.exit_code, done.stdout) == (0, "texts/1\n"), done.stderr
+
+
+def test_training_rows_do_not_pass_as_test_rows() -> None:
+    model = LogisticRegression(max_iter=1000).fit(X, y)
+    storage = Storage(MemoryStore(), "memory")
+    for X_train in (X, X.sample(frac=1, random_state=0), X.to_numpy(), X.to_dict("records")):
+        with pytest.raises(PublishError, match=r"of 150 rows of X_test are rows of X_train: give rows that fit never"):
+            published(model, X, y, storage, X_train=X_train)
+    assert list(storage.folders("models/")) == []
+    said: list[str] = []
+    published(model, X[75:], y[75:], storage, X_train=X[:80], progress=said.append)
+    assert "note: 5 of 75 test rows are training rows too: the scores have them among theirs" in said
+    report = Registry(storage, actor="nobody").report(Registry(storage, actor="nobody").resolve("model/1"))
+    assert report is not None
+    assert report.what_rows == "75 test rows; 5 of them are among the 80 training rows that were given"
+    assert reported(model, X, y).what_rows == "150 test rows; no training rows were given to look for them there"
+
+
+@pytest.mark.parametrize("form", [pd.DataFrame.to_numpy, lambda frame: frame.to_dict("records"), lambda frame: frame])
+def test_rows_of_a_few_categories_are_alike_by_chance(form: Any) -> None:
+    rng = np.random.default_rng(0)
+    towns = [[None, "Ulm", "Bonn"][place] for place in rng.integers(3, size=300)]
+    rows = pd.DataFrame({"town": towns, "at": pd.Timestamp("2026-01-01"), "rooms": 2})
+    found = overlap(["town", "at", "rooms"], form(rows[:100]), form(rows[100:]))
+    assert (found.trained, found.shared, found.is_most) == (200, 100, False)
+    assert overlap(["town", "at", "rooms"], form(rows), form(rows)).is_most
+    apart = rows.assign(at=rows["at"] + pd.to_timedelta(range(300), unit="s"))
+    assert overlap(["town", "at", "rooms"], form(apart[:100]), form(apart[100:])).shared == 0
+
+
+def test_a_million_rows_are_compared_without_their_pairs() -> None:
+    """Floats that are the same in training and test rows, whatever a missing one is made of."""
+    rows = np.random.default_rng(0).normal(size=(1_000_000, 2))
+    rows[0] = [np.nan, 0.0]
+    assert overlap(["a", "b"], np.array([[-np.nan, -0.0], rows[999_999], [7, 7]]), rows).shared == 2
+
+
+def test_targets_in_another_order_than_their_rows_are_not_paired_by_place() -> None:
+    model = LogisticRegression(max_iter=1000).fit(X, y)
+    signature = describe(model, X[:5]).signature
+    mixed = y.sample(frac=1, random_state=0)
+    with pytest.raises(PublishError, match=r"y_test has the index of X_test in another order: give `y_test\.loc"):
+        report_of(model, signature, X, mixed, progress=print)
+    expected = scores(report_of(model, signature, X, y, progress=print))
+    for again in (mixed.loc[X.index], y.set_axis(range(1000, 1150)), y.to_numpy()):
+        assert scores(report_of(model, signature, X, again, progress=print)) == expected
+
+
+def test_a_metric_that_the_rows_contradict_is_told() -> None:
+    model = LogisticRegression(max_iter=1000).fit(X, y)
+    storage, said = Storage(MemoryStore(), "memory"), list[str]()
+    given = {"accuracy": 0.38, "f1_macro": 0.97, "cost": 7.0}
+    release = published(model, X, y, storage, metrics=given, progress=said.append)
+    (note,) = [line for line in said if "the metric" in line]
+    assert note == (
+        "note: the metric accuracy is 0.38, as it was given, and 0.9733 on the test rows: gates and pages have 0.38"
+    )
+    assert release.manifest.metrics == given, "three classes have no roc_auc"

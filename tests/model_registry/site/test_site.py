@@ -1,7 +1,5 @@
 """The registry's pages: as text, as files, and in a browser that `ui` serves them to."""
 
-import hashlib
-import json
 import re
 import signal
 import subprocess
@@ -13,18 +11,24 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from obstore.store import MemoryStore
 from playwright.sync_api import Browser, expect
 from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner, Result
 
 from local.ministack import LocalAws
-from model_registry import Registry, open_storage
+from model_registry import Registry, Storage, open_storage, site
 from model_registry.cli import app
 from model_registry.records import Gates
 from model_registry.reference import VersionRef
+from model_registry.report.figures import Report
 from model_registry.site import files, page_at
-from model_registry.site.writing import LIST, place_at, write_pages
+from model_registry.site.details import version_page
+from model_registry.site.shelf import Shelf
+from model_registry.site.writing import Place, place_at, write_pages
+from model_runtime.manifest import Artifact, OwnCode
 from tests.browser.chromium import browser, opened, violations
+from tests.model_registry.made import made, put
 from tests.model_registry.processes import add
 
 PROJECT = Path(__file__).parents[3]
@@ -182,12 +186,12 @@ def test_no_text_of_the_registry_becomes_html(pages: dict[str, str]) -> None:
 
 def test_a_version_s_page_draws_its_report_and_tells_its_history(pages: dict[str, str]) -> None:
     shown = text(pages["attack/1.html"])
-    assert "30 rows that it was not trained on." in shown
+    assert "30 test rows; no training rows were given" in shown
     assert "accuracy 0.8333" in shown
     for heading in ("Classes", "ROC", "Calibration", "Permutation importance", "Distribution of the test rows"):
         assert f"<h2>{heading}</h2>" in pages["attack/1.html"]
     assert "Tag dev tag nothing → 1" in shown
-    assert "not trained on" not in text(pages["iris/1.html"])
+    assert "test rows; no training" not in text(pages["iris/1.html"])
 
 
 def test_a_report_that_is_not_the_one_published_is_not_drawn(folder: Path) -> None:
@@ -201,6 +205,30 @@ def test_a_report_that_is_not_the_one_published_is_not_drawn(folder: Path) -> No
     assert page is not None
     assert "report.json of attack/1 has SHA-256" in text(page)
     assert "99 rows" not in page
+
+
+def test_a_version_that_is_bad_ends_the_pages_of_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Own code that is gone, and a report that nobody foresaw: their pages say so, all others are as they were."""
+    storage = Storage(MemoryStore(), "memory")
+    lost = OwnCode(artifact=Artifact(file="code.zip", sha256="0" * 64, size=9), modules=("own",))
+    put(storage, made(1), made(2, code=lost), made(3), made(4))
+    add(storage, "other", b"model")
+    registry = Registry(storage, actor="nobody")
+
+    def drawn(shelf: Shelf, number: int, report: Report | str | None) -> str:
+        if number == 3:
+            raise ValueError("<b>[1]</b> is not foreseen")
+        return version_page(shelf, number, report)
+
+    monkeypatch.setattr(site, "version_page", drawn)
+    written = dict(files(registry))
+    assert {path for path, page in written.items() if "notice warn" in page} == {
+        *("iris/3.html", "iris/1-2.html", "iris/2-3.html", "iris/2-4.html")
+    }
+    assert "iris/3 cannot be drawn (ValueError: &lt;b&gt;[1]&lt;/b&gt; is not foreseen)" in written["iris/3.html"]
+    assert "iris/2 has lost its code.zip: publish it again" in written["iris/1-2.html"]
+    assert {"index.html", "other/1.html", "iris/2.html", "iris/4.html"} < written.keys()
+    assert {path: page_at(registry, path) for path in written} == written
 
 
 def test_a_page_made_anew_is_the_one_that_is_written(folder: Path, pages: dict[str, str]) -> None:
@@ -249,35 +277,118 @@ def test_the_site_is_written_to_a_bucket(folder: Path, aws: LocalAws, bucket: st
     assert "names no bucket" in run("site", "--bucket", str(folder), "--to", "s3://").stderr
 
 
-@pytest.mark.parametrize("where", ["folder", "bucket"])
-def test_pages_of_deleted_versions_are_removed_and_nothing_else(tmp_path: Path, bucket: str, where: str) -> None:
-    """Neither what the list does not name, nor what it names and somebody else has put there, nor what is no page."""
+def test_pages_are_not_written_into_the_registry_itself(tmp_path: Path, bucket: str) -> None:
+    """Its `doctor` would find a strange object in each of them."""
+    models = tmp_path / "models"
+    add(open_storage(str(models)), "iris", b"model")
+    for registry, to in (
+        (models, models),
+        (models, models / "pages"),
+        (f"file://{models}", f"file://{models}/pages"),
+        (models, tmp_path / "other" / ".." / "models" / "pages"),
+        (f"s3://{bucket}", f"s3://{bucket}"),
+        (bucket, f"s3://{bucket}/pages"),
+        (bucket, f"s3://{bucket}?owner=123456789012/pages"),
+    ):
+        refused = run("site", "--bucket", str(registry), "--to", str(to))
+        assert (refused.exit_code, refused.stdout) == (1, ""), to
+        assert f"{to} is in the registry " in refused.stderr
+    assert not list(models.rglob("*.html"))
+    assert run("site", "--bucket", str(models), "--to", f"file://{tmp_path}/models-site").exit_code == 0
+    assert (tmp_path / "models-site" / "index.html").is_file()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, bucket: str) -> Place:
+    return place_at(str(tmp_path / "site") if request.param == "folder" else f"s3://{bucket}/site", None)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Registry:
+    """A registry with three versions of iris."""
     storage = open_storage(str(tmp_path / "models"))
     for _ in range(3):
         add(storage, "iris", b"model")
-    to = str(tmp_path / "site") if where == "folder" else f"s3://{bucket}/site"
-    place = place_at(to, None)
-    assert run("site", "--bucket", str(tmp_path / "models"), "--to", to).stderr == "8 pages\n"
-    others = {"iris/notes.html": b"mine", "iris/1-2.html": b"mine, too", "private.html": b"hers", "../up.html": b"his"}
+    return Registry(storage, actor="ada")
+
+
+def written(place: Place, registry: Registry) -> tuple[int, int]:
+    return write_pages(place, files(registry), registry.deleted())
+
+
+def test_pages_of_deleted_versions_are_removed_and_nothing_else(place: Place, three: Registry) -> None:
+    """Neither what is no page, nor what somebody else has put in the place of one."""
+    assert written(place, three) == (8, 0)
+    others = {"iris/notes.html": b"mine", "iris/1-2.html": b"mine, too", "private.html": b"hers", "iris/1.txt": b"his"}
+    three.delete(VersionRef("iris", 1), reason="mistake")
     for path, data in others.items():
         place.write(path, data, "text/html")
-    listed = json.loads(place.read(LIST) or b"")
-    assert listed.keys() >= {"index.html", "iris/1.html", "iris/1-2.html"}
-    forged = {path: hashlib.sha256(data).hexdigest() for path, data in others.items() if "notes" not in path}
-    place.write(LIST, json.dumps({**forged, **listed}).encode(), "application/json")
-    registry = Registry(storage, actor="ada")
-    registry.delete(VersionRef("iris", 1), reason="mistake")
-    assert run("site", "--bucket", str(tmp_path / "models"), "--to", to).stderr == (
-        "5 pages, 2 of deleted versions removed\n"
-    )
-    assert [place.read(path) for path in ("iris/1.html", "iris/1-3.html")] == [None, None]
+    assert written(place, three) == (5, 2)
+    assert place.files("iris") == ["1-2.html", "1.txt", "2-3.html", "2.html", "3.html", "index.html", "notes.html"]
     assert {path: place.read(path) for path in others} == others
     assert (place.read("iris/2-3.html") or b"").startswith(b"<!doctype html>")
-    place.write(LIST, b"[]", "application/json")
-    assert (
-        "is not the list of pages that `site` writes"
-        in run("site", "--bucket", str(tmp_path / "models"), "--to", to).stderr
-    )
+    for version in (2, 3):
+        three.delete(VersionRef("iris", version), reason="mistake")
+    assert written(place, three) == (1, 4)
+    assert place.files("iris") == ["1-2.html", "1.txt", "notes.html"]
+
+
+def test_pages_of_living_versions_stay_though_they_are_not_written_again(
+    three: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those beyond the last fifty, comparisons of earlier runs, and what cannot be read at the moment."""
+    place = place_at(str(tmp_path / "site"), None)
+    written(place, three)
+    before = place.files("iris")
+    (tmp_path / "models" / "models" / "iris" / "versions" / "2" / "manifest.json").write_text("{}")
+    monkeypatch.setattr("model_registry.site.shelf.LAST", 2)
+    assert written(place, three) == (3, 0)
+    assert place.files("iris") == before
+    three.delete(VersionRef("iris", 1), reason="mistake")
+    assert written(place, three) == (3, 3)
+    assert place.files("iris") == ["2-3.html", "2.html", "3.html", "index.html"]
+
+
+def test_pages_of_a_run_that_was_cut_off_are_removed_once_their_version_is_deleted(
+    place: Place, three: Registry
+) -> None:
+    written(place, three)
+    three.tag("iris/3", "dev")
+    three.tag("iris/2", "dev")
+    with pytest.raises(KeyboardInterrupt):
+        write_pages(place, cut_off(files(three), "iris/index.html"))
+    assert b"dev" in (place.read("iris/3.html") or b"")
+    three.delete(VersionRef("iris", 3), reason="erasure")
+    assert written(place, three) == (5, 3)
+    assert place.files("iris") == ["1-2.html", "1.html", "2.html", "index.html"]
+
+
+def cut_off(pages: Iterator[tuple[str, str]], at: str) -> Iterator[tuple[str, str]]:
+    """The pages before one, in whose place the run is interrupted."""
+    for path, page in pages:
+        if path == at:
+            raise KeyboardInterrupt
+        yield path, page
+
+
+def test_pages_of_two_runs_at_once_are_removed_once_their_version_is_deleted(place: Place, three: Registry) -> None:
+    """Also those that the slower one writes of a version that was deleted since it has read it."""
+    slow = list(files(three))
+    three.tag("iris/3", "dev")
+    three.tag("iris/2", "dev")
+    written(place, three)
+    write_pages(place, slow)
+    three.delete(VersionRef("iris", 3), reason="erasure")
+    assert written(place, three) == (5, 3)
+    assert write_pages(place, slow, three.deleted()) == (8, 3)
+    assert place.files("iris") == ["1-2.html", "1.html", "2.html", "index.html"]
+
+
+def test_site_says_how_many_pages_of_deleted_versions_it_removed(three: Registry, tmp_path: Path) -> None:
+    arguments = ("site", "--bucket", str(tmp_path / "models"), "--to", str(tmp_path / "site"))
+    assert run(*arguments).stderr == "8 pages\n"
+    three.delete(VersionRef("iris", 1), reason="mistake")
+    assert run(*arguments).stderr == "5 pages, 3 of deleted versions removed\n"
 
 
 def test_ui_answers_this_machine_by_its_own_name_and_changes_nothing(ui: str) -> None:

@@ -22,6 +22,7 @@ from model_registry.release import Release
 from model_registry.signing import create_key
 from model_registry.site.server import Server
 from model_registry.site.writes import Writer
+from model_runtime.errors import CredentialsError
 from model_runtime.manifest import Feature, Signature
 from tests.browser.chromium import browser, opened, violations
 from tests.model_registry.made import made, put
@@ -122,6 +123,20 @@ def test_without_the_token_nothing_is_read_or_moved(server: Server, registry: Re
     for token in ("", wrong, server.token[:-1]):
         assert asked(server, "POST", "iris/promote.html", form(server, token=token))[0] == 403
     assert len(moves(registry)) == 1
+
+
+def test_a_form_of_another_start_and_one_without_a_token_are_told_apart(server: Server) -> None:
+    for token, said in (("x" * len(server.token), "has another token than this start"), ("", "has no token")):
+        assert f"The form {said}" in asked(server, "POST", "iris/promote.html", form(server, token=token))[2]
+
+
+@pytest.mark.parametrize("option", [("--in-account",), ("--by", "grace"), ("--promoter-key", "key.pem")])
+def test_an_option_for_moves_is_refused_where_no_page_moves(tmp_path: Path, option: tuple[str, ...]) -> None:
+    put(open_storage(str(tmp_path / "models")), made(1))
+    command = ["ui", "--bucket", str(tmp_path / "models"), *option]
+    refused = CliRunner().invoke(app, command, env={"COLUMNS": "200"})
+    assert (refused.exit_code, f"Invalid value for {option[0]}" in refused.stderr) == (2, True)
+    assert "add --write" in refused.stderr
 
 
 def test_pages_of_others_move_nothing_and_are_not_told_the_token(server: Server, registry: Registry) -> None:
@@ -241,6 +256,25 @@ def test_a_model_is_verified_when_the_form_is_sent_and_where_the_verifier_says(r
     assert registry.tag_of("iris@prod").history[-1].checks == ("verified, in the account",)
     _, page = Writer(registry, "token").look("iris/promote.html", {**wanted, "version": "4"}) or (None, "")
     assert "say that you mean it" in page
+
+
+def test_a_move_says_under_whose_name_it_will_be_recorded_before_it_is_confirmed(registry: Registry) -> None:
+    registry.promote("iris", to_tag="prod", version=2)
+    storage = registry._storage
+    writer = Writer(Registry(storage, actor="grace", caller=lambda: "arn:aws:iam::111122223333:role/promoter"), "token")
+    recorded = "<dt>Recorded under</dt><dd>grace (as arn:aws:iam::111122223333:role/promoter)</dd>"
+    for path, fields in (("promote", {"tag": "prod", "version": "3"}), ("rollback", {"tag": "prod"})):
+        assert recorded in (writer.look(f"iris/{path}.html", fields) or (None, ""))[1], path
+    assert "Recorded" not in (writer.look("iris/promote.html", {"tag": "prod", "version": "4"}) or (None, ""))[1]
+
+    def nobody() -> str:
+        raise CredentialsError("who you are is not known: give --by NAME")
+
+    status, page = Writer(Registry(storage, actor=nobody), "token").look("iris/rollback.html", {"tag": "prod"}) or (
+        0,
+        "",
+    )
+    assert (status, "give --by NAME" in page, "<button" in page) == (502, True, False)
 
 
 def test_the_token_is_in_no_log_and_no_referrer(
