@@ -57,7 +57,7 @@ def beside(registry: Registry, storage: Storage, others: Mapping[str, bytes], **
     release, versions = registry.resolve("iris/1"), Versions(storage)
     manifest = msgspec.structs.replace(release.manifest, version=2, **changes)
     files = {one.file: versions.file_bytes(release, one) for one in files_of(release.manifest)}
-    versions.put(VersionRef("iris", 2), (files | others).items(), encode(manifest))
+    versions.put(VersionRef("iris", 2), {**files, **others}.items(), encode(manifest))
     return manifest
 
 
