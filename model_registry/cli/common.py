@@ -244,8 +244,9 @@ def print_table(rows: Sequence[Mapping[str, str]], *, title: str | None = None) 
     if not rows:
         return
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
-    # Whatever reads a pipe looks for whole keys and digests: nothing is folded there.
-    console = Console(width=None if sys.stdout.isatty() else _UNFOLDED, soft_wrap=False)
+    # Whatever reads a pipe looks for whole keys and digests: nothing is folded there, but by who sets COLUMNS.
+    is_bound = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    console = Console(width=None if is_bound else _UNFOLDED, soft_wrap=False)
     if console.width < _NARROW and len(columns) > _ROOM:
         _print_each(console, rows, columns, title)
         return
