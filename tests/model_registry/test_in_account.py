@@ -343,7 +343,7 @@ def test_exit_codes_are_those_of_verify(codebuild: CodeBuild, bucket: str, iris:
     quick = CliRunner().invoke(app, [*line, bucket, "--quick"])
     assert (quick.exit_code, "leave out --in-account or --quick" in quick.stderr) == (1, True)
     folder = CliRunner().invoke(app, [*line, str(tmp_path)])
-    assert (folder.exit_code, "verify its versions here" in folder.stderr) == (1, True)
+    assert (folder.exit_code, "not a bucket in an AWS account: leave out --in-account" in folder.stderr) == (1, True)
 
 
 @dataclass(frozen=True)
