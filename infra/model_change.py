@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from model_registry.comparison import Comparison, SignatureChange, compare
-from model_registry.printable import in_preview
+from model_registry.printable import figure, figures, in_preview
 from model_registry.release import Release
 from model_registry.stored_wheels import distribution_of
 from model_runtime.manifest import Environment, Manifest
@@ -103,18 +103,15 @@ def _sentence(change: SignatureChange) -> str:
 
 
 def _metrics_of(manifest: Manifest) -> Iterator[str]:
-    return (f"{name} {_number(value)}" for name, value in sorted(manifest.metrics.items()))
+    return (f"{name} {figure(value)}" for name, value in sorted(manifest.metrics.items()))
 
 
 def _metrics(comparison: Comparison) -> Iterator[str]:
     if not comparison.metrics:
         yield "metrics unchanged"
     for name, (before, after) in comparison.metrics.items():
-        yield f"{name} {_number(before)} -> {_number(after)}"
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.6g}"
+        told, now = figures(before, after)
+        yield f"{name} {told or 'none'} -> {now or 'none'}"
 
 
 def _estimator(comparison: Comparison) -> Iterator[str]:

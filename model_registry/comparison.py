@@ -10,6 +10,8 @@ from model_runtime.manifest import Feature, Label, Lineage, Manifest, Signature
 from model_runtime.schema import has_query_form
 
 _ABSENT = object()
+_LISTED = 10
+"""So many categories that came or went are named."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def compare(one: Manifest, other: Manifest) -> Comparison:
         metrics=_differing(one.metrics, other.metrics),
         packages=_differing(one.environment.packages, other.environment.packages),
         files=_differing(_digests(one), _digests(other)),
-        parameters=_differing(one.parameters, other.parameters),
+        parameters=_differing(*_recorded_by_both(one, other)),
         lineage=_differing(_plain(one.lineage), _plain(other.lineage)),
         labels=_differing(one.labels, other.labels),
         python=_pair(one.environment.python, other.environment.python),
@@ -116,14 +118,26 @@ def _output_changes(old: Signature, new: Signature) -> Iterator[SignatureChange]
 
 def _category_changes(old: Feature, new: Feature) -> Iterator[SignatureChange]:
     """Values of a categorical feature; where it may be missing, a value that is not a category counts as that."""
-    if new.categories is None or new.nullable:
+    if old.categories is None and new.categories is None:
+        return
+    if new.categories is None:
+        before = "others than its categories as missing" if old.nullable else "categories only"
+        yield _compatible(f"feature {old.name!r} takes any {new.type}, before {before}")
         return
     if old.categories is None:
-        yield _breaking(f"feature {old.name!r} takes categories only, before any {old.type}")
+        taken = "others than its categories as missing" if new.nullable else "categories only"
+        yield SignatureChange(f"feature {old.name!r} takes {taken}, before any {old.type}", not new.nullable)
         return
-    gone = [value for value in old.categories if value not in new.categories]
+    # As text: 1, 1.0 and True are three categories there, and one in Python.
+    known, listed = ([repr(value) for value in each.categories or ()] for each in (old, new))
+    gone = [value for value in known if value not in listed]
+    added = [value for value in listed if value not in known]
     if gone:
-        yield _breaking(f"feature {old.name!r} takes {', '.join(map(repr, gone))} no more")
+        yield SignatureChange(f"feature {old.name!r} takes {_listed(gone)} no more", not new.nullable)
+    if added:
+        yield _compatible(f"feature {old.name!r} takes {_listed(added)} now")
+    if not gone and not added and known != listed:
+        yield _compatible(f"the categories of feature {old.name!r} have another order")
 
 
 def _feature_changes(old: Signature, new: Signature) -> Iterator[SignatureChange]:
@@ -155,6 +169,11 @@ def _changes_of_feature(old: Feature, new: Feature) -> Iterator[SignatureChange]
     yield from _category_changes(old, new)
 
 
+def _listed(values: list[str]) -> str:
+    more = f" and {len(values) - _LISTED:,} more" if values[_LISTED:] else ""
+    return f"{', '.join(values[:_LISTED])}{more}"
+
+
 def _label_changes(old: tuple[Label, ...] | None, new: tuple[Label, ...] | None) -> Iterator[SignatureChange]:
     if old is None or new is None:
         if old is not new:
@@ -179,6 +198,23 @@ def _breaking(sentence: str) -> SignatureChange:
 
 def _compatible(sentence: str) -> SignatureChange:
     return SignatureChange(sentence, is_breaking=False)
+
+
+def _recorded_by_both(one: Manifest, other: Manifest) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The parameters of both; without nested ones where one release recorded none, but estimators as their text."""
+    deep = [any("__" in name for name in each.parameters) for each in (one, other)]
+    shallow = other if deep[0] else one
+    is_text = any(isinstance(value, str) and "(" in value for value in shallow.parameters.values())
+    if deep[0] == deep[1] or one.estimator != other.estimator or not is_text:
+        return one.parameters, other.parameters
+    deeper = one if deep[0] else other
+    inner = {name.partition("__")[0] for name in deeper.parameters if "__" in name}
+    kept = {
+        name: value
+        for name, value in deeper.parameters.items()
+        if name in shallow.parameters or not ("__" in name or name in inner)
+    }
+    return (kept, other.parameters) if deeper is one else (one.parameters, kept)
 
 
 def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

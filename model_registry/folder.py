@@ -15,8 +15,10 @@ from pathlib import Path
 
 from obstore.store import MemoryStore
 
-from model_runtime.errors import ConflictError, InvalidNameError, StorageError
+from model_runtime.aws import names_folder
+from model_runtime.errors import ConflictError, CredentialsError, InvalidNameError, StorageError
 from model_runtime.storage import Content, Storage, Stored, require_record_size
+from model_runtime.storage_errors import or_folder
 
 _OWN = ".registry"
 """Folder of the lock and of writers' tokens; no key begins so."""
@@ -25,18 +27,28 @@ _CHUNK = 8 << 20
 
 def folder_of(text: str) -> Path | None:
     """The folder that `file:///PATH`, `./PATH` or any text with a slash in it names; None where it names a bucket."""
+    if not names_folder(text):
+        return None
+    place, question, _ = text.rpartition("?owner=")
+    if question:
+        raise InvalidNameError(f"{place} is a folder, and `?owner=` is for buckets: write {place}")
     if text.startswith("file://"):
         path = text.removeprefix("file://")
         if not path.startswith("/"):
             raise InvalidNameError(f"{text!r} is not an absolute file URL: write file:///PATH, or ./PATH")
         return Path(path)
-    return Path(text) if "://" not in text and (text.startswith(".") or os.sep in text) else None
+    return Path(text)
 
 
 def open_storage(place: str, *, profile: str | None = None, region: str | None = None) -> Storage:
     """Open a registry: a bucket (`s3://NAME`) as `Storage.open` does, or a folder (`./PATH`, `file:///PATH`)."""
     folder = folder_of(place)
-    return Storage.open(place, profile=profile, region=region) if folder is None else FolderStorage(folder)
+    if folder is not None:
+        return FolderStorage(folder)
+    try:
+        return Storage.open(place, profile=profile, region=region)
+    except CredentialsError as error:
+        raise CredentialsError(f"{error}{or_folder(place)}") from error
 
 
 class FolderStorage(Storage):

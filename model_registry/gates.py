@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from model_registry.comparison import breaking_changes
+from model_registry.printable import figures
 from model_registry.records import Gates, Mark
 from model_runtime.errors import GateError, InvalidGateError
 from model_runtime.manifest import Manifest, ProofKind, check_slug
@@ -164,10 +165,11 @@ def _bounds(gates: JointGates, candidate: Manifest) -> Iterator[Judgement]:
             yield False, f"{candidate.reference} has no metric {name!r} (it has {_names(candidate)})"
             continue
         value = candidate.metrics[name]
+        told, limit = figures(value, bound)
         if requirement.is_met_by(value):
-            yield True, f"{name} {value} {sign} {bound}"
+            yield True, f"{name} {told} {sign} {limit}"
         else:
-            yield False, f"{name} of {candidate.reference} is {value}, {sign} {bound} is required"
+            yield False, f"{name} of {candidate.reference} is {told}, {sign} {limit} is required"
 
 
 def _baselines(
@@ -187,10 +189,11 @@ def _baselines(
             yield False, f"there is no metric in common to compare: {have}"
         for name in shared:
             value, bound = candidate.metrics[name], baseline.metrics[name]
+            told, least = figures(value, bound)
             if value <= bound if is_lower_better(name) else value >= bound:
-                yield True, f"{name} {value} is not worse than {bound} of {label}"
+                yield True, f"{name} {told} is not worse than {least} of {label}"
             else:
-                yield False, f"{name} of {candidate.reference} is {value}, worse than {bound} of {label}"
+                yield False, f"{name} of {candidate.reference} is {told}, worse than {least} of {label}"
 
 
 def _signature(gates: JointGates, candidate: Manifest, current: Manifest | None) -> Iterator[Judgement]:

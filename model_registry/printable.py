@@ -1,4 +1,4 @@
-"""Texts of manifests and records, which whoever can write to the bucket chose, for terminals and previews."""
+"""Texts and figures of manifests and records, for terminals, pages and previews."""
 
 
 def printable(text: str, *, but: str = "") -> str:
@@ -9,3 +9,16 @@ def printable(text: str, *, but: str = "") -> str:
 def in_preview(text: str) -> str:
     """One line for a preview, which CI puts into comments of pull requests: also nothing that begins an HTML tag."""
     return printable(text).replace("<", "\\x3c")
+
+
+def figure(value: float) -> str:
+    """A metric with six significant digits, as all tables, pages and sentences have it."""
+    return f"{value:g}"
+
+
+def figures(one: float | None, other: float | None) -> tuple[str, str]:
+    """Two metrics beside each other, "" for None: with more digits where six do not tell them apart."""
+    if one is None or other is None:
+        return "" if one is None else figure(one), "" if other is None else figure(other)
+    digits = next((digits for digits in range(6, 18) if f"{one:.{digits}g}" != f"{other:.{digits}g}"), 6)
+    return f"{one:.{digits}g}", f"{other:.{digits}g}"

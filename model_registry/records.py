@@ -134,7 +134,7 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromotionRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The gates that every move of a tag must pass, `policies/TAG.json`: who set them when and why."""
+    """The gates that `tag` and `promote` ask for a tag, `policies/TAG.json`: who set them when and why."""
 
     format: int = FORMAT
     gates: Gates

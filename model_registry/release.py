@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from model_registry.notebook import table
+from model_registry.printable import figure
 from model_runtime.manifest import Manifest, digest
 
 
@@ -20,7 +21,7 @@ class Release:
 
     def __repr__(self) -> str:
         """One line, since a manifest has pages."""
-        metrics = "".join(f", {name} {value:g}" for name, value in self.manifest.metrics.items())
+        metrics = "".join(f", {name} {figure(value)}" for name, value in self.manifest.metrics.items())
         return f"<Release {self.manifest.reference}: {self.manifest.estimator}{metrics}>"
 
     def _repr_html_(self) -> str:
@@ -29,7 +30,7 @@ class Release:
             "estimator": manifest.estimator,
             "description": manifest.description,
             "published": f"{manifest.created_at:%Y-%m-%d %H:%M} by {manifest.created_by}",
-            "metrics": ", ".join(f"{name} {value:g}" for name, value in manifest.metrics.items()),
+            "metrics": ", ".join(f"{name} {figure(value)}" for name, value in manifest.metrics.items()),
             "features": ", ".join(f"{feature.name}: {feature.type}" for feature in manifest.signature.features),
             "labels": ", ".join(map(str, manifest.signature.labels or ())),
             "formats": ", ".join(manifest.deployable),

@@ -1,4 +1,4 @@
-"""The promotion rules of a bucket: the gates that every move of a tag must pass, one object for each tag."""
+"""The promotion rules of a bucket: the gates that `tag` and `promote` ask, one object for each tag."""
 
 from model_registry.records import PromotionRules, decode_rules, rules_key
 from model_registry.reference import TagRef

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from model_runtime.errors import AccessDeniedError, BucketNotFoundError, CredentialsError, StorageError
-from model_runtime.storage_errors import REFUSED_CREDENTIALS
+from model_runtime.storage_errors import REFUSED_CREDENTIALS, or_folder
 
 _DENIED = {"AccessDenied", "AllAccessDisabled"}
 
@@ -38,7 +38,9 @@ def _explained(error: Exception, bucket: str, action: str, remedy: str) -> Stora
     if is_denied(error):
         return AccessDeniedError(f"s3://{bucket}: not allowed to {action}: {remedy}")
     if _code(error) == "NoSuchBucket":
-        return BucketNotFoundError(f"s3://{bucket}: there is no such bucket: check the name, account and region")
+        return BucketNotFoundError(
+            f"s3://{bucket}: there is no such bucket: check the name, account and region{or_folder(bucket)}"
+        )
     if _code(error) in REFUSED_CREDENTIALS:
         return CredentialsError(f"s3://{bucket}: the credentials were refused: refresh them, say by `aws sso login`")
     return StorageError(f"s3://{bucket}: cannot {action}: {error}")

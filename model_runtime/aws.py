@@ -21,6 +21,13 @@ def aws_session(profile: str | None = None, region: str | None = None) -> Any:
     return boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
 
 
+def names_folder(text: str) -> bool:
+    """Whether a registry's place is a folder: `file:///PATH`, or a path that has a slash in it or begins with a dot."""
+    if isinstance(text, str) and "://" not in text:
+        return text.startswith(".") or os.sep in text
+    return isinstance(text, str) and text.startswith("file://")
+
+
 def bucket_name(text: str) -> str:
     """Read `NAME` or `s3://NAME`; InvalidNameError where it is not a bucket name."""
     name = text.removeprefix("s3://").rstrip("/") if isinstance(text, str) else ""
@@ -46,6 +53,10 @@ class BucketAddress:
 
 def bucket_address(text: str) -> BucketAddress:
     """Read `NAME`, `s3://NAME` or `s3://NAME?owner=ACCOUNT`; InvalidNameError where it is none of them."""
+    if names_folder(text):
+        raise InvalidNameError(
+            f"{text!r} is a folder and not a bucket: write s3://NAME; in Python open_storage({text!r}) opens a folder"
+        )
     place, question, query = text.partition("?") if isinstance(text, str) else (text, "", "")
     name = bucket_name(place)
     if not question:

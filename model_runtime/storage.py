@@ -105,7 +105,7 @@ class Storage:
 
     @classmethod
     def open(cls, bucket: str, *, profile: str | None = None, region: str | None = None) -> "Storage":
-        """Open a bucket (`NAME`, `s3://NAME` or `s3://NAME?owner=ACCOUNT`) with the AWS CLI's credentials.
+        """Open a bucket (`NAME`, `s3://NAME`, `s3://NAME?owner=ACCOUNT`; a folder: `open_storage`) as the AWS CLI does.
 
         With an owner the service is asked once whose the bucket is, before anything is read or written. The endpoint of
         another S3-compatible service and the certificates to trust are from the environment (AWS_ENDPOINT_URL_S3,

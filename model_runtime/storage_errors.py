@@ -4,6 +4,7 @@ obstore has exceptions for some codes only; all of them, and the causes of a con
 """
 
 import re
+from pathlib import Path
 
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
@@ -76,6 +77,12 @@ def is_unanswered(error: Exception) -> bool:
     return _CODE.search(str(error)) is None and _STATUS.search(str(error)) is None
 
 
+def or_folder(location: str) -> str:
+    """What to write for the folder that has a bucket's name, where there is one; empty otherwise."""
+    name = location.removeprefix("s3://").partition("?")[0]
+    return f"; for the folder {name} write ./{name}" if Path(name).is_dir() else ""
+
+
 def explained(error: Exception, location: str, action: str, *, endpoint: str | None = None) -> StorageError:
     """The error to raise for a failed request, in one line."""
     text = str(error)
@@ -107,7 +114,9 @@ def _refused(error: Exception, code: str, message: str, location: str, action: s
             f"{location}: not allowed to {action}: have the bucket's KMS key granted to these credentials"
         )
     if isinstance(error, PermissionDeniedError) or "403 Forbidden" in text:
-        return AccessDeniedError(f"{location}: not allowed to {action}: use credentials that may, or have them granted")
+        return AccessDeniedError(
+            f"{location}: not allowed to {action}: use credentials that may, or have them granted{or_folder(location)}"
+        )
     return None
 
 
@@ -116,7 +125,7 @@ def _misplaced(error: Exception, code: str, location: str, failed: str) -> Stora
     if is_missing_bucket(error):
         return BucketNotFoundError(
             f"{location}: there is no such bucket: check the name, account and region, "
-            "or deploy the registry stack first"
+            f"or deploy the registry stack first{or_folder(location)}"
         )
     if found := _REGION.search(str(error)):
         region = found[1] or found[2]

@@ -34,6 +34,12 @@ def test_what_a_document_points_at_exists(document: Path) -> None:
     assert not lacking
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/publishing.md", "docs/start-your-own.md"])
+def test_who_reads_a_program_is_told_first_how_its_import_is_installed(page: str) -> None:
+    before, _, _ = (ROOT / page).read_text().partition("from sklearn_on_lambda import Registry")
+    assert re.search(r"pip install '[^'\n]*\[publish\]'", before)
+
+
 def test_the_guide_has_twelve_steps() -> None:
     steps = re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "guide.md").read_text(), re.MULTILINE)
     assert steps == [str(number) for number in range(1, 13)]

@@ -5,6 +5,7 @@ python -m training.train_iris --bucket s3://NAME
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import pandas as pd
@@ -15,8 +16,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 
-from model_registry import Registry, RegistryError, Release, Storage
-from model_registry.identity import caller_identity
+from model_registry import Registry, RegistryError, Release, open_storage
+from model_registry.folder import folder_of
+from model_registry.identity import caller_identity, local_identity
 
 NAME = "iris"
 FEATURES = ("sl", "sw", "pl", "pw")
@@ -68,14 +70,17 @@ def publish(registry: Registry, trained: Trained, description: str, *, formats: 
 
 
 def main(
-    bucket: Annotated[str, typer.Option("--bucket", "-b", envvar="MODEL_REGISTRY", help="The registry: s3://NAME.")],
+    bucket: Annotated[
+        str, typer.Option("--bucket", "-b", envvar="MODEL_REGISTRY", help="The registry: s3://NAME or ./FOLDER.")
+    ],
     profile: Annotated[str | None, typer.Option("--profile", help="AWS profile.")] = None,
 ) -> None:
     """Train the guide's Iris classifier and publish it."""
     trained = train()
     print(f"test accuracy {trained.accuracy:.2f}")
     try:
-        registry = Registry(Storage.open(bucket, profile=profile), actor=lambda: caller_identity(profile))
+        identity = local_identity if folder_of(bucket) else partial(caller_identity, profile)
+        registry = Registry(open_storage(bucket, profile=profile), actor=identity)
         release = publish(registry, trained, "Random forest of the guide")
     except RegistryError as error:
         typer.echo(f"error: {error}", err=True)

@@ -98,8 +98,8 @@ class Field:
 
     @property
     def remedy(self) -> str:
-        """The command that sets the value, or one of a list."""
-        return remedy(self.key, item=self.config_type == "array")
+        """The command that sets the value, or the first of a list."""
+        return remedy(self.key, item=0 if self.config_type == "array" else None)
 
     @property
     def values(self) -> str:
@@ -148,10 +148,11 @@ class Field:
         """
         if isinstance(value, pulumi.Output):
             return
+        known = value
         if isinstance(value, tuple):
-            value = tuple(one for one in value if not isinstance(one, pulumi.Output))
+            known = tuple(one for one in value if not isinstance(one, pulumi.Output))
         try:
-            msgspec.convert(value, self.type)
+            msgspec.convert(known, self.type)
         except msgspec.ValidationError as error:
             raise SettingsError(self._refusal(value)) from error
 
@@ -163,8 +164,13 @@ class Field:
                 shown = ", ".join(map(str, value))
                 return f"{self.key} has {len(value)} entries ({shown}), it takes {most} at most: remove some"
             item = typing.get_args(self.plain_type)[0]
-            bad = next(one for one in value if not _fits(one, item))
-            return f"{self.key} has {bad!r}, it must be {self.values or 'a string'}: {self.remedy}"
+            index, bad = next(
+                (index, one)
+                for index, one in enumerate(value)
+                if not isinstance(one, pulumi.Output) and not _fits(one, item)
+            )
+            command = remedy(self.key, item=index) if isinstance(value, tuple) else self.remedy
+            return f"{self.key} has {bad!r}, it must be {self.values or 'a string'}: {command}"
         return f"{self.key} is {value!r}, it must be {self.values or self.config_type}: {self.remedy}"
 
 
@@ -191,9 +197,11 @@ def shown(value: Any) -> str:
     return ", ".join(map(shown, value)) if isinstance(value, tuple) else str(value)
 
 
-def remedy(key: str, *, item: bool = False) -> str:
-    """The command that sets a value, or one of a list."""
-    return f"`pulumi config set --path '{key}[0]' VALUE`" if item else f"`pulumi config set {key} VALUE`"
+def remedy(key: str, *, item: int | None = None) -> str:
+    """The command that sets a value, or the one at a place of a list."""
+    if item is None:
+        return f"`pulumi config set {key} VALUE`"
+    return f"`pulumi config set --path '{key}[{item}]' VALUE`"
 
 
 def from_text(field: Field, text: str) -> Any:

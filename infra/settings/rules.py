@@ -204,7 +204,7 @@ def whole_network(settings: Settings) -> str | None:
         return None
     given, missing = ("subnetIds", "securityGroupIds") if settings.subnet_ids else ("securityGroupIds", "subnetIds")
     values = shown(settings.subnet_ids or settings.security_group_ids)
-    return f"{given} is {values} and {missing} is empty, a VPC needs both: {remedy(missing, item=True)}"
+    return f"{given} is {values} and {missing} is empty, a VPC needs both: {remedy(missing, item=0)}"
 
 
 def usage_needs_key(settings: Settings) -> str | None:

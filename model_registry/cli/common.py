@@ -23,7 +23,7 @@ from model_registry.identity import caller_identity, local_identity
 from model_registry.records import Move, Tag
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_runtime.errors import InvalidNameError, PublishError, RegistryError
+from model_runtime.errors import BucketNotFoundError, InvalidNameError, PublishError, RegistryError
 from model_runtime.manifest import ProofKind
 
 if TYPE_CHECKING:
@@ -156,14 +156,17 @@ def open_registry(
     promoter_key: str | None = None,
     on_move: Callable[[Move], None] | None = None,
     work: Work | None = None,
+    may_be_new: bool = False,
 ) -> Registry:
     """The registry in a bucket, written to as `by`, else as whom STS knows.
 
     MODEL_REGISTRY_TRUSTED_KEYS (public keys, separated by commas) has manifests refused that none of them signed;
     MODEL_REGISTRY_EVENT_BUS names the EventBridge bus that is told of moves; `on_move` hears of each of them before.
     MODEL_REGISTRY_VERIFY names tags, separated by commas, whose promotion rules may have a model's code run here.
-    `work` shows what is transferred.
+    `work` shows what is transferred. A folder that is not there is refused, unless it `may_be_new`: a publish makes it.
     """
+    if not may_be_new:
+        require_folder(bucket)
     keys, bus = os.environ.get("MODEL_REGISTRY_TRUSTED_KEYS"), os.environ.get("MODEL_REGISTRY_EVENT_BUS")
     event_bridge = _event_bridge(bus, bucket, profile) if bus else None
 
@@ -189,12 +192,19 @@ def open_registry(
     )
 
 
+def require_folder(bucket: str) -> None:
+    """BucketNotFoundError where a registry is a folder that is not there: a typo would look like an empty registry."""
+    folder = folder_of(bucket)
+    if folder and not folder.is_dir():
+        raise BucketNotFoundError(f"there is no folder {bucket}: check the path; `publish` makes one")
+
+
 def account_verifier(bucket: str, profile: str | None) -> "AccountVerifier":
     """What verifies versions in the account of a registry; InvalidNameError where the registry is a folder."""
     from model_registry.in_account import AccountVerifier
 
     if folder_of(bucket):
-        raise InvalidNameError(f"{bucket} is a folder, of no account: verify its versions here, without --in-account")
+        raise InvalidNameError(f"{bucket} is a folder, not a bucket in an AWS account: leave out --in-account")
     return AccountVerifier(bucket, profile)
 
 
@@ -234,8 +244,9 @@ def print_table(rows: Sequence[Mapping[str, str]], *, title: str | None = None) 
     if not rows:
         return
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
-    # Whatever reads a pipe looks for whole keys and digests: nothing is folded there.
-    console = Console(width=None if sys.stdout.isatty() else _UNFOLDED, soft_wrap=False)
+    # Whatever reads a pipe looks for whole keys and digests: nothing is folded there, but by who sets COLUMNS.
+    is_bound = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    console = Console(width=None if is_bound else _UNFOLDED, soft_wrap=False)
     if console.width < _NARROW and len(columns) > _ROOM:
         _print_each(console, rows, columns, title)
         return

@@ -27,6 +27,7 @@ from model_registry.cli.common import (
     open_registry,
     print_json,
     print_table,
+    require_folder,
     talk,
     working,
 )
@@ -253,6 +254,7 @@ def doctor(
 ) -> None:
     """Look through the whole registry for what is wrong; exit code 3 where something is. Only looks, without --fix."""
     with known_errors():
+        require_folder(bucket)
         storage = open_storage(bucket, profile=profile)
         with working("reading the registry"):
             found = list(findings(storage, check_bytes=not quick))
@@ -282,8 +284,8 @@ def copy_(
     """Copy a version to another bucket or account: same number, same bytes, same digests."""
     with known_errors():
         with working(f"copying {address}") as work:
-            there = open_registry(to, to_profile or profile, work=work)
-            release = open_registry(bucket, profile, work=work).copy(address, there)
+            here = open_registry(bucket, profile, work=work)
+            release = here.copy(address, open_registry(to, to_profile or profile, work=work, may_be_new=True))
         if as_json:
             print_json({"version": release.manifest.reference, "manifest_sha256": release.manifest_sha256})
         else:

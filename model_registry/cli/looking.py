@@ -22,6 +22,7 @@ from model_runtime.errors import StorageError
 
 @app.command(rich_help_panel=READ)
 def ui(
+    context: typer.Context,
     bucket: Bucket,
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port; default: a free one.")] = 0,
     write: Annotated[
@@ -39,6 +40,11 @@ def ui(
     """
     from model_registry.site.server import HOST, Server
 
+    for name in () if write else ("in_account", "promoter_key", "by"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":  # what is set in the environment is for other commands
+            option = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter("only pages that move tags use it: add --write", param_hint=option)
     with known_errors():
         registry = open_registry(bucket, profile, by, promoter_key=promoter_key if write else None)
         next(registry.pages(), None)  # what cannot be read at all is said here, and not in the browser
@@ -67,10 +73,11 @@ def site(
     Pages that were there are replaced, and those of versions that were deleted are removed.
     """
     from model_registry.site import files
-    from model_registry.site.writing import place_at, write_pages
+    from model_registry.site.writing import place_at, require_outside, write_pages
 
     with known_errors():
         registry = open_registry(bucket, profile)
+        require_outside(to, registry.location)
         written, removed = write_pages(place_at(to, profile), files(registry), registry.deleted())
     print(f"{to.rstrip('/')}/index.html")
     talk.print(f"{written} pages" + (f", {removed} of deleted versions removed" if removed else ""))

@@ -148,7 +148,10 @@ def rules(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a tag's promotion rules, the gates that every move must pass, or set them: any gate given replaces all."""
+    """Show a tag's promotion rules, or set them: any gate given replaces all.
+
+    `tag` and `promote` must pass them; `rollback` and `untag` do not ask them.
+    """
     with known_errors():
         gates = _gates(require, not_worse_than, verify, proof, allow_breaking, allow_deprecated)
         registry = open_registry(bucket, profile, by)
@@ -174,7 +177,10 @@ def rollback(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Point a tag at the version that it pointed at before; again: at the one before that."""
+    """Point a tag at the version that it pointed at before; again: at the one before that.
+
+    The tag's promotion rules are not asked: it is for when the version that is there must go.
+    """
     with known_errors():
         committed: list[Move] = []
         _print(

@@ -150,7 +150,7 @@ def publish(
             found = _loaded(file, from_mlflow)
             estimator = found.estimator
             types = {**found.types, **dict(map(_type, type_ or ()))}
-            registry = open_registry(bucket, profile, by, signing_key=signing_key, work=work)
+            registry = open_registry(bucket, profile, by, signing_key=signing_key, work=work, may_be_new=True)
             work(f"publishing to {bucket}")
             X_example = read_rows(example, estimator, types) if example else _logged_example(found, from_mlflow)
             X_test, y_test = _test_rows(test, target or (), estimator, types, X_example)

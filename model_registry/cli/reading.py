@@ -26,6 +26,7 @@ from model_registry.cli.common import (
     working,
 )
 from model_registry.comparison import Comparison
+from model_registry.printable import figure, figures
 from model_registry.records import Mark, Move
 from model_registry.reference import TagRef
 from model_registry.registry import Registry
@@ -33,7 +34,10 @@ from model_registry.release import Release
 from model_registry.signed_moves import signed_by
 from model_registry.summary import ListedVersion, Page
 from model_runtime.errors import InvalidNameError
-from model_runtime.manifest import Artifact, Manifest
+from model_runtime.manifest import Artifact, Feature, Manifest
+
+_CATEGORIES = 10
+"""So many categories of a feature are shown."""
 
 
 @app.command("list", rich_help_panel=READ)
@@ -71,6 +75,8 @@ def list_(
                     for page in pages
                 ]
             )
+        if not pages:
+            talk.print(f"no models in {bucket}", soft_wrap=True)
 
 
 @app.command(rich_help_panel=READ)
@@ -84,14 +90,13 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
             print_json({**release_data(release), "deprecated": mark})
             return
         manifest = release.manifest
-        features = (f"{f.name}: {f.type}{' or null' if f.nullable else ''}" for f in manifest.signature.features)
         rows = {
             **_mark(mark),
             "estimator": manifest.estimator,
             "description": manifest.description,
             "published": f"{manifest.created_at.isoformat()} by {manifest.created_by}",
-            "metrics": ", ".join(f"{name} {value:g}" for name, value in manifest.metrics.items()),
-            "features": ", ".join(features),
+            "metrics": ", ".join(f"{name} {figure(value)}" for name, value in manifest.metrics.items()),
+            "features": ", ".join(map(_feature, manifest.signature.features)),
             "labels": ", ".join(map(str, manifest.signature.labels or ())),
             "python": manifest.environment.python,
             "packages": ", ".join(f"{name} {version}" for name, version in manifest.environment.packages.items()),
@@ -109,6 +114,15 @@ def show(bucket: Bucket, address: Address, profile: Profile = None, as_json: AsJ
         print_table(
             [{"field": field, "value": value} for field, value in rows.items() if value], title=manifest.reference
         )
+
+
+def _feature(feature: Feature) -> str:
+    """A feature's name and type, with its categories where it takes no others."""
+    categories = feature.categories or ()
+    more = [f"{len(categories) - _CATEGORIES:,} more"] if categories[_CATEGORIES:] else []
+    listed = " or ".join([*map(str, categories[:_CATEGORIES]), *more])
+    null = " or null" if feature.nullable else ""
+    return f"{feature.name}: {feature.type}{f' ({listed})' if listed else ''}{null}"
 
 
 def _origin(manifest: Manifest) -> dict[str, str]:
@@ -288,7 +302,7 @@ def _row_of(page: Page, one: ListedVersion) -> dict[str, str]:
     return row | {
         "published": f"{manifest.created_at.astimezone(UTC):%Y-%m-%d %H:%MZ}",
         "by": manifest.created_by,
-        "metrics": ", ".join(f"{name} {value:g}" for name, value in manifest.metrics.items()),
+        "metrics": ", ".join(f"{name} {figure(value)}" for name, value in manifest.metrics.items()),
         "formats": ", ".join(manifest.format_names),
         "proof": manifest.proof.kind,
         "note": "revoked" if one.is_revoked else "deprecated" if one.is_deprecated else "",
@@ -338,7 +352,7 @@ def _differences(found: Comparison) -> Iterator[dict[str, str]]:
         for name, (before, after) in pairs.items():
             if before is after is None:  # a parameter of None is as good as none
                 continue
-            one, other = _text(before), _text(after)
+            one, other = figures(before, after) if kind == "metric" else (_text(before), _text(after))
             if one == other:  # 1 and "1"
                 one, other = repr(before), repr(after)
             yield {"what": f"{kind} {name}".strip(), found.one: one, found.other: other, "": ""}
@@ -360,7 +374,7 @@ def _row(ref: TagRef, move: Move) -> dict[str, str]:
         "to": "" if move.to_version is None else str(move.to_version),
         "by": f"{move.by} ({move.caller})" if move.caller else move.by,
         "why": move.reason,
-        "checks": "; ".join(move.checks),
+        "checks": "; ".join(["gates not asked", *move.checks] if move.action == "rollback" else move.checks),
         "signed by": str(signed_by(ref, move) or ""),
     }
 

@@ -19,6 +19,7 @@ from model_registry.cli.common import (
     print_table,
     talk,
 )
+from model_registry.printable import figure
 from model_registry.report.figures import Distribution, Histogram, Report
 from model_runtime.errors import FileError, InvalidNameError
 from model_runtime.manifest import Manifest
@@ -41,7 +42,7 @@ def report(
     """Show how a version does on test rows: scores, confusion, importance, distributions."""
     with known_errors():
         if sum((html is not None, card is not None, as_json)) > 1:
-            raise InvalidNameError("the report has one form: give one of --html, --card and --json")
+            raise InvalidNameError("--html, --card and --json exclude each other: give one of them")
         registry = open_registry(bucket, profile)
         release = registry.resolve(address)
         manifest, found = release.manifest, registry.report(release)
@@ -73,7 +74,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _print(manifest: Manifest, found: Report | None) -> None:
-    own = [{"metric": name, "value": f"{value:g}"} for name, value in manifest.metrics.items()]
+    own = [{"metric": name, "value": figure(value)} for name, value in manifest.metrics.items()]
     if found is None:
         print_table(own, title=f"Metrics of {manifest.reference}")
         return

@@ -3,14 +3,12 @@
 Nothing here talks to the bucket. Only publishing needs this module, so it may import scikit-learn.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,6 +16,7 @@ from model_registry.publish.answers import OwnAnswers
 from model_registry.publish.code import Code, collect, distribution_of, is_own
 from model_registry.publish.environment import environment_of
 from model_registry.publish.outputs import check_has_output, outputs_of
+from model_registry.publish.parameters import parameters_of
 from model_registry.publish.pickles import Pickled, pickled
 from model_registry.publish.signature import Declared, check_types, signature_of
 from model_registry.publish.tables import Table, count_of, read_table, rows_at, spread
@@ -30,9 +29,6 @@ EXAMPLES = 3
 """How many rows of the example inputs become examples."""
 TRAINING_ROWS = 1000
 """How many rows of the training data types are learnt from, and the proof is made with."""
-
-_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
-_REPR_MAX = 200
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ def describe(
     signature = found.signature
     return Description(
         estimator=f"{type(estimator).__module__}.{type(estimator).__qualname__}",
-        parameters=_parameters(estimator),
+        parameters=parameters_of(estimator),
         signature=signature,
         environment=environment_of(_distributions(stored, own_code), signature, lock=lock),
         examples=_examples(estimator, signature, tables[0].rows[:EXAMPLES]),
@@ -230,20 +226,3 @@ def load_file(path: Path) -> Any:
                 ": what a script defines itself is not in its file; publish from the script, or move it into a module"
             )
         raise PublishError(f"{path} cannot be loaded by joblib ({type(error).__name__}: {error}){remedy}") from error
-
-
-def _parameters(estimator: Any) -> dict[str, Any]:
-    return {str(name): _plain(value) for name, value in sorted(estimator.get_params(deep=False).items())}
-
-
-def _plain(value: Any) -> Any:
-    """A parameter as JSON: numbers, strings and such as they are, anything else as its shortened repr.
-
-    Without addresses in memory: two versions with the same parameters have the same text.
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and np.isfinite(value)):
-        return value
-    text = _ADDRESS.sub("", repr(value))
-    return text if len(text) <= _REPR_MAX else text[: _REPR_MAX - 3] + "..."

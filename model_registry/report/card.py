@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_registry.printable import printable
+from model_registry.printable import figure, printable
 from model_registry.report.figures import Report
 from model_runtime.errors import ModelFormatError
 from model_runtime.manifest import Manifest
@@ -73,7 +73,7 @@ def _tables(manifest: Manifest, report: Report | None) -> dict[str, Mapping[str,
         },
         "Evaluation/Metrics": {
             "Metric": list(manifest.metrics),
-            "Value": [f"{value:.4g}" for value in manifest.metrics.values()],
+            "Value": [figure(value) for value in manifest.metrics.values()],
         },
     }
     return tables | (_figures(report) if report else {})

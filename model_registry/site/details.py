@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from model_registry.comparison import Comparison, compare
+from model_registry.printable import figure, figures
 from model_registry.reference import TagRef
 from model_registry.report.figures import Report
 from model_registry.site.html import Content, Html, document, facts, joined, link, section, table, tag
@@ -37,7 +38,7 @@ def version_page(shelf: Shelf, number: int, report: Report | str | None = None, 
         tag("p", manifest.description, class_="lead") if manifest.description else None,
         tag("p", *chips) if chips else None,
         tag("p", difference) if difference and not alone else None,
-        section("Metrics", facts({name: f"{value:g}" for name, value in manifest.metrics.items()})),
+        section("Metrics", facts({name: figure(value) for name, value in manifest.metrics.items()})),
         *report_sections(report),
         section("What it is", facts(_known(manifest))),
         section("Features", _features(manifest)),
@@ -155,7 +156,7 @@ def _metrics(found: Comparison, heads: list[str]) -> Html | None:
     rows: list[list[Content]] = []
     for name, (one, other) in found.metrics.items():
         difference = "" if one is None or other is None else f"{other - one:+g}"
-        rows.append([name, *("" if value is None else f"{value:g}" for value in (one, other)), difference])
+        rows.append([name, *figures(one, other), difference])
     return table("Metrics", ["Metric", *heads, "Difference"], rows, numbers=frozenset({*heads, "Difference"}))
 
 
@@ -170,12 +171,12 @@ def _sentences(found: Comparison) -> Html | None:
 
 
 def _pairs(caption: str, pairs: Mapping[str, tuple[Any, Any]], heads: list[str]) -> Html | None:
-    if not pairs:
-        return None
     rows: list[list[Content]] = [
-        [name, *("" if value is None else _text(value) for value in both)] for name, both in sorted(pairs.items())
+        [name, *("" if value is None else _text(value) for value in both)]
+        for name, both in sorted(pairs.items())
+        if both != (None, None)  # a parameter of None is as good as none
     ]
-    return table(caption, ["Name", *heads], rows)
+    return table(caption, ["Name", *heads], rows) if rows else None
 
 
 def _difference(one: Mapping[str, str], other: Mapping[str, str]) -> Html | None:

@@ -6,6 +6,7 @@ from typing import get_args
 from urllib.parse import urlencode
 
 from model_registry.comparison import compare
+from model_registry.printable import figure
 from model_registry.promotion import Proposal
 from model_registry.records import Gates
 from model_registry.site.details import differences
@@ -149,7 +150,7 @@ def _change(shelf: Shelf, found: Proposal, unjudged: str, by: str) -> list[Html 
         "Recorded under": by,
     }
     if replaced is None:
-        metrics = section("Metrics", facts({name: f"{value:g}" for name, value in target.metrics.items()}))
+        metrics = section("Metrics", facts({name: figure(value) for name, value in target.metrics.items()}))
         return [section("Move", facts(what)), _gates(found, unjudged), metrics]
     if replaced.version == target.version:
         same = tag("p", f"{name} points at {target.reference} already.", class_="notice")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from model_registry.printable import figure
 from model_registry.records import Move
 from model_registry.reference import TagRef
 from model_registry.signed_moves import signed_by
@@ -21,7 +22,7 @@ def index_page(location: str, shelves: Sequence[Shelf]) -> str:
                 link(f"{shelf.name}/index.html", shelf.name),
                 shelf.latest.number,
                 joined(*(chip(f"{name} → {number}") for name, number in shelf.page.tags.items())),
-                ", ".join(f"{name} {value:g}" for name, value in latest.metrics.items()) if latest else "",
+                ", ".join(f"{name} {figure(value)}" for name, value in latest.metrics.items()) if latest else "",
                 when(latest.created_at) if latest else "",
                 latest.created_by if latest else "",
             ]
@@ -101,7 +102,7 @@ def _versions(shelf: Shelf) -> Html:
         if manifest is None:
             rows.append([each.number, joined(*chips), *("" for _ in metrics), "", "", each.error])
             continue
-        numbers = [f"{manifest.metrics[name]:g}" if name in manifest.metrics else "" for name in metrics]
+        numbers = [figure(manifest.metrics[name]) if name in manifest.metrics else "" for name in metrics]
         known: list[Content] = [when(manifest.created_at), manifest.created_by, manifest.description]
         rows.append([link(f"{each.number}.html", each.number), joined(*chips), *numbers, *known])
     head = ["Version", "Tags", *metrics, "Published", "By", "Description"]
@@ -146,10 +147,17 @@ def _chosen(numbers: Sequence[int]) -> Html | None:
 def _move(ref: TagRef, move: Move) -> Html:
     before, after = (end or "nothing" for end in (move.from_version, move.to_version))
     who = f"{move.by} (as {move.caller})" if move.caller else move.by
-    checks = tag("small", f"Gates passed: {', '.join(move.checks)}") if move.checks else None
+    checks = tag("small", said) if (said := _checks(move)) else None
     reason = tag("span", f" · {move.reason}") if move.reason else None
     what = tag("b", f"{move.action} {before} → {after}")
     return tag("li", what, reason, tag("small", when(move.at), f" by {who}"), checks, _signed(ref, move))
+
+
+def _checks(move: Move) -> str:
+    """What was looked at before a move; a rollback asks no gates, and what it notes is no gate."""
+    if move.action == "rollback":
+        return ", ".join(["Gates were not asked", *move.checks])
+    return f"Gates passed: {', '.join(move.checks)}" if move.checks else ""
 
 
 def _signed(ref: TagRef, move: Move) -> Html | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from model_registry.printable import figure
 from model_registry.site.html import Html, tag
 
 WIDTH, HEIGHT = 320, 120
@@ -25,7 +26,7 @@ def plot(name: str, values: Sequence[tuple[int, float]]) -> Html:
         tag("text", f"{values[0][0]}", x=_LEFT, y=HEIGHT - 4),
         tag("text", f"{values[-1][0]}", x=WIDTH - _RIGHT, y=HEIGHT - 4, text_anchor="end"),
     ]
-    said = ", ".join(f"version {version}: {value:g}" for version, value in values[-_MARKED:])
+    said = ", ".join(f"version {version}: {figure(value)}" for version, value in values[-_MARKED:])
     drawing = tag(
         "svg",
         tag("polyline", points=line),
@@ -35,8 +36,8 @@ def plot(name: str, values: Sequence[tuple[int, float]]) -> Html:
         role="img",
         aria_label=f"{name} by version: {said}",
     )
-    range_ = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-    caption = tag("figcaption", tag("b", name), " ", tag("span", f"{numbers[-1]:g}"), tag("small", range_))
+    range_ = figure(low) if low == high else f"{figure(low)} to {figure(high)}"
+    caption = tag("figcaption", tag("b", name), " ", tag("span", figure(numbers[-1])), tag("small", range_))
     return tag("figure", caption, drawing)
 
 

@@ -95,7 +95,10 @@ class _Reading(BaseHTTPRequestHandler):
             return path
         token, _, path = path.partition("/")
         if not self.server.has_token(token):
-            self._refuse("This needs the whole address", "Open the address that `ui --write` has printed.")
+            self._refuse(
+                "This needs the whole address",
+                "Open the address that `ui --write` has printed: each start has its own.",
+            )
             return None
         return path
 
@@ -139,7 +142,8 @@ class _Writing(_Reading):
         if fields is None:
             self._send(HTTPStatus.BAD_REQUEST, "This is not a form of these pages", "Look at the move again.")
         elif not self.server.has_token(fields.get("token", "")):
-            self._refuse("The form has no token", "Look at the move again, and confirm it there.")
+            has = "another token than this start of `ui --write`" if fields.get("token") else "no token"
+            self._refuse(f"The form has {has}", "Look at the move again, and confirm it there.")
         else:
             answer = self.server.writer.move(path, fields)
             if answer is None:

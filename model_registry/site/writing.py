@@ -4,12 +4,14 @@ Pages of versions that were deleted are removed, whichever run wrote them: the r
 page says what made it. No list is kept beside them, which a run that is cut off, or two at once, would leave wrong.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
+from model_registry.folder import folder_of
 from model_registry.reference import VersionRef
 from model_registry.s3_errors import s3_errors
 from model_registry.site import INDEX, versions_of
@@ -38,7 +40,22 @@ class Place(Protocol):
 
 def place_at(to: str, profile: str | None) -> Place:
     """A place by its name: `s3://BUCKET/PREFIX`, or a folder."""
-    return BucketPlace(to, profile) if to.startswith("s3://") else FolderPlace(Path(to))
+    return BucketPlace(to, profile) if to.startswith("s3://") else FolderPlace(_folder(to))
+
+
+def require_outside(to: str, location: str) -> None:
+    """InvalidNameError where pages would lie in the registry at this location, where no other file is."""
+    if to.startswith("s3://"):
+        is_inside = re.split("[/?]", to)[2] == location.removeprefix("s3://")
+    else:
+        is_inside = _folder(to).resolve().is_relative_to(location.removeprefix("file://"))
+    if is_inside:
+        kind = "bucket" if to.startswith("s3://") else "folder"
+        raise InvalidNameError(f"{to} is in the registry {location} itself: write the pages to another {kind}")
+
+
+def _folder(to: str) -> Path:
+    return folder_of(to) or Path(to)
 
 
 def write_pages(place: Place, pages: Iterable[tuple[str, str]], deleted: Iterable[VersionRef] = ()) -> tuple[int, int]:

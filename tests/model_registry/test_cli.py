@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from model_registry import Storage, open_storage
 from model_registry.cli import app
 from model_runtime.manifest import MANIFEST_FILE, digest, encode, version_key
 from tests.model_registry.made import made
+from tests.structure import ROOT
 
 X = np.arange(12.0).reshape(6, 2)
 PROJECT = Path(__file__).parents[2]
@@ -382,6 +384,17 @@ def test_without_rights_every_command_says_so(
     storage = Storage.open(published)
     request.getfixturevalue("outsider")
     refused(storage, arguments, f"s3://{published}: not allowed to")
+
+
+def test_the_documentation_names_the_commands_that_take_no_json() -> None:
+    group: Any = typer.main.get_command(app)
+    without = {
+        name
+        for name, command in group.commands.items()
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }
+    (said,) = re.findall(r"Every command but[^.]*", (ROOT / "docs" / "registry.md").read_text())
+    assert set(re.findall(r"`([a-z]+)`", said)) == without
 
 
 def test_every_command_argument_and_option_has_help() -> None:

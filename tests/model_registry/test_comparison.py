@@ -18,6 +18,12 @@ OLD = Signature(features=(NUMBER, Feature(name="sw", type="integer")), labels=("
 names = st.sampled_from(["a", "b", "c", "d d"])
 features = st.builds(
     Feature, name=names, type=st.sampled_from(["number", "integer", "string", "boolean"]), nullable=st.booleans()
+) | st.builds(
+    Feature,
+    name=names,
+    type=st.just("string"),
+    nullable=st.booleans(),
+    categories=st.lists(st.sampled_from(["x", "y", "z"]), min_size=1, unique=True).map(tuple),
 )
 labels = st.lists(
     st.sampled_from(["x", "1", 1, 1.5, True, False]), min_size=1, unique_by=lambda each: (type(each), each)
@@ -75,6 +81,26 @@ COMPATIBLE = {
     "null allowed": (OLD, with_first(nullable=True), "feature 'sl' may be left out or null now"),
     "probabilities": (changed(probabilities=False), OLD, "answers have probabilities now"),
     "labels in another order": (OLD, changed(labels=("b", "a")), "the labels have another order"),
+    "any string": (
+        with_first(type="string", categories=("a", "b")),
+        with_first(type="string"),
+        "feature 'sl' takes any string, before categories only",
+    ),
+    "categories where others count as missing": (
+        with_first(type="string", nullable=True),
+        with_first(type="string", nullable=True, categories=("a", "b")),
+        "feature 'sl' takes others than its categories as missing, before any string",
+    ),
+    "a category added": (
+        with_first(type="string", categories=("a",)),
+        with_first(type="string", categories=("a", *map(str, range(12)))),
+        "feature 'sl' takes '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' and 2 more now",
+    ),
+    "categories in another order": (
+        with_first(type="string", categories=("a", "b")),
+        with_first(type="string", categories=("b", "a")),
+        "the categories of feature 'sl' have another order",
+    ),
     "another container": (OLD, changed(container="dataframe"), "the estimator takes dataframe, before array"),
 }
 

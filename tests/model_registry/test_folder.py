@@ -10,16 +10,19 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from model_registry import Registry, Storage, open_storage
 from model_registry.cli import app
 from model_registry.doctor import findings
 from model_registry.folder import FolderStorage, folder_of
+from model_registry.records import Gates
 from model_registry.reference import VersionRef
+from model_registry.site import page_at
 from model_runtime.errors import ConflictError, InvalidNameError, NotFoundError, StorageError
 from model_runtime.manifest import MODEL_FILE, version_key
 from tests.model_registry.processes import CONTEXT, add, finish, start
+from tests.model_registry.test_cli import EVERY
 
 PROCESSES = 6
 
@@ -135,6 +138,83 @@ def test_processes_share_a_folder_without_loss(storage: Storage, folder: Path) -
 )
 def test_a_folder_is_told_from_a_bucket(text: str, folder: Path | None) -> None:
     assert folder_of(text) == folder
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.mark.parametrize("place", ["./models", "file:///{}/models", "{}/models"])
+def test_only_a_bucket_has_an_owner(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = place.format(tmp_path)
+    for arguments in (["list"], ["publish", "model.joblib", "-n", "iris"], ["copy", "iris/1", "--to", "./other"]):
+        refused = run(*arguments, "-b", f"{place}?owner=123456789012")
+        assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == f"error: {place} is a folder, and `?owner=` is for buckets: write {place}\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_refused_by_all_that_does_not_publish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A typo would look like a registry without models."""
+    monkeypatch.chdir(tmp_path)
+    for arguments in EVERY[1:]:
+        refused = run(*arguments, "-b", "./modles")
+        assert (refused.exit_code, refused.stdout) == (1, ""), arguments
+        assert refused.stderr == "error: there is no folder ./modles: check the path; `publish` makes one\n", arguments
+    assert not Path("modles").exists()
+
+
+def test_a_registry_without_models_is_said_to_have_none(tmp_path: Path) -> None:
+    found = run("list", "-b", str(tmp_path))
+    assert (found.exit_code, found.stdout, found.stderr) == (0, "", f"no models in {tmp_path}\n")
+    assert run("list", "--json", "-b", str(tmp_path)).stdout == "[]\n"
+
+
+def test_a_rollback_says_that_it_asked_no_gates(storage: Storage, folder: Path) -> None:
+    registry = Registry(storage, actor="ada")
+    for version in (1, 2, 3):
+        add(storage, "iris", b"model")
+        registry.tag(f"iris/{version}", "prod")
+    registry.set_rules("iris@prod", Gates(require=("accuracy>=2",)), reason="agreed")
+    registry.delete(VersionRef("iris", 2), reason="bad")
+    registry.rollback("iris@prod")
+    said = run("history", "iris@prod", "-b", str(folder)).stdout
+    assert "gates not asked; iris/2 was skipped: it was deleted" in said
+    page = page_at(registry, "iris/index.html")
+    assert page is not None
+    assert "Gates were not asked, iris/2 was skipped: it was deleted" in page
+    assert "Gates passed" not in page
+    for command, words in (("rules", "`rollback` and `untag` do not ask them"), ("rollback", "rules are not asked")):
+        assert words in " ".join(run(command, "--help").stdout.replace("│", " ").split())
+
+
+def test_who_opens_a_folder_as_a_bucket_is_told_how_folders_are_opened() -> None:
+    for place in ("/tmp/reg", "./reg", "file:///reg"):  # noqa: S108  # a name only
+        with pytest.raises(
+            InvalidNameError, match="is a folder and not a bucket: write s3://NAME; in Python"
+        ) as refused:
+            Storage.open(place)
+        assert f"open_storage({place!r})" in str(refused.value)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_where_there_is_no_such_bucket_the_folder_of_its_name_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "folder" not in run("list", "-b", "reg2").stderr
+    Path("reg2").mkdir()
+    missing = run("list", "-b", "reg2").stderr
+    assert "there is no such bucket" in missing
+    assert missing.endswith("; for the folder reg2 write ./reg2\n")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    nobody = run("list", "-b", "s3://reg2").stderr
+    assert "no AWS credentials" in nobody
+    assert nobody.endswith("; for the folder reg2 write ./reg2\n")
 
 
 def test_a_file_url_that_is_relative_is_refused() -> None:

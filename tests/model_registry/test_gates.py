@@ -70,6 +70,15 @@ def test_all_failed_gates_are_told_at_once_with_their_numbers() -> None:
     ]
 
 
+def test_numbers_have_six_digits_and_more_only_where_those_are_the_same() -> None:
+    third = made(4, metrics={"accuracy": 17 / 30, "close": 0.9499999})
+    assert judged(Gates(require=("accuracy>=0.5",)), third) == ("accuracy 0.566667 >= 0.5",)
+    assert failures(Gates(require=("close>=0.95",)), third) == ["close of iris/4 is 0.9499999, >= 0.95 is required"]
+    assert failures(Gates(not_worse_than="prod"), third) == [
+        "accuracy of iris/4 is 0.566667, worse than 0.96 of iris/3 (prod)"
+    ]
+
+
 @given(numbers, numbers, st.sampled_from([">=", ">", "<=", "<", "=="]))
 def test_a_bound_holds_as_the_operator_says_also_exactly_at_it(value: float, bound: float, sign: str) -> None:
     holds = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq}[sign]

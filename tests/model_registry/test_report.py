@@ -134,7 +134,7 @@ def test_what_cannot_be_done_is_one_line(folder: str, tmp_path: Path, monkeypatc
     both = run(folder, "attack/1", "--json", "--html", str(tmp_path / "a.html"))
     assert (both.exit_code, both.stderr) == (
         1,
-        "error: the report has one form: give one of --html, --card and --json\n",
+        "error: --html, --card and --json exclude each other: give one of them\n",
     )
     assert "name a file in a folder that is there" in run(folder, "attack/1", "--html", "/no/such/folder/x").stderr
     monkeypatch.setitem(sys.modules, "skops.card", None)

@@ -12,9 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from model_registry import Registry, open_storage
+from model_registry.cli import app
+from model_runtime.manifest import Feature, Signature
+from tests.model_registry.made import made, put
 from tests.model_registry.processes import add
 from tests.structure import ROOT
 
@@ -77,6 +82,22 @@ def test_an_error_is_red_on_a_terminal_unless_nobody_wants_colours(
     said = seen("-m", "model_registry", "show", "iris/2", "--bucket", models, variables=variables)
     assert "iris/2" in said
     assert bool(COLOUR.search(said)) == coloured
+
+
+def test_a_table_has_the_width_that_is_asked_for_also_in_a_pipe(models: str) -> None:
+    said = CliRunner().invoke(app, ["history", "iris@prod", "--bucket", models], env={"COLUMNS": "80"}).stdout
+    assert (max(map(len, said.splitlines())), "length" in said) == (80, True)
+
+
+def test_metrics_that_are_compared_have_the_digits_that_tables_have(tmp_path: Path) -> None:
+    folder = str(tmp_path / "models")
+    features = (Feature(name="plan", type="string", categories=("free", "pro")),)
+    metrics = [{"accuracy": 17 / 30, "close": 0.95}, {"accuracy": 0.6, "close": 0.9500000001}]
+    one, other = (made(number, metrics=each) for number, each in enumerate(metrics, 1))
+    put(open_storage(folder), one, msgspec.structs.replace(other, signature=Signature(features=features)))
+    said = CliRunner().invoke(app, ["compare", "iris/1", "iris/2", "--bucket", folder]).stdout.split()
+    assert {"0.566667", "0.95", "0.9500000001"} <= set(said)
+    assert "plan: string (free or pro)" in CliRunner().invoke(app, ["show", "iris/2", "--bucket", folder]).stdout
 
 
 def test_what_is_piped_has_no_colours(models: str) -> None:

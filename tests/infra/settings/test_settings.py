@@ -117,6 +117,12 @@ def test_the_refusal_names_the_limit(key: str, value: object, limit: str) -> Non
     assert "\n" not in str(refusal.value)
 
 
+def test_the_remedy_of_a_bad_entry_has_its_place() -> None:
+    with pytest.raises(SettingsError, match=re.escape("has 'b@d', it must be")) as refusal:
+        read(corsOrigins=written(["https://a.example.com", "https://b.example.com", "b@d"]))
+    assert "--path 'corsOrigins[2]' VALUE" in str(refusal.value)
+
+
 def test_no_format_writes_callers_keys_into_the_access_log() -> None:
     """Whoever may read the log could call as each of them; a key's ID tells them apart as well."""
     for variable in ("$context.identity.apiKey", '{"key":"$context.identity.apiKey"}'):

@@ -343,8 +343,7 @@ def test_parameters_are_json_and_a_long_one_is_cut() -> None:
 def test_parameters_have_no_address_in_memory() -> None:
     """`compare` would show a difference between any two versions."""
     scaled = make_pipeline(FunctionTransformer(np.abs), FunctionTransformer(halved), GaussianNB()).fit(X, y)
-    steps = describe(scaled, X).parameters["steps"]
-    assert "<function halved>" in steps
+    assert describe(scaled, X).parameters["functiontransformer-2__func"] == "<function halved>"
 
 
 def halved(rows: Any) -> Any:

@@ -277,6 +277,27 @@ def test_the_site_is_written_to_a_bucket(folder: Path, aws: LocalAws, bucket: st
     assert "names no bucket" in run("site", "--bucket", str(folder), "--to", "s3://").stderr
 
 
+def test_pages_are_not_written_into_the_registry_itself(tmp_path: Path, bucket: str) -> None:
+    """Its `doctor` would find a strange object in each of them."""
+    models = tmp_path / "models"
+    add(open_storage(str(models)), "iris", b"model")
+    for registry, to in (
+        (models, models),
+        (models, models / "pages"),
+        (f"file://{models}", f"file://{models}/pages"),
+        (models, tmp_path / "other" / ".." / "models" / "pages"),
+        (f"s3://{bucket}", f"s3://{bucket}"),
+        (bucket, f"s3://{bucket}/pages"),
+        (bucket, f"s3://{bucket}?owner=123456789012/pages"),
+    ):
+        refused = run("site", "--bucket", str(registry), "--to", str(to))
+        assert (refused.exit_code, refused.stdout) == (1, ""), to
+        assert f"{to} is in the registry " in refused.stderr
+    assert not list(models.rglob("*.html"))
+    assert run("site", "--bucket", str(models), "--to", f"file://{tmp_path}/models-site").exit_code == 0
+    assert (tmp_path / "models-site" / "index.html").is_file()
+
+
 @pytest.fixture(params=["folder", "bucket"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, bucket: str) -> Place:
     return place_at(str(tmp_path / "site") if request.param == "folder" else f"s3://{bucket}/site", None)

@@ -125,6 +125,20 @@ def test_without_the_token_nothing_is_read_or_moved(server: Server, registry: Re
     assert len(moves(registry)) == 1
 
 
+def test_a_form_of_another_start_and_one_without_a_token_are_told_apart(server: Server) -> None:
+    for token, said in (("x" * len(server.token), "has another token than this start"), ("", "has no token")):
+        assert f"The form {said}" in asked(server, "POST", "iris/promote.html", form(server, token=token))[2]
+
+
+@pytest.mark.parametrize("option", [("--in-account",), ("--by", "grace"), ("--promoter-key", "key.pem")])
+def test_an_option_for_moves_is_refused_where_no_page_moves(tmp_path: Path, option: tuple[str, ...]) -> None:
+    put(open_storage(str(tmp_path / "models")), made(1))
+    command = ["ui", "--bucket", str(tmp_path / "models"), *option]
+    refused = CliRunner().invoke(app, command, env={"COLUMNS": "200"})
+    assert (refused.exit_code, f"Invalid value for {option[0]}" in refused.stderr) == (2, True)
+    assert "add --write" in refused.stderr
+
+
 def test_pages_of_others_move_nothing_and_are_not_told_the_token(server: Server, registry: Registry) -> None:
     port = server.server_port
     for headers in (
