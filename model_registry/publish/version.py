@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -130,15 +131,11 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
         code=given.code,
     )
     given, described = _with_changes(given, described, kind)
-    forms = further_forms(
-        estimator,
-        described,
-        given.formats,
-        lambda: _rows(estimator, [given.X_example, given.X_train], given, described),
-        lock=given.lock,
-    )
+    rows = partial(_rows, estimator, given, described)
+    all_rows = partial(rows, given.X_example, given.X_train)
+    forms = further_forms(estimator, described, given.formats, all_rows, lock=given.lock)
     given, report, seen_in_it = _measured(estimator, given, described, progress)
-    tested = () if given.X_test is None else _rows(estimator, [sample(given.X_test)], given, described)
+    tested = () if given.X_test is None else rows(sample(given.X_test))
     seen = shown(estimator, described, given.examples, given.golden, tested)
     described = seen.proven_with(described)
     model = folder / MODEL_FILE
@@ -258,7 +255,7 @@ def _checked_proof(kind: str) -> ProofKind:
     raise PublishError(f"proof is {kind!r}: take one of {', '.join(kinds)}")
 
 
-def _rows(estimator: Any, tables: Sequence[Any], given: Given, described: Description) -> list[Row]:
+def _rows(estimator: Any, given: Given, described: Description, *tables: Any) -> list[Row]:
     """All rows of tables as they were given, None where one was not."""
     return [
         row for X in tables if X is not None for row in rows_of(estimator, X, described.signature, given.feature_names)
