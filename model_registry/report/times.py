@@ -9,7 +9,7 @@ _START = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = 12
 _FORMS: Mapping[Of, str] = {"days": "%Y-%m-%d", "hours": "%Y-%m-%d %H:%M", "minutes": "%Y-%m-%d %H:%M"}
 
-STEPS: tuple[tuple[timedelta, Of, int], ...] = (
+STEPS: tuple[tuple[timedelta, Of, int | None], ...] = (
     (timedelta(minutes=1), "minutes", 1),
     (timedelta(minutes=2), "minutes", 2),
     (timedelta(minutes=5), "minutes", 5),
@@ -23,8 +23,9 @@ STEPS: tuple[tuple[timedelta, Of, int], ...] = (
     (timedelta(days=31), "months", 1),
     (timedelta(days=92), "months", 3),
     (timedelta(days=183), "months", 6),
+    (timedelta(days=366), "years", None),
 )
-"""How wide a bin of times may be, as a unit and a number of these; wider ones have years."""
+"""How wide a bin of times may be, as a unit and a number of these, which of years may be any."""
 
 NUMBERS: Mapping[Of, Callable[[datetime], int]] = {
     "years": lambda time: time.year,

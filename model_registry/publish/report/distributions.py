@@ -8,7 +8,7 @@ they are.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -34,7 +34,6 @@ _CENTRE = 0.02
 
 They take up five rows at least: an edge would else tell the lowest or the highest value of anybody.
 """
-_YEAR = timedelta(days=366)
 _FINEST = 1e-9
 """What part of the values a bin is wide at least; below that they are told apart by the noise of floats."""
 
@@ -84,8 +83,7 @@ def histogram_of_times(times: Sequence[datetime]) -> Histogram | None:
     if ends is None:
         return None
     spread = (ends[1] - ends[0]) / _BINS
-    wide = next((step for step in reversed(STEPS) if step[0] <= spread), STEPS[0])
-    of, step = ("years", None) if spread >= _YEAR else wide[1:]
+    _, of, step = next((each for each in reversed(STEPS) if each[0] <= spread), STEPS[0])
     return histogram([*map(NUMBERS[of], times)], whole=True, of=of, step=step)
 
 
