@@ -182,6 +182,7 @@ class Registry:
                 proven too.
             X_test: Rows that the model was not trained on, given like X_example: the version gets a report of how it
                 does on them, with no row in it, and its headline scores as metrics where `metrics` has none so called.
+                They are looked for among X_train, and refused where most of them are there.
             y_test: What is true of them: a Series, an array or a list, one target a row, or one for each output;
                 classes as the estimator knows them, or by their names in `class_names`.
             outputs: The methods that are served; `model_registry.publish.outputs.outputs_of` has their names.
