@@ -55,7 +55,7 @@ class ModelVerifier(pulumi.ComponentResource):
                 "location": pulumi.Output.concat(code.bucket, "/", code.key),
                 "buildspec": buildspec(),
             },
-            # These very bytes: whoever writes over the object changes nothing.
+            # These very bytes, and the role can fetch no others: whoever writes over the object changes nothing.
             source_version=code.version_id,
             artifacts={"type": "NO_ARTIFACTS"},
             environment={
@@ -91,9 +91,13 @@ class ModelVerifier(pulumi.ComponentResource):
         policy = aws.iam.RolePolicy(
             f"{name}-policy",
             role=role.id,
-            policy=pulumi.Output.all(code.arn, logs.arn, account.kms_key).apply(
+            policy=pulumi.Output.all(code.arn, code.version_id, logs.arn, account.kms_key).apply(
                 lambda found: policies.verifier_policy(
-                    bucket=bucket, source_arn=found[0], log_group_arn=found[1], key_arn=found[2]
+                    bucket=bucket,
+                    source_arn=found[0],
+                    source_version=found[1],
+                    log_group_arn=found[2],
+                    key_arn=found[3],
                 )
             ),
             opts=child,

@@ -10,7 +10,6 @@ from typing import Any
 
 import pulumi
 
-from infra.function_code import bytecode
 from infra.layer.build import Layer, Trial, build_layer
 from infra.model_change import Deployed, deployed_version, model_change
 from infra.settings import Settings, SettingsError
@@ -178,9 +177,8 @@ def model_layer(
     try:
         spec = layer_spec(model_format.environment, architecture, wheels, signing=signing)
         _check_hashes(manifest, spec, require_hashes=require_hashes)
-        code = (shipping.function_files(), bytecode(spec.python), own_code)
-        code_size = sum(path.stat().st_size for files in code for path in files.values())
-        layer = build_layer(spec, progress=pulumi.log.info, reserve=code_size, trial=trial)
+        reserve = shipping.reserved_bytes(own_code)
+        layer = build_layer(spec, progress=pulumi.log.info, reserve=reserve, trial=trial)
     except (LayerError, EnvironmentBuildError) as error:
         raise SettingsError(f"{manifest.reference}: {error}") from error
     pulumi.log.info(layer.report())

@@ -23,15 +23,27 @@ def project_arn(neighbour_arn: str, name: str) -> str:
     return f"arn:{partition}:codebuild:{region}:{account}:project/{name}"
 
 
-def verifier_policy(*, bucket: str, source_arn: str, log_group_arn: str, key_arn: str | None = None) -> str:
+def verifier_policy(
+    *, bucket: str, source_arn: str, source_version: str, log_group_arn: str, key_arn: str | None = None
+) -> str:
     """What a build of the verifier may do: read versions of the registry and its own code, and write its own log.
 
-    `source_arn` is the ARN of the object that has the code. Source: CodeBuild User Guide, "Allow CodeBuild to interact
-    with other AWS services", for S3 as a source and CloudWatch Logs: a build may want to create its log group, too.
+    `source_arn` is the ARN of the object that has the code, `source_version` its version ID: StartBuild takes another
+    one, which no condition key of CodeBuild tells, so the role can fetch no other. Without s3:GetObject it does not
+    get what is current there, either.
+
+    Source: CodeBuild User Guide, "Allow CodeBuild to interact with other AWS services", for S3 as a source and
+    CloudWatch Logs: a build may want to create its log group, too. Amazon S3 API Reference, GetObject, "Permissions":
+    a version that is named needs s3:GetObjectVersion, and s3:GetObject only where none is.
     """
     partition, owner = log_group_arn.split(":")[1], log_group_arn.split(":")[4]
     own = [
-        allow("TakeTheVerifier", ["s3:GetObject", "s3:GetObjectVersion"], source_arn, **owned(owner)),
+        allow(
+            "TakeTheVerifier",
+            "s3:GetObjectVersion",
+            source_arn,
+            StringEquals={**owned(owner)["StringEquals"], "s3:VersionId": source_version},
+        ),
         allow(
             "FindTheVerifier",
             ["s3:GetBucketAcl", "s3:GetBucketLocation"],

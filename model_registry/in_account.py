@@ -3,6 +3,7 @@
 The model's code runs there, as a role that reads the registry and writes its own log, and not on the caller's machine.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from model_runtime.aws import aws_session, bucket_address
 from model_runtime.errors import CredentialsError, VerificationError, VerifierError
 
 Progress = Callable[[str], None]
+
+_LOG = logging.getLogger("model_registry.in_account")
 
 _POLL_SECONDS = 5.0
 _LOG_SECONDS = 60.0
@@ -58,7 +61,7 @@ class AccountVerifier:
     def __call__(
         self, release: Release, *, model_format: str | None = None, progress: Progress = lambda _line: None
     ) -> Verification:
-        """Verify a version as `verify_version` does, elsewhere.
+        """Verify a version as `verify_version` does, elsewhere; what ends the wait, as Ctrl-C, stops the build.
 
         Args:
             release: The version; the build takes none with another manifest.
@@ -80,10 +83,14 @@ class AccountVerifier:
             session = aws_session(self.profile)
             builds, logs = session.client("codebuild"), session.client("logs")
             build = self._start(builds, project, overrides, lambda state: progress(f"{what}: {state}"))
-            while build["buildStatus"] == _UNDER_WAY:
-                progress(f"{what}: {_PHASES.get(build.get('currentPhase', ''), 'ending')} ({build['id']})")
-                time.sleep(self.poll_seconds)
-                (build,) = builds.batch_get_builds(ids=[build["id"]])["builds"]
+            try:
+                while build["buildStatus"] == _UNDER_WAY:
+                    progress(f"{what}: {_PHASES.get(build.get('currentPhase', ''), 'ending')} ({build['id']})")
+                    time.sleep(self.poll_seconds)
+                    (build,) = builds.batch_get_builds(ids=[build["id"]])["builds"]
+            except BaseException:  # Ctrl-C, too: nobody waits for it any more, and it would keep others from theirs
+                _stop(builds, build["id"])
+                raise
             answer = self._answer(logs, build)
         if answer is None or answer.manifest_sha256 != request.manifest_sha256:
             raise VerifierError(f"{_ended(project, build)}: {_remedy(build)}")
@@ -122,6 +129,21 @@ class AccountVerifier:
                 return found
             time.sleep(self.poll_seconds)
         return None
+
+
+def _stop(builds: Any, build_id: str) -> None:
+    """Stop a build if that can be done; otherwise a warning says how."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        builds.stop_build(id=build_id)
+    except (BotoCoreError, ClientError) as error:
+        _LOG.warning(
+            "the build %s goes on, as it could not be stopped (%s): `aws codebuild stop-build --id %s`",
+            build_id,
+            error,
+            build_id,
+        )
 
 
 def _failed_phase(build: Mapping[str, Any]) -> tuple[str, str]:

@@ -3,13 +3,18 @@
 The deployment makes the function of it, and a publish proves a version with it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 _PACKAGES = ("handler", "model_runtime")
 """Shipped whole: nobody keeps a list of their modules."""
 
 _SUFFIXES = {".py", ".html", ".css", ".js"}
 """Modules, and what the page to try the model consists of."""
+
+_BYTECODE = 2
+"""Bytecode against source, at most: 1.75 with Python 3.11, 1.51 with 3.12, 1.54 with 3.13."""
 
 _HERE = Path(__file__).parents[1]
 # A wheel has the function's code beside what it imports itself (docs/decisions/0019).
@@ -34,6 +39,16 @@ def function_files() -> dict[str, Path]:
     """The function's files by their path inside its zip, sorted."""
     files = (path for package in _PACKAGES for path in (_ROOT / package).rglob("*") if path.suffix in _SUFFIXES)
     return {path.relative_to(_ROOT).as_posix(): path for path in sorted(files)}
+
+
+def reserved_bytes(own_code: Mapping[str, Path] = MappingProxyType({})) -> int:
+    """How much of Lambda's limit the function's code takes, unzipped: its files, the owner's, and its bytecode.
+
+    A publish and a deployment reserve the same, whichever Pythons their machines have to compile it.
+    """
+    files = function_files()
+    modules = sum(path.stat().st_size for name, path in files.items() if name.endswith(".py"))
+    return _BYTECODE * modules + sum(path.stat().st_size for path in [*files.values(), *own_code.values()])
 
 
 def function_requirements(*, signing: bool = False) -> dict[str, str]:

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,9 @@ class Reader(Protocol):
 
     def resolve(self, address: str | Reference) -> Release:
         """Find a version."""
+
+    def check_model(self, release: Release, *, leave_out: Collection[str] = ()) -> None:
+        """Compare its files with their digests, but those that are left out."""
 
     def save_model(self, release: Release, path: Path, model_format: str = "joblib") -> None:
         """Write its model in a format's form, checked."""
@@ -92,7 +95,8 @@ def verify_version(
 ) -> Verification:
     """Check a version's digests, load each of its formats in an environment of its own and replay the golden examples.
 
-    With a `model_format` only that one is loaded. `progress` gets a line for each step.
+    With a `model_format` only that one is loaded, and the files of all are checked. `progress` gets a line for each
+    step.
 
     Raises:
         ModelFormatError: the version does not have the format.
@@ -109,6 +113,8 @@ def verify_version(
     if model_format is not None:
         manifest.model_format(model_format)
     names = [name for name in FORMAT_FILES if name in manifest.format_names and model_format in (None, name)]
+    # Those that are loaded are checked as they are fetched, which for large ones takes long.
+    registry.check_model(release, leave_out=[manifest.model_format(name).artifact.file for name in names])
     own, wheels, asked = registry.own_code(release), registry.wheels(release), 0
     for name in names:
         with saved(registry, release, name, own) as folder:

@@ -204,7 +204,7 @@ def account_verifier(bucket: str, profile: str | None) -> "AccountVerifier":
     from model_registry.in_account import AccountVerifier
 
     if folder_of(bucket):
-        raise InvalidNameError(f"{bucket} is a folder and in no AWS account: leave out --in-account")
+        raise InvalidNameError(f"{bucket} is a folder, not a bucket in an AWS account: leave out --in-account")
     return AccountVerifier(bucket, profile)
 
 

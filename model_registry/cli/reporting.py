@@ -21,6 +21,7 @@ from model_registry.cli.common import (
 )
 from model_registry.printable import figure
 from model_registry.report.figures import Distribution, Histogram, Report
+from model_registry.report.times import time_at
 from model_runtime.errors import FileError, InvalidNameError
 from model_runtime.manifest import Manifest
 
@@ -113,7 +114,8 @@ def _distribution(found: Distribution) -> Mapping[str, str]:
     if found.histogram is not None:
         edges = found.histogram.edges
         of = "" if found.histogram.of == "values" else f" {found.histogram.of}"
-        told = f"{edges[0]:g} {_sparkline(found.histogram)} {edges[-1]:g}{of}"
+        low, high = (time_at(edge, found.histogram.of) or f"{edge:g}" for edge in (edges[0], edges[-1]))
+        told = f"{low} {_sparkline(found.histogram)} {high}{of}"
     else:
         counts = [f"{one.value} {one.count:,}" for one in found.categories[:_TOP]]
         told = ", ".join([*counts, *([f"others {found.others:,}"] if found.others else [])])

@@ -14,7 +14,7 @@ from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, lin
 from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.lambda_packages.wheels import explain
 from model_registry.pace import Progress, megabytes
-from model_registry.shipping import function_files
+from model_registry.shipping import reserved_bytes
 
 # Bytecode against source, measured with Python 3.12: from 1.1 (fontTools, onnxruntime) to 1.2 (matplotlib, xgboost),
 # and without docstrings from 0.57 (scikit-learn) to 0.74 (numpy).
@@ -64,7 +64,7 @@ def layer_size(
         python: Minor version of the runtime, such as `3.12`.
         architecture: `x86_64` or `arm64`.
         wheels: Files of packages that are on no index.
-        reserve: Bytes of the limit that the function's own code takes, by default those of its files now.
+        reserve: Bytes of the limit that the function's own code takes, by default what it takes now.
         progress: Gets a line for each large download.
 
     Raises:
@@ -74,7 +74,7 @@ def layer_size(
 
     """
     if reserve is None:
-        reserve = sum(path.stat().st_size for path in function_files().values())
+        reserve = reserved_bytes()
     spec = LayerSpec(python, architecture, tuple(packages.items()), tuple(wheels))
     with tempfile.TemporaryDirectory(prefix="layer-size-") as folder:
         tree = Path(folder, "tree")

@@ -92,7 +92,7 @@ def describe(
     check_estimator(estimator)
     tables = [read_table(estimator, X_example, feature_names)]
     if X_train is not None:
-        tables.append(_same_columns(tables[0], read_table(estimator, _sample(X_train), feature_names, what="X_train")))
+        tables.append(_same_columns(tables[0], read_table(estimator, sample(X_train), feature_names, what="X_train")))
     check_types(tables[0])
     stored = pickled(estimator, model_file)
     own_code = own_code_of(stored.modules, code)
@@ -181,7 +181,7 @@ def _same_columns(one: Table, other: Table) -> Table:
     return other
 
 
-def _sample(X: Any) -> Any:
+def sample(X: Any) -> Any:
     """Up to 1,000 rows of any form, spread over all; the same each time."""
     chosen = spread(count_of(X) or 0, TRAINING_ROWS)  # what has no count is refused when it is read
     return X if chosen is None else rows_at(X, chosen)

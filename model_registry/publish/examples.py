@@ -8,10 +8,10 @@ from model_registry.publish.answers import OwnAnswers, one_line
 from model_registry.publish.estimator import EXAMPLES, Description, json_row
 from model_registry.publish.personal import is_free_text, personal_columns
 from model_registry.publish.steps import first_steps, learnt_categories
-from model_registry.publish.synthetic import synthetic_rows
+from model_registry.publish.synthetic import rare_words, synthetic_rows
 from model_runtime.errors import PublishError
 from model_runtime.golden import encode_golden
-from model_runtime.manifest import Example, ExampleKind, Prediction
+from model_runtime.manifest import Example, ExampleKind, Prediction, Signature
 from model_runtime.prediction import Predictor
 from model_runtime.schema import Inputs, Row
 
@@ -23,13 +23,15 @@ GoldenKind = Literal["given", "masked", "none"]
 class Shown:
     """`examples` go into the manifest and leave the registry, `golden` is the file of recorded rows, if there is one.
 
-    `warning` names the columns that look personal, and what becomes of them.
+    `warning` names the columns that look personal, and what becomes of them; `notes` those whose learnt categories are
+    shown though few rows may have them.
     """
 
     kind: ExampleKind
     examples: tuple[Example, ...]
     golden: bytes | None
     warning: str | None
+    notes: tuple[str, ...] = ()
 
     def proven_with(self, described: Description) -> Description:
         """The description with the examples among what is proven; given rows are there already."""
@@ -41,7 +43,7 @@ class Shown:
         return replace(described, rows=(*described.rows, rows), own=(*described.own, own), made=len(rows))
 
 
-def shown(estimator: Any, described: Description, kind: str, golden: str) -> Shown:
+def shown(estimator: Any, described: Description, kind: str, golden: str, tested: Sequence[Row] = ()) -> Shown:
     """What a version shows and keeps.
 
     Args:
@@ -49,6 +51,7 @@ def shown(estimator: Any, described: Description, kind: str, golden: str) -> Sho
         described: Its description; its examples are rows of the owner's.
         kind: What the examples are, an `ExampleKind`.
         golden: What is recorded apart, a `GoldenKind`.
+        tested: Test rows, of which nothing is shown: they are counted.
 
     Raises:
         PublishError: A kind is none, or the model does not answer the rows that were made.
@@ -57,12 +60,13 @@ def shown(estimator: Any, described: Description, kind: str, golden: str) -> Sho
     kind, golden = _checked_kinds(kind, golden)
     rows = [row for table in described.rows for row in table]
     personal = personal_columns(described.signature, rows)
-    making = _Making(estimator, described, rows, personal)
+    making = _Making(estimator, described, rows, personal, (*described.rows, tested))
     examples = {"given": lambda: described.examples, "masked": making.masked, "synthetic": making.synthetic}[kind]()
     kept = {"given": lambda: described.examples, "masked": making.masked, "none": tuple}[golden]()
     # What is shown to all need not be kept from some.
     file = encode_golden(kept) if kept and kind not in {golden, "given"} else None
-    return Shown(kind, examples, file, _warning(personal, kind, golden if file else "none"))
+    warning = _warning(described.signature, personal, kind, golden if file else "none")
+    return Shown(kind, examples, file, warning, making.notes() if kind == "synthetic" else ())
 
 
 def _checked_kinds(kind: str, golden: str) -> tuple[ExampleKind, GoldenKind]:
@@ -74,9 +78,15 @@ def _checked_kinds(kind: str, golden: str) -> tuple[ExampleKind, GoldenKind]:
     return next(one for one in kinds if one == kind), next(one for one in goldens if one == golden)
 
 
-def _warning(personal: Mapping[str, str], kind: ExampleKind, golden: GoldenKind) -> str | None:
+def _warning(signature: Signature, personal: Mapping[str, str], kind: ExampleKind, golden: GoldenKind) -> str | None:
     if not personal:
         return None
+    told = [repr(each.name) for each in signature.features if each.name in personal and each.categories is not None]
+    also = f". The categories of {', '.join(told)} are in the signature, and examples show some" if told else ""
+    return f"{_becomes(personal, kind, golden)}{also}"
+
+
+def _becomes(personal: Mapping[str, str], kind: ExampleKind, golden: GoldenKind) -> str:
     columns = ", ".join(f"{name!r} ({why})" for name, why in personal.items())
     if kind == "given":
         return (
@@ -99,6 +109,7 @@ class _Making:
     described: Description
     rows: Sequence[Row]
     personal: Mapping[str, str]
+    tables: Sequence[Sequence[Row]]
 
     def synthetic(self) -> tuple[Example, ...]:
         """Rows that are nobody's."""
@@ -137,11 +148,23 @@ class _Making:
         )
 
     def _made(self) -> Iterator[list[Row]]:
-        signature = self.described.signature
-        firsts = first_steps(self.estimator, [feature.name for feature in signature.features])
-        learnt = {name: learnt_categories(steps) for name, steps in firsts.items()}
+        signature, learnt = self.described.signature, self._learnt()
         for shaped in (False, True):
-            yield synthetic_rows(signature, self.rows, learnt, self.personal, shaped=shaped)
+            yield synthetic_rows(signature, self.rows, learnt, self.personal, tables=self.tables, shaped=shaped)
+
+    def _learnt(self) -> dict[str, list[Any]]:
+        firsts = first_steps(self.estimator, [feature.name for feature in self.described.signature.features])
+        return {name: learnt_categories(steps) for name, steps in firsts.items()}
+
+    def notes(self) -> tuple[str, ...]:
+        """Which columns show categories that may be somebody's own."""
+        names = list(rare_words(self.described.signature, self._learnt(), self.personal, self.tables))
+        said = (
+            f"examples show categories that the model has learnt of {', '.join(map(repr, names))}, none of which five "
+            "given rows have: where one may be somebody's own, give more rows (X_train, X_test; --train, --test), of "
+            "which frequent ones are shown"
+        )
+        return (said,) if names else ()
 
     def _answered(self, rows: Sequence[Row]) -> tuple[list[Example], Exception | None]:
         """Those of the rows that the model answers, as the function would, and what it raised for another."""

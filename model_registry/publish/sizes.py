@@ -78,8 +78,7 @@ def _outcome(
 ) -> _Outcome:
     name, architecture = wanted
     environment = manifest.model_format(name).environment
-    code = shipping.function_files() | ({} if name == "onnx" else dict(own_code))
-    reserve = sum(path.stat().st_size for path in code.values())
+    reserve = shipping.reserved_bytes({} if name == "onnx" else own_code)
     packages = tuple(shipping.layer_packages(environment.packages).items())
     try:
         spec = LayerSpec(environment.python, architecture, packages, chosen(wheels, environment.packages))

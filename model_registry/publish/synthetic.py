@@ -2,13 +2,14 @@
 
 The smallest value of a column is a value of somebody's, and so is its median where there are few rows. Numbers are
 therefore rounded to a step of about a quarter of the column's spread. A text is one that the model has learnt as a
-category, or one that many rows have, and a neutral one otherwise, or where the column looks personal.
+category, such as many rows have where there is one, or one that many rows have, and a neutral one otherwise, or where
+the column looks personal.
 """
 
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +36,7 @@ def synthetic_rows(
     learnt: Mapping[str, Sequence[Any]],
     personal: Collection[str],
     *,
+    tables: Sequence[Sequence[Row]] | None = None,
     shaped: bool = False,
 ) -> list[Row]:
     """A few rows, no two of them the same.
@@ -44,38 +46,63 @@ def synthetic_rows(
         rows: The owner's, of which there is at least one.
         learnt: By a feature's name the categories that the model's steps have learnt.
         personal: Names of features from which no text is taken.
+        tables: The rows in which is counted how many have a value, each by itself, as a row may be in several;
+            `rows` where none are given.
         shaped: Whether a neutral text has the form of the first given one, such as `2020-01-01` for a date.
 
     """
-    columns = [
-        _values(
-            feature,
-            [row[index] for row in rows if row[index] is not None],
-            () if feature.name in personal else learnt.get(feature.name, ()),
-            common=feature.name not in personal,
-            shaped=shaped,
-        )
-        for index, feature in enumerate(signature.features)
-    ]
+    columns = []
+    for index, feature in enumerate(signature.features):
+        common = feature.name not in personal
+        words = _words(feature, learnt.get(feature.name, ()) if common else ())
+        counts = _counts_of(tables or [rows], index) if words or feature.type == "string" else Counter[Any]()
+        given = [row[index] for row in rows if row[index] is not None]
+        columns.append(_values(feature, given, words, counts, common=common, shaped=shaped))
     made = [tuple(column[number % len(column)] for column in columns) for number in range(ROWS)]
     return list(dict.fromkeys(made))
 
 
+def rare_words(
+    signature: Signature,
+    learnt: Mapping[str, Sequence[Any]],
+    personal: Collection[str],
+    tables: Sequence[Sequence[Row]],
+) -> Iterator[str]:
+    """The names of features whose examples are categories of which none is known to be of five rows and more."""
+    for index, feature in enumerate(signature.features):
+        words = _words(feature, () if feature.name in personal else learnt.get(feature.name, ()))
+        if words and feature.type != "boolean":
+            counts = _counts_of(tables, index)
+            if not any(counts[word] >= FEW_ROWS for word in words):
+                yield feature.name
+
+
+def _counts_of(tables: Sequence[Sequence[Row]], index: int) -> Counter[Any]:
+    """How many rows of a table have each value at least, the most of all tables."""
+    counts = Counter[Any]()
+    for table in tables:
+        counts |= Counter(row[index] for row in table if row[index] is not None)
+    return counts
+
+
+def _words(feature: Feature, learnt: Sequence[Any]) -> Sequence[Any]:
+    """The values that the model knows; a request may have no other than a category of the column's type."""
+    return feature.categories or ([value for value in learnt if _fits(feature, value)] if len(learnt) <= _FEW else ())
+
+
 def _values(
-    feature: Feature, given: Sequence[Any], learnt: Sequence[Any], *, common: bool, shaped: bool
+    feature: Feature, given: Sequence[Any], words: Sequence[Any], counts: Counter[Any], *, common: bool, shaped: bool
 ) -> Sequence[Any]:
     """Values of one feature, one or some."""
-    # A request may have no other value than a category of the column's type.
-    words = feature.categories or ([value for value in learnt if _fits(feature, value)] if len(learnt) <= _FEW else ())
     if words:
-        counts = Counter(given)
-        return sorted(words, key=lambda value: -counts[value])[:ROWS]
+        ranked = sorted(words, key=lambda value: -counts[value])[:ROWS]
+        return [value for value in ranked if counts[value] >= FEW_ROWS] or ranked
     if feature.type == "boolean":
         return sorted(set(given)) or [False]
     if feature.type == "datetime":
         return [_year(value) for value in _quantiles(given)] or [datetime(2026, 1, 1, tzinfo=UTC)]
     if feature.type == "string":
-        often = [value for value, count in Counter(given).most_common(ROWS) if count >= FEW_ROWS] if common else []
+        often = [value for value, count in counts.most_common(ROWS) if count >= FEW_ROWS] if common else []
         return often or [shape_of(given[0]) if shaped and given else NEUTRAL]
     return _numbers(given, whole=feature.type == "integer")
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -13,7 +14,7 @@ from model_registry.lambda_packages.bom import version_bom
 from model_registry.publish.answers import RELATIVE_CONVERTED, OwnAnswers, Tolerance
 from model_registry.publish.changes import Changes, checked_changes
 from model_registry.publish.code import Code, distribution_of, look_again
-from model_registry.publish.estimator import Description, describe, json_row, own_code_of, rows_of
+from model_registry.publish.estimator import Description, describe, json_row, own_code_of, rows_of, sample
 from model_registry.publish.examples import Shown, shown
 from model_registry.publish.formats import Form, further_forms
 from model_registry.publish.hashes import why_without, with_hashes
@@ -130,11 +131,12 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
         code=given.code,
     )
     given, described = _with_changes(given, described, kind)
-    forms = further_forms(
-        estimator, described, given.formats, lambda: _rows(estimator, given, described), lock=given.lock
-    )
-    seen = shown(estimator, described, given.examples, given.golden)
+    rows = partial(_rows, estimator, given, described)
+    all_rows = partial(rows, given.X_example, given.X_train)
+    forms = further_forms(estimator, described, given.formats, all_rows, lock=given.lock)
     given, report, seen_in_it = _measured(estimator, given, described, progress)
+    tested = () if given.X_test is None else rows(sample(given.X_test))
+    seen = shown(estimator, described, given.examples, given.golden, tested)
     described = seen.proven_with(described)
     model = folder / MODEL_FILE
     described.stored.write(model)
@@ -157,7 +159,7 @@ def prepare(estimator: Any, given: Given, folder: Path, *, progress: Progress = 
     beside = {CODE_FILE: code, GOLDEN_FILE: seen.golden, REPORT_FILE: report, SBOM_FILE: bill}
     further |= {file: data for file, data in beside.items() if data is not None}
     without = why_without(draft) if kind != "none" else ()
-    notes = (*described.notes, *seen_in_it, *_notes_of_wheels(draft), *without, *notes)
+    notes = (*described.notes, *seen_in_it, *seen.notes, *_notes_of_wheels(draft), *without, *notes)
     return Prepared(draft, model, further, notes, seen.warning)
 
 
@@ -253,13 +255,10 @@ def _checked_proof(kind: str) -> ProofKind:
     raise PublishError(f"proof is {kind!r}: take one of {', '.join(kinds)}")
 
 
-def _rows(estimator: Any, given: Given, described: Description) -> list[Row]:
-    """All rows that were given, for a comparison with what the model is converted to."""
+def _rows(estimator: Any, given: Given, described: Description, *tables: Any) -> list[Row]:
+    """All rows of tables as they were given, None where one was not."""
     return [
-        row
-        for X in (given.X_example, given.X_train)
-        if X is not None
-        for row in rows_of(estimator, X, described.signature, given.feature_names)
+        row for X in tables if X is not None for row in rows_of(estimator, X, described.signature, given.feature_names)
     ]
 
 

@@ -19,7 +19,7 @@ LARGEST_REPORT = 2 << 20
 
 Kind = Literal["binary", "multiclass", "multioutput", "regression", "none"]
 """What is measured: a classifier of two classes, of several, one of several outputs, a regressor, or nothing."""
-Of = Literal["values", "years", "characters"]
+Of = Literal["values", "years", "months", "days", "hours", "minutes", "characters"]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 """How many there are; what is drawn is divided by it, so that it is no number of any size."""
 

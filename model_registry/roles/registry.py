@@ -134,9 +134,10 @@ def auditor(
 
 
 def _verifying_in_account(bucket: str, account: str, partition: str) -> list[Statement]:
-    """Start builds of the verifier as it is, and read what they say.
+    """Start builds of the verifier as it is, stop them, and read what they say.
 
-    A build that took other commands, another image or other variables would do anything with the project's role.
+    A build that took other commands, another image or other variables would do anything with the project's role. Its
+    source's version has no condition key: the role can fetch one alone (infra/policies.py).
     Source: CodeBuild User Guide, "AWS CodeBuild condition keys".
     """
     project = f"arn:{partition}:codebuild:{EVERY}:{account}:project/{project_name(bucket)}"
@@ -147,6 +148,7 @@ def _verifying_in_account(bucket: str, account: str, partition: str) -> list[Sta
     }
     return [
         allow("VerifyInTheAccount", "codebuild:StartBuild", project, **as_it_is),
+        allow("StopTheBuild", "codebuild:StopBuild", project),
         allow("FollowTheBuild", "codebuild:BatchGetBuilds", project),
         allow("ReadItsLog", "logs:GetLogEvents", logs),
     ]

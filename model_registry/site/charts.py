@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model_registry.report.figures import Histogram
+from model_registry.report.times import time_at
 from model_registry.site.html import Content, Html, tag
 from model_registry.site.plots import share
 
@@ -69,7 +70,7 @@ def bars(histogram: Histogram, *, said: str) -> Html:
     for count, height, left, right in zip(counts, heights, edges, edges[1:], strict=False):
         x1, x2 = (width * share(edge, edges[0], edges[-1]) for edge in (left, right))
         tall = (base - 4) * height / top
-        told = tag("title", f"{number(left)} to {number(right)}: {count:,} rows")
+        told = tag("title", f"{edge_of(histogram, left)} to {edge_of(histogram, right)}: {count:,} rows")
         drawn.append(
             tag(
                 "rect",
@@ -81,8 +82,8 @@ def bars(histogram: Histogram, *, said: str) -> Html:
             )
         )
     ends = [
-        tag("text", number(edges[0]), x=0, y=base + 15),
-        tag("text", number(edges[-1]), x=width, y=base + 15, text_anchor="end"),
+        tag("text", edge_of(histogram, edges[0]), x=0, y=base + 15),
+        tag("text", edge_of(histogram, edges[-1]), x=width, y=base + 15, text_anchor="end"),
     ]
     ground = tag("path", d=f"M0 {base}H{width}")
     return tag(
@@ -100,6 +101,11 @@ def bar(part: float) -> Html:
         aria_hidden="true",
         class_="bar",
     )
+
+
+def edge_of(histogram: Histogram, edge: float) -> str:
+    """An edge as a number, or as the time that it is."""
+    return time_at(edge, histogram.of) or number(edge)
 
 
 def number(value: float) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from model_registry.report.figures import Confusion, Curve, Distribution, Histogram, Report, Residuals
-from model_registry.site.charts import Axis, bar, bars, figure, line, number
+from model_registry.site.charts import Axis, bar, bars, edge_of, figure, line, number
 from model_registry.site.html import Content, Html, facts, joined, section, table, tag
 
 _SHADES = 4
@@ -149,7 +149,7 @@ def _distribution(found: Distribution) -> Html:
 
 def _in_words(histogram: Histogram) -> str:
     most = max(range(len(histogram.counts)), key=histogram.counts.__getitem__)
-    edges = [number(edge) for edge in histogram.edges]
+    edges = [edge_of(histogram, edge) for edge in histogram.edges]
     return (
         f"{sum(histogram.counts):,} rows from {edges[0]} to {edges[-1]}, "
         f"{histogram.counts[most]:,} of them between {edges[most]} and {edges[most + 1]}"

@@ -20,7 +20,9 @@ PROJECT = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/model-verifier-models_o
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/codebuild/model-verifier-models_of-ours"
 CODE = "arn:aws:s3:::the-code/verifier/0a1b.zip"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0-1"
-POLICY = json.loads(policies.verifier_policy(bucket=BUCKET, source_arn=CODE, log_group_arn=LOGS, key_arn=KEY))
+POLICY = json.loads(
+    policies.verifier_policy(bucket=BUCKET, source_arn=CODE, source_version="uploaded", log_group_arn=LOGS, key_arn=KEY)
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,9 @@ def test_the_project_is_bounded_and_runs_the_very_bytes_that_the_stack_uploaded(
     assert (project["buildTimeout"], project["queuedTimeout"], project["concurrentBuildLimit"]) == (60, 30, 1)
     assert project["source"]["location"].endswith(f"/verifier/{digest_of(code_files())}.zip")
     assert project["sourceVersion"] == "version of registry-verifier-zip"
+    policy = json.loads(recording.one("RolePolicy").inputs["policy"])["Statement"]
+    (taken,) = (one for one in policy if one["Sid"] == "TakeTheVerifier")
+    assert taken["Condition"]["StringEquals"]["s3:VersionId"] == project["sourceVersion"]
     assert code["key"] == f"verifier/{digest_of(code_files())}.zip"
     phases = json.loads(project["source"]["buildspec"])["phases"]
     assert {name: phase["commands"] for name, phase in phases.items()} == commands()
@@ -67,7 +72,8 @@ def test_the_role_reads_versions_and_writes_its_log_and_nothing_else() -> None:
         ("s3:GetObject", f"{objects}/versions/3/model.joblib", ours),
         ("s3:GetObject", f"{objects}/versions/3/golden.json", ours),
         ("s3:ListBucket", f"arn:aws:s3:::{BUCKET}", ours),
-        ("s3:GetObjectVersion", CODE, ours),
+        ("s3:GetObjectVersion", CODE, {**ours, "s3:VersionId": "uploaded"}),
+        ("s3:GetBucketLocation", "arn:aws:s3:::the-code", ours),
         ("logs:CreateLogGroup", LOGS, {}),
         ("logs:CreateLogStream", f"{LOGS}:log-stream:x", {}),
         ("logs:PutLogEvents", f"{LOGS}:log-stream:x", {}),
@@ -80,6 +86,9 @@ def test_the_role_reads_versions_and_writes_its_log_and_nothing_else() -> None:
         ("s3:GetObject", f"{objects}/tags/prod.json", ours),
         ("s3:GetObject", "arn:aws:s3:::others/models/iris/versions/3/model.joblib", ours),
         ("s3:PutObject", CODE, ours),
+        ("s3:GetObject", CODE, ours),
+        ("s3:GetObjectVersion", CODE, {**ours, "s3:VersionId": "written over it"}),
+        ("s3:GetObjectVersion", CODE.replace("0a1b", "2c3d"), {**ours, "s3:VersionId": "uploaded"}),
         ("logs:CreateLogGroup", f"{LOGS}-of-others", {}),
         ("logs:GetLogEvents", f"{LOGS}:log-stream:x", {}),
         ("logs:PutLogEvents", f"{LOGS}-of-others:log-stream:x", {}),
@@ -91,8 +100,8 @@ def test_the_role_reads_versions_and_writes_its_log_and_nothing_else() -> None:
     assert decisions(asked) == ["Allow"] * len(allowed) + ["ImplicitDeny"] * len(refused)
     assert lint(json.dumps(POLICY)) == []
     # MiniStack's evaluator takes every resource for the caller's account's.
-    of_s3 = [one["Condition"] for one in POLICY["Statement"] if "s3:" in str(one["Action"])]
-    assert of_s3 == [{"StringEquals": ours}] * 4
+    of_s3 = [one["Condition"]["StringEquals"] for one in POLICY["Statement"] if "s3:" in str(one["Action"])]
+    assert of_s3 == [ours, ours, {**ours, "s3:VersionId": "uploaded"}, ours]
 
 
 OVERRIDES: dict[str, dict[str, Any]] = {
@@ -113,14 +122,19 @@ def test_a_promoter_starts_the_build_as_it_is_and_no_other() -> None:
     asked = [
         Asked("codebuild:StartBuild", PROJECT, policy, keys=names),
         Asked("codebuild:BatchGetBuilds", PROJECT, policy),
+        Asked("codebuild:StopBuild", PROJECT, policy),
         Asked("logs:GetLogEvents", f"{LOGS}:log-stream:x", policy),
         *(Asked("codebuild:StartBuild", PROJECT, policy, keys=keys) for keys in OVERRIDES.values()),
         Asked("codebuild:StartBuild", f"{PROJECT}-of-others", policy, keys=names),
+        Asked("codebuild:StopBuild", f"{PROJECT}-of-others", policy),
         Asked("codebuild:UpdateProject", PROJECT, policy),
         Asked("codebuild:StartBuild", PROJECT, roles.promoter(BUCKET, "prod", owner="2" * 12, in_account=True)),
         Asked("codebuild:StartBuild", PROJECT, roles.promoter(BUCKET, "prod"), keys=names),
     ]
-    assert decisions(asked) == ["Allow"] * 3 + ["ImplicitDeny"] * (len(OVERRIDES) + 4)
+    assert decisions(asked) == ["Allow"] * 4 + ["ImplicitDeny"] * (len(OVERRIDES) + 5)
+    # The linter does not know the condition keys of StartBuild.
+    known = [one for one in policy["Statement"] if one["Action"] != "codebuild:StartBuild"]
+    assert lint(json.dumps({**policy, "Statement": known})) == []
 
 
 def test_the_verifiers_lock_has_the_versions_of_requirements_lock() -> None:

@@ -61,12 +61,17 @@ class CodeBuild:
         self.asked: list[dict[str, Any]] = []
         self.states: list[Script] = []
         self.busy = 0
+        self.stopped: list[str] = []
+        self.is_stoppable = True
         self.log: list[str] = []
 
     def answer(self, target: str, body: dict[str, Any]) -> dict[str, Any]:
         if target == "Logs_20140328.GetLogEvents":
             assert body == {"logGroupName": "group", "logStreamName": "stream"}
             return {"events": [{"message": line + "\n", "timestamp": 1} for line in self.log]}
+        if target == "CodeBuild_20161006.StopBuild":
+            self.stopped.append(body["id"])
+            return {}
         if target == "CodeBuild_20161006.StartBuild":
             self.asked.append(body)
         else:
@@ -88,8 +93,10 @@ def codebuild(monkeypatch: pytest.MonkeyPatch) -> Iterator[CodeBuild]:
             )
             refused = service.busy > 0 and target.endswith("StartBuild")
             service.busy -= refused
-            limit = {"__type": "AccountLimitExceededException", "message": "Cannot have more than 1 builds"}
-            data = json.dumps(limit if refused else service.answer(target, body)).encode()
+            error = {"__type": "AccountLimitExceededException", "message": "Cannot have more than 1 builds"}
+            if target.endswith("StopBuild") and not service.is_stoppable:
+                refused, error = True, {"__type": "AccessDeniedException", "message": "not authorized"}
+            data = json.dumps(error if refused else service.answer(target, body)).encode()
             self.send_response(400 if refused else 200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
@@ -132,6 +139,7 @@ def test_a_build_is_started_with_an_exact_version_alone_and_followed_to_its_answ
     codebuild.states += [{"buildStatus": "SUCCEEDED"}]
     codebuild.log = said(iris, verified=SOUND)
     assert verifier(bucket)(iris, model_format="joblib", progress=steps.append) == SOUND
+    assert codebuild.stopped == []
     (asked,) = codebuild.asked
     given = {one["name"]: one["value"] for one in asked.pop("environmentVariablesOverride")}
     assert asked == {"projectName": f"model-verifier-{bucket}"}
@@ -152,6 +160,29 @@ def test_a_build_waits_for_its_turn_but_not_for_ever(codebuild: CodeBuild, bucke
     codebuild.busy = 1
     with pytest.raises(VerifierError, match=r"takes no build now .*: try it again once others have ended"):
         AccountVerifier(bucket, turn_seconds=-1)(iris)
+
+
+class Interrupted(BaseException):
+    """As Ctrl-C, which ends a run of tests."""
+
+
+def test_whoever_stops_waiting_stops_the_build_and_is_told_where_that_fails(
+    codebuild: CodeBuild, bucket: str, iris: Release, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupt(line: str) -> None:
+        if "installing" in line:
+            raise Interrupted
+
+    for stoppable in (True, False):
+        codebuild.is_stoppable = stoppable
+        codebuild.states = [{"currentPhase": "QUEUED"}, {"currentPhase": "INSTALL"}]
+        with pytest.raises(Interrupted):
+            verifier(bucket)(iris, progress=interrupt)
+        assert codebuild.stopped == ["verifier:1"]
+        assert bool(caplog.messages) is not stoppable
+    (warning,) = caplog.messages
+    assert warning.startswith("the build verifier:1 goes on, as it could not be stopped (")
+    assert warning.endswith("): `aws codebuild stop-build --id verifier:1`")
 
 
 FAILURES: dict[str, tuple[Script, Callable[[Release], list[str]], type[Exception], str]] = {
@@ -312,7 +343,7 @@ def test_exit_codes_are_those_of_verify(codebuild: CodeBuild, bucket: str, iris:
     quick = CliRunner().invoke(app, [*line, bucket, "--quick"])
     assert (quick.exit_code, "leave out --in-account or --quick" in quick.stderr) == (1, True)
     folder = CliRunner().invoke(app, [*line, str(tmp_path)])
-    assert (folder.exit_code, "verify its versions here" in folder.stderr) == (1, True)
+    assert (folder.exit_code, "not a bucket in an AWS account: leave out --in-account" in folder.stderr) == (1, True)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from model_registry.gates import Gates
 from model_registry.records import PromotionRules, Tag, decode_rules, rules_key, rules_prefix
 from model_registry.reference import VersionRef
 from model_registry.signing import Signer, generate_key
-from model_registry.versions import Versions
+from model_registry.versions import Versions, files_of
 from model_runtime.errors import (
     ConflictError,
     GateError,
@@ -36,15 +36,16 @@ STRICT = Gates(require=("accuracy>=0.95",), not_worse_than="prod")
 def put(
     registry: Registry, storage: Storage, version: int, accuracy: float, signature: Signature | None = None
 ) -> None:
-    """Put another version of iris/1 beside it, with the same model."""
-    first = registry.resolve("iris/1")
+    """Put another version of iris/1 beside it, with the same files."""
+    first, versions = registry.resolve("iris/1"), Versions(storage)
     manifest = msgspec.structs.replace(
         first.manifest,
         version=version,
         metrics={"accuracy": accuracy},
         signature=signature or first.manifest.signature,
     )
-    Versions(storage).put(VersionRef("iris", version), [("model.joblib", registry.read_model(first))], encode(manifest))
+    files = [(one.file, versions.file_bytes(first, one)) for one in files_of(first.manifest)]
+    versions.put(VersionRef("iris", version), files, encode(manifest))
 
 
 @pytest.fixture

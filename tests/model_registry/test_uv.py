@@ -18,12 +18,10 @@ from local.environment import ministack_python
 from model_registry import Registry, Storage, uv
 from model_registry.environments import RUNNING, environment_for
 from model_registry.lambda_packages.spec import LayerSpec
-from model_registry.reference import VersionRef
 from model_registry.shipping import layer_packages
 from model_registry.verification import verify_version
-from model_registry.versions import Versions
 from model_runtime.errors import EnvironmentBuildError
-from model_runtime.manifest import encode
+from tests.model_registry.test_verification import craft
 from tests.package_index import installed_wheel, make_wheel, serving
 from training.train_iris import Trained, publish
 
@@ -59,12 +57,7 @@ def test_an_index_that_only_pip_names_builds_a_layer_verifies_and_serves_the_loc
     wheel = make_wheel(tmp_path, ONLY_HERE, "1.0", {"served.py": "ANSWER = 42\n"})
     manifest = publish(registry, trained_iris, "").manifest
     packages = {**manifest.environment.packages, ONLY_HERE: "1.0"}
-    changed = msgspec.structs.replace(
-        manifest, version=2, environment=msgspec.structs.replace(manifest.environment, packages=packages)
-    )
-    Versions(storage).put(
-        VersionRef("iris", 2), [("model.joblib", registry.read_model(registry.resolve("iris/1")))], encode(changed)
-    )
+    craft(registry, storage, environment=msgspec.structs.replace(manifest.environment, packages=packages))
     rest = [installed_wheel(tmp_path, name) for name in layer_packages(manifest.environment.packages)]
     lock = tmp_path / "requirements.lock"
     lock.write_text(f"{ONLY_HERE}==1.0 --hash=sha256:{_sha256(wheel)}\n", encoding="utf-8")

@@ -6,23 +6,37 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import joblib
 import msgspec
+import numpy as np
 import pytest
+from obstore.store import MemoryStore
 from sklearn.dummy import DummyClassifier
+from sklearn.tree import DecisionTreeClassifier
 
 from model_registry import Registry, Storage, isolation, verification
 from model_registry.gates import Gates
 from model_registry.reference import VersionRef
 from model_registry.verification import Verification, verify_version
-from model_registry.versions import Versions
+from model_registry.versions import Versions, files_of
 from model_runtime.errors import GateError, IntegrityError, ModelFormatError, VerificationError
-from model_runtime.manifest import Manifest, Prediction, digest, encode, version_key
+from model_runtime.manifest import (
+    FORMAT_FILES,
+    GOLDEN_FILE,
+    MODEL_FILE,
+    REPORT_FILE,
+    SBOM_FILE,
+    Manifest,
+    Prediction,
+    digest,
+    encode,
+    version_key,
+)
 from training.train_iris import Trained, publish
 
 
@@ -34,11 +48,51 @@ def left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[P
 
 
 def craft(registry: Registry, storage: Storage, **changes: Any) -> Manifest:
-    """Put a version with another manifest beside the first, its model's bytes the same."""
-    release = registry.resolve("iris/1")
+    """Put a version with another manifest beside the first, its files the same."""
+    return beside(registry, storage, {}, **changes)
+
+
+def beside(registry: Registry, storage: Storage, others: Mapping[str, bytes], **changes: Any) -> Manifest:
+    """The same, with the bytes of some files replaced."""
+    release, versions = registry.resolve("iris/1"), Versions(storage)
     manifest = msgspec.structs.replace(release.manifest, version=2, **changes)
-    Versions(storage).put(VersionRef("iris", 2), [("model.joblib", registry.read_model(release))], encode(manifest))
+    files = {one.file: versions.file_bytes(release, one) for one in files_of(release.manifest)}
+    versions.put(VersionRef("iris", 2), {**files, **others}.items(), encode(manifest))
     return manifest
+
+
+def test_every_file_is_compared_with_its_digest_before_any_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of a format that is not asked for; the recorded rows only where they are asked."""
+    storage = Storage(MemoryStore(), "memory")
+    registry = Registry(storage, actor="ada", proof="none")
+    X, y = np.eye(10), np.arange(10) % 2
+    release = registry.publish(
+        DecisionTreeClassifier().fit(X, y),
+        name="tree",
+        X_example=X,
+        X_test=X,
+        y_test=y,
+        golden="given",
+        formats=["skops"],
+    )
+    monkeypatch.setattr(verification, "replay", lambda *_args, **_options: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(verification, "environment_for", lambda *_args, **_options: Path("python"))
+    files = {one.file for one in files_of(release.manifest)}
+    assert files == {MODEL_FILE, REPORT_FILE, SBOM_FILE, GOLDEN_FILE, FORMAT_FILES["skops"]}
+    registry.check_model(release)
+    for file in files:
+        key = version_key("tree", 1, file)
+        stored = storage.read(key)
+        assert stored
+        storage.overwrite(key, b"{}")
+        with pytest.raises(IntegrityError, match=file):
+            verify_version(registry, release, model_format="joblib")
+        if file == GOLDEN_FILE:
+            registry.check_model(release)
+        else:
+            with pytest.raises(IntegrityError, match=file):
+                registry.check_model(release)
+        storage.overwrite(key, stored.data)
 
 
 def test_iris_answers_as_recorded_in_an_environment_made_from_its_manifest(
@@ -114,11 +168,7 @@ def exchange(registry: Registry, storage: Storage, attacker: object, folder: Pat
     joblib.dump(attacker, folder / "attacker")
     data, manifest = (folder / "attacker").read_bytes(), registry.resolve("iris/1").manifest
     artifact = msgspec.structs.replace(manifest.artifact, sha256=digest(data))
-    Versions(storage).put(
-        VersionRef("iris", 2),
-        [("model.joblib", data)],
-        encode(msgspec.structs.replace(manifest, version=2, artifact=artifact)),
-    )
+    beside(registry, storage, {MODEL_FILE: data}, artifact=artifact)
 
 
 _ATTACK = """

@@ -166,10 +166,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-X_train = X_test = X = pd.read_csv("training.csv")
-y_train = y_test = {[CLASSES.index(each) for each in CHURNED]}
+X = pd.read_csv("training.csv")
+y = {[CLASSES.index(each) for each in CHURNED]}
+X_train, X_test, y_train, y_test = X[:10], X[10:], y[:10], y[10:]
 columns = make_column_transformer((StandardScaler(), ["calls", "months"]), remainder="drop")
-estimator = RandomForestClassifier(3).fit(X, y_train)
+estimator = RandomForestClassifier(3).fit(X_train, y_train)
 """
 """What the pages' programs take to be there."""
 

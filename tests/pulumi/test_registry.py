@@ -154,6 +154,11 @@ def _verifies(stack: EngineStack) -> None:
     role = client("iam").get_role(RoleName=project["serviceRole"].rpartition("/")[2])["Role"]
     trusted = role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
     assert trusted == project["arn"]
+    (name,) = client("iam").list_role_policies(RoleName=role["RoleName"])["PolicyNames"]
+    policy = client("iam").get_role_policy(RoleName=role["RoleName"], PolicyName=name)["PolicyDocument"]
+    (taken,) = (one for one in policy["Statement"] if one["Action"] == "s3:GetObjectVersion")
+    assert taken["Resource"].endswith(f":::{bucket}/{key}")
+    assert taken["Condition"]["StringEquals"]["s3:VersionId"] == project["sourceVersion"]
     assert log_group(BUCKET) in inventory(stack.aws)["log groups"]
     started = client("codebuild").start_build(projectName=project_name(BUCKET))["build"]
     assert started["environment"]["environmentVariables"] == [{"name": "MODEL_REGISTRY", "value": BUCKET}]

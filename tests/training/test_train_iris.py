@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from model_registry import Registry, Storage
+from model_registry import Registry, Storage, open_storage
 from training.train_iris import FEATURES, GUIDE_EVENT, Trained, main, publish
 
 app = typer.Typer()
@@ -50,3 +52,14 @@ def test_a_bucket_that_is_not_there_is_one_line_and_exit_code_1() -> None:
     assert result.exit_code == 1
     assert result.stderr.startswith("error: s3://there-is-no-such-bucket: there is no such bucket")
     assert result.stderr.count("\n") == 1
+
+
+def test_the_script_publishes_to_a_folder_without_an_aws_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_REGISTRY_PROOF", "none")
+    monkeypatch.setenv("LOGNAME", "ada")
+    result = run("--bucket", str(tmp_path / "models"))
+    assert (result.exit_code, result.output) == (0, "test accuracy 0.98\npublished iris/1\n")
+    release = Registry(open_storage(str(tmp_path / "models")), actor="nobody").resolve("iris/1")
+    assert release.manifest.created_by.startswith("ada@")

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -18,7 +18,10 @@ from model_registry.publish.personal import is_free_text, personal_columns
 from model_registry.publish.synthetic import FEW_ROWS, step_below
 from model_registry.publish.tables import Table
 from model_registry.report.figures import Category, Distribution, Histogram, Of
+from model_registry.report.times import NUMBERS, STEPS
 from model_runtime.manifest import Feature, Signature
+
+T = TypeVar("T")
 
 _BINS = 12
 _CATEGORIES = 20
@@ -44,22 +47,23 @@ def distributions(signature: Signature, table: Table, features: int) -> tuple[Di
     return tuple(_distribution(feature, column.values, personal, are_texts=are_texts) for feature, column in pairs)
 
 
-def histogram(values: Sequence[float], *, whole: bool = False, of: Of = "values") -> Histogram | None:
+def histogram(
+    values: Sequence[float], *, whole: bool = False, of: Of = "values", step: float | None = None
+) -> Histogram | None:
     """A dozen bins or two with round edges, each empty or of five rows and more.
 
-    None where rows are too few, or where they cannot be counted.
+    None where rows are too few, or where they cannot be counted. Edges are multiples of a `step`, where one is given.
     """
     ordered = sorted(values)
-    last = len(ordered) - 1
-    cut = max(FEW_ROWS, round(_CENTRE * last))
-    if 2 * cut >= last:
+    ends = _ends(ordered)
+    if ends is None:
         return None
-    low, high = ordered[cut], ordered[last - cut]
+    low, high = ends
     try:
         spread = high / _BINS - low / _BINS  # divided first: the difference of two finite numbers need not be one
         if spread <= _FINEST * max(abs(low), abs(high)):
             spread = max(abs(low), 1.0) / 10
-        step = step_below(spread)
+        step = step or step_below(spread)
         step = max(1.0, math.ceil(step)) if whole else step
         first, end = math.floor(low / step), math.floor(high / step) + 1
         counts = [0] * (end - first)
@@ -71,6 +75,23 @@ def histogram(values: Sequence[float], *, whole: bool = False, of: Of = "values"
     edges = [round(number * step, digits) for number in range(first, end + 1)]
     found = _merged(edges, counts, of) if all(map(math.isfinite, edges)) else None
     return found if found and found.can_be_drawn else None
+
+
+def histogram_of_times(times: Sequence[datetime]) -> Histogram | None:
+    """The same of times in UTC, in years, months, days, hours or minutes, as they are spread."""
+    ends = _ends(sorted(times))
+    if ends is None:
+        return None
+    spread = (ends[1] - ends[0]) / _BINS
+    _, of, step = next((each for each in reversed(STEPS) if each[0] <= spread), STEPS[0])
+    return histogram([*map(NUMBERS[of], times)], whole=True, of=of, step=step)
+
+
+def _ends(ordered: Sequence[T]) -> tuple[T, T] | None:
+    """The values between which the bins are that are not open; None where rows are too few for any."""
+    last = len(ordered) - 1
+    cut = max(FEW_ROWS, round(_CENTRE * last))
+    return (ordered[cut], ordered[last - cut]) if 2 * cut < last else None
 
 
 def _merged(edges: Sequence[float], counts: Sequence[int], of: Of) -> Histogram:
@@ -99,8 +120,8 @@ def _distribution(
             return replace(found, histogram=histogram([*map(len, present)], whole=True, of="characters"))
         return _counted(found, present)
     if feature.type == "datetime":
-        years = [value.year for value in present if isinstance(value, datetime)]
-        return replace(found, histogram=histogram(years, whole=True, of="years"))
+        times = [value for value in present if isinstance(value, datetime)]
+        return replace(found, histogram=histogram_of_times(times))
     return replace(found, histogram=histogram(present, whole=feature.type == "integer"))
 
 

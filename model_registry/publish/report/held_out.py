@@ -1,4 +1,4 @@
-"""Rows that a model was not trained on, with what is true of them, in the model's own terms."""
+"""Test rows of a model, with what is true of them, in the model's own terms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -325,6 +325,42 @@ def test_a_text_that_few_rows_have_is_not_an_example_and_one_of_many_is() -> Non
     assert synthetic_rows(signature, rows[-1:], {"f": many}, ()) == [("an example text",)]
 
 
+RARE = pd.DataFrame({"note": ["Meier, Hans"] * 4 + ["x"] * 296, "age": [*range(300)]})
+RARE_MODEL = make_pipeline(
+    make_column_transformer((OneHotEncoder(), ["note"]), (StandardScaler(), ["age"])), LogisticRegression()
+).fit(RARE, [0, 1] * 150)
+
+
+@pytest.mark.parametrize("given", [{"X_train": RARE}, {"X_test": RARE, "y_test": [0, 1] * 150}], ids=str)
+@pytest.mark.parametrize("kind", ["object", "category"])
+def test_a_learnt_category_of_a_few_rows_is_no_example(memory: Registry, given: dict[str, Any], kind: str) -> None:
+    """Rows of X_example are training rows too: the four are not counted twice."""
+    said: list[str] = []
+    given = {name: rows.astype({"note": kind}) if hasattr(rows, "columns") else rows for name, rows in given.items()}
+    example = RARE[:4].astype({"note": RARE.astype({"note": kind})["note"].dtype})
+    release = publish(memory, RARE_MODEL, X_example=example, golden="none", progress=said.append, proof="none", **given)
+    assert {example.input["note"] for example in release.manifest.examples} == {"x"}
+    assert not [line for line in said if "examples show categories" in line]
+
+
+def test_where_no_five_rows_of_a_category_are_known_a_note_says_what_is_shown(memory: Registry) -> None:
+    said: list[str] = []
+    release = publish(memory, RARE_MODEL, X_example=RARE[:3], golden="none", progress=said.append, proof="none")
+    assert {example.input["note"] for example in release.manifest.examples} == {"Meier, Hans", "x"}
+    (note,) = [line for line in said if "examples show categories that the model has learnt of 'note'" in line]
+    assert "Meier" not in note
+
+
+def test_categories_of_a_column_that_looks_personal_are_not_said_to_be_nowhere(
+    memory: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = RARE.rename(columns={"note": "last_name"}).astype({"last_name": "category"})
+    columns = make_column_transformer((OneHotEncoder(), ["last_name"]), (StandardScaler(), ["age"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(rows, [0, 1] * 150)
+    publish(memory, model, X_example=rows[:9], golden="none", proof="none")
+    assert "The categories of 'last_name' are in the signature, and examples show some" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("text", "form"), [("2024-05-17T08:30", "2020-01-01T11:11"), ("17.05.2024", "01.01.2020"), ("Öl-7b", "Aa-1a")]
 )

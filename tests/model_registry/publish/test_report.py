@@ -3,8 +3,9 @@
 import json
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import joblib
 import msgspec
@@ -34,12 +35,14 @@ from model_registry.doctor import findings
 from model_registry.publish.estimator import describe
 from model_registry.publish.report import held_out as rows_of_test
 from model_registry.publish.report import importance, made
-from model_registry.publish.report.distributions import histogram
+from model_registry.publish.report.distributions import histogram, histogram_of_times
 from model_registry.publish.report.made import measured, report_of
 from model_registry.publish.report.overlap import overlap
 from model_registry.reference import VersionRef
-from model_registry.report.figures import LARGEST_REPORT, Curve, Histogram, Report
+from model_registry.report.figures import LARGEST_REPORT, Curve, Histogram, Of, Report
+from model_registry.report.times import time_at
 from model_registry.signing import Signer
+from model_registry.site.charts import edge_of
 from model_runtime.errors import IntegrityError, PublishError, RecordError
 from model_runtime.manifest import REPORT_FILE, Artifact, Signature, version_key
 
@@ -508,3 +511,30 @@ def test_a_metric_that_the_rows_contradict_is_told() -> None:
         "note: the metric accuracy is 0.38, as it was given, and 0.9733 on the test rows: gates and pages have 0.38"
     )
     assert release.manifest.metrics == given, "three classes have no roc_auc"
+
+
+@pytest.mark.parametrize(
+    ("apart", "of", "first", "last"),
+    [
+        ({"seconds": 1}, "minutes", "2026-03-01 08:00", "2026-03-01 08:05"),
+        ({"minutes": 1}, "minutes", "2026-03-01 08:00", "2026-03-01 13:00"),
+        ({"hours": 1}, "hours", "2026-03-01 12:00", "2026-03-13 18:00"),
+        ({"days": 1}, "days", "2026-02-26", "2026-12-23"),
+        ({"days": 20}, "years", "2026", "2043"),
+        ({"days": 5}, "months", "2026-01", "2030-04"),
+    ],
+    ids=str,
+)
+def test_times_are_counted_in_what_tells_them_apart(apart: dict[str, int], of: str, first: str, last: str) -> None:
+    times = [datetime(2026, 3, 1, 8, tzinfo=UTC) + n * timedelta(**apart) for n in range(300)]
+    found = histogram_of_times(times)
+    assert found is not None
+    assert found.of == of
+    assert sum(found.counts) == 300
+    assert all(count == 0 or count >= 5 for count in found.counts)
+    assert (len(found.counts) >= 10) == (apart != {"seconds": 1})
+    assert [edge_of(found, edge) for edge in (found.edges[0], found.edges[-1])] == [first, last]
+
+
+def test_a_report_of_a_time_beyond_all_dates_is_told_as_a_number() -> None:
+    assert [time_at(1e300, of) for of in get_args(Of)] == [None] * 7

@@ -7,17 +7,19 @@ import pytest
 from obstore.store import MemoryStore
 from sklearn.linear_model import LinearRegression
 
+from infra import inputs
 from infra.inputs import served_format
+from infra.layer.build import Layer
 from infra.settings import SettingsError
 from model_registry import Registry, Storage
 from model_registry.lambda_packages.errors import WheelNotFoundError
 from model_registry.lambda_packages.estimate import LayerSize
-from model_registry.lambda_packages.size import PackageSize
+from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize
 from model_registry.publish import sizes
 from model_registry.publish.sizes import fitting
 from model_runtime.errors import PublishError
 from model_runtime.manifest import Artifact, Environment, ModelFormat
-from tests.infra.examples import settings
+from tests.infra.examples import layer, settings
 from tests.model_registry.made import made
 
 SMALL = Environment(python="3.12", machine="x86_64", packages={"joblib": "1.5.2", "threadpoolctl": "3.6.0"})
@@ -66,6 +68,27 @@ def test_another_format_that_fits_is_named_and_the_first_is_not_deployed(large: 
     with pytest.raises(SettingsError, match=r"does not fit into a function in it, .*config set format onnx`"):
         served_format(settings(model_format="joblib"), refused)
     assert served_format(settings(model_format="onnx"), refused) == ONNX
+
+
+def test_a_publish_and_a_deployment_leave_the_same_for_the_packages(
+    large: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserved: list[int] = []
+
+    def build(_spec: object, *, reserve: int, **_more: object) -> Layer:
+        reserved.append(reserve)
+        return layer()
+
+    monkeypatch.setattr(inputs, "build_layer", build)
+    inputs.model_layer(MANIFEST, MANIFEST.model_format("joblib"), "x86_64", own_code=large)
+    for more in (0, 1):
+        packages = (PackageSize("joblib", "1.5.2", LIMIT_UNZIPPED - reserved[0] + more),)
+        monkeypatch.setattr(sizes, "_kept_sizes", lambda *_, packages=packages: packages)
+        if more:
+            with pytest.raises(PublishError, match="does not fit into a function"):
+                fitting(MANIFEST, large)
+        else:
+            fitting(MANIFEST, large)
 
 
 def test_packages_without_wheels_for_lambda_are_refused() -> None:
