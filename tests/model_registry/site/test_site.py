@@ -186,7 +186,7 @@ def test_no_text_of_the_registry_becomes_html(pages: dict[str, str]) -> None:
 
 def test_a_version_s_page_draws_its_report_and_tells_its_history(pages: dict[str, str]) -> None:
     shown = text(pages["attack/1.html"])
-    assert "30 test rows; no training rows were given" in shown
+    assert "30 test rows; they were not looked for among training rows" in shown
     assert "accuracy 0.8333" in shown
     for heading in ("Classes", "ROC", "Calibration", "Permutation importance", "Distribution of the test rows"):
         assert f"<h2>{heading}</h2>" in pages["attack/1.html"]
