@@ -200,8 +200,8 @@ def _is_record(value: Any) -> bool:
 
 
 def _is_collection(value: Any) -> bool:
-    kinds = Mapping | Sequence | AbstractSet | ValuesView
-    return isinstance(value, kinds) and not isinstance(value, str | bytes | bytearray | memoryview | range)
+    is_one = isinstance(value, Mapping | Sequence | AbstractSet | ValuesView)
+    return is_one and not isinstance(value, str | bytes | bytearray | memoryview | range)
 
 
 def _is_rows(value: Any) -> bool:

@@ -158,8 +158,9 @@ def test_what_people_compare_is_told_in_full() -> None:
         assert recorded(value) == str(value)
     grid = {"estimator__C": [0.1, 1.0], "estimator__max_iter": (10, 20)}
     told = {"C": [0.1, 1.0], "class_weight": ["balanced", {0: 2}], "solver": ["lbfgs"]}
-    for value in (told, [told], {"C": [(1, 1), (1, 2)]}):
-        assert parameters_of(GridSearchCV(LogisticRegression(), value))["param_grid"] == str(value)
+    grids: list[Any] = [told, [told], {"C": [(1, 1), (1, 2)]}]
+    for candidates in grids:
+        assert parameters_of(GridSearchCV(LogisticRegression(), candidates))["param_grid"] == str(candidates)
     assert "sha256" in parameters_of(GridSearchCV(LogisticRegression(), grid))["param_grid"], "no parameters of its own"
 
 
