@@ -133,6 +133,8 @@ def _written(value: Any, tell: Callable[[Any], str]) -> str:
     for kind, written in _CONTAINERS.items():
         if isinstance(value, kind):
             return written(value, tell)
+    if _is_collection(value):
+        return f"{type(value).__name__}({', '.join(map(tell, value))})"
     if _is_estimator(value) or _is_record(value):
         parts = (
             parameters_of(value) if _is_estimator(value) else {f.name: getattr(value, f.name) for f in fields(value)}
