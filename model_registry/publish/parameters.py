@@ -28,7 +28,7 @@ _TOKEN = re.compile(r"(?<![a-z])token$")  # a `token_pattern` is none, nor are `
 _IN_URL = re.compile(r"(?<=://)(?:[^\s/:@]*:\S{0,2000}|[^\s/?#]+)@")  # USER:PASSWORD@, or a token alone
 _IN_TEXT = re.compile(  # of queries (SAS, presigned), connection strings and what objects say of themselves
     r"((?:passw(?:or)?d|passphrase|pwd|secret|credential|(?:api|access|account|private)[_-]?key|signature"
-    r"|(?<![a-z])sig(?![a-z])|token(?![\w-]))[\w-]*['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&;,)}\]]+)",
+    r"|(?<![a-z])sig(?![a-z])|token(?![\w-]))[\w-]{0,40}['\"]?\s{0,9}[=:]\s{0,9})(?:'[^']*'|\"[^\"]*\"|[^\s&;,)}\]]+)",
     re.IGNORECASE,
 )
 _CUT_OFF = "..."
@@ -109,12 +109,15 @@ def _told(value: Any) -> str:
 
 def _content(value: Any) -> str:
     """All that is in a value, for its digest."""
+    if type(value) in (int, float):  # most of a table's: it may have millions
+        return repr(value)
     value = _listed(value)
     if not _is_table(value):
         return _written(value, _content)
     if hasattr(value, "tocoo"):  # a sparse matrix, whose `repr` has none of its elements
         entries = value.tocoo(copy=True)
         entries.sum_duplicates()
+        entries.eliminate_zeros()
         where = entries.coords if hasattr(entries, "coords") else (entries.row, entries.col)
         return _content([*where, entries.data])
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csc_matrix, csr_matrix, eye
+from scipy.sparse import bsr_matrix, csc_matrix, csr_matrix, eye
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
@@ -185,7 +185,8 @@ def test_the_digest_of_a_table_is_of_all_that_is_in_it(one: Any, other: Any) -> 
 
 def test_a_sparse_table_has_one_digest_however_it_is_stored() -> None:
     dense = np.array([[0, 1], [2, 3]])
-    assert recorded(csr_matrix(dense)).split("sha256")[1] == recorded(csc_matrix(dense)).split("sha256")[1]
+    stored = [csr_matrix(dense), csc_matrix(dense), bsr_matrix(dense)]  # the last one has zeros in its blocks
+    assert len({recorded(each).split("sha256")[1] for each in stored}) == 1
 
 
 @pytest.mark.parametrize(
