@@ -20,9 +20,11 @@ from local import iris, kept, log_lines, ministack, shell
 from local.errors import LocalError, StartError
 from local.stack_state import StackState
 from model_registry import Registry
+from model_registry.printable import ignore_useless_width
 from model_runtime.errors import NotFoundError, RegistryError
 
 app = typer.Typer(name="local", help="AWS on this machine.", no_args_is_help=True, pretty_exceptions_enable=False)
+ignore_useless_width()
 talk = Console(stderr=True)
 
 State = Annotated[

@@ -1,9 +1,18 @@
 """Texts and figures of manifests and records, for terminals, pages and previews."""
 
+import os
+
 
 def printable(text: str, *, but: str = "") -> str:
     r"""A text with what is not printable made visible, as `\x1b` and `\n` are, except the characters of `but`."""
     return "".join(one if one.isprintable() or one in but else repr(one)[1:-1] for one in text)
+
+
+def ignore_useless_width() -> None:
+    """Take COLUMNS away where it is no positive number, as in Emacs: rich prints nothing at all in no columns."""
+    width = os.environ.get("COLUMNS", "")
+    if not width.isdecimal() or int(width) == 0:
+        os.environ.pop("COLUMNS", None)
 
 
 def in_preview(text: str) -> str:

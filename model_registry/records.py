@@ -51,6 +51,11 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     signature: str = ""
     previous: str | None
 
+    @property
+    def looked_at(self) -> tuple[str, ...]:
+        """What was looked at before, for people: a rollback asks no gates, and what its `checks` note is no gate."""
+        return ("gates were not asked", *self.checks) if self.action == "rollback" else self.checks
+
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True):
     """A tag of a model with its latest moves, oldest first. `version` is None after `untag`.

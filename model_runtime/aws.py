@@ -53,11 +53,11 @@ class BucketAddress:
 
 def bucket_address(text: str) -> BucketAddress:
     """Read `NAME`, `s3://NAME` or `s3://NAME?owner=ACCOUNT`; InvalidNameError where it is none of them."""
-    if names_folder(text):
+    place, question, query = text.partition("?") if isinstance(text, str) else (text, "", "")
+    if isinstance(place, str) and names_folder(place.rstrip("/")):
         raise InvalidNameError(
             f"{text!r} is a folder and not a bucket: write s3://NAME; in Python open_storage({text!r}) opens a folder"
         )
-    place, question, query = text.partition("?") if isinstance(text, str) else (text, "", "")
     name = bucket_name(place)
     if not question:
         return BucketAddress(name)

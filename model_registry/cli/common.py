@@ -20,10 +20,11 @@ from model_registry.cli.work import Work, plain
 from model_registry.cli.work import working as show
 from model_registry.folder import folder_of, open_storage
 from model_registry.identity import caller_identity, local_identity
+from model_registry.printable import ignore_useless_width
 from model_registry.records import Move, Tag
 from model_registry.registry import Registry
 from model_registry.release import Release
-from model_runtime.errors import BucketNotFoundError, InvalidNameError, PublishError, RegistryError
+from model_runtime.errors import BucketNotFoundError, InvalidNameError, PublishError, RegistryError, StorageError
 from model_runtime.manifest import ProofKind
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ FOUND_SOMETHING = 3
 """Exit code of `verify` and `doctor` when they found something wrong."""
 
 
+ignore_useless_width()
 talk = Console(stderr=True, markup=False, highlight=False)
 """Speaks to people on stderr. What it is given is text, never rich's markup: names and reasons may look like it."""
 READ, MOVE, WRITE, KEEP = "Look", "Move tags", "Publish", "Housekeeping"
@@ -195,8 +197,14 @@ def open_registry(
 def require_folder(bucket: str) -> None:
     """BucketNotFoundError where a registry is a folder that is not there: a typo would look like an empty registry."""
     folder = folder_of(bucket)
-    if folder and not folder.is_dir():
-        raise BucketNotFoundError(f"there is no folder {bucket}: check the path; `publish` makes one")
+    try:
+        is_missing = folder is not None and not folder.is_dir()
+    except OSError as error:
+        raise StorageError(
+            f"cannot look for the folder {bucket} ({error.strerror}): give another folder, or the right to it"
+        ) from error
+    if is_missing:
+        raise BucketNotFoundError(f"there is no folder {bucket}: check the path; `publish` and `copy --to` make one")
 
 
 def account_verifier(bucket: str, profile: str | None) -> "AccountVerifier":
@@ -245,7 +253,7 @@ def print_table(rows: Sequence[Mapping[str, str]], *, title: str | None = None) 
         return
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     # Whatever reads a pipe looks for whole keys and digests: nothing is folded there, but by who sets COLUMNS.
-    is_bound = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    is_bound = sys.stdout.isatty() or "COLUMNS" in os.environ
     console = Console(width=None if is_bound else _UNFOLDED, soft_wrap=False)
     if console.width < _NARROW and len(columns) > _ROOM:
         _print_each(console, rows, columns, title)

@@ -78,6 +78,6 @@ def site(
     with known_errors():
         registry = open_registry(bucket, profile)
         require_outside(to, registry.location)
-        written, removed = write_pages(place_at(to, profile), files(registry), registry.deleted())
+        written, removed = write_pages(place_at(to, profile), files(registry), registry)
     print(f"{to.rstrip('/')}/index.html")
     talk.print(f"{written} pages" + (f", {removed} of deleted versions removed" if removed else ""))

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from model_registry.publish.from_mlflow import MlflowModel
 
 
-_OPTIONS = {"X_test": "--test", "y_test": "--target", "X_train": "--train"}
-_PARAMETERS = re.compile(rf"\b(?:{'|'.join(_OPTIONS)})\b")
+_OPTIONS = {"X_example": "--example", "X_test": "--test", "y_test": "--target", "X_train": "--train"}
+_PARAMETERS = re.compile(rf"(?<![\w/\\.'\"`-])(?:{'|'.join(_OPTIONS)})(?![\w/\\.'\"`-])")
+"""Parameters as a sentence names them: not in paths, and not columns, which errors of the library quote."""
 
 
 @app.command(rich_help_panel=WRITE)
@@ -141,7 +142,7 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish a model file, or a model of MLflow, as the next version of a model."""
-    with known_errors(), _in_words_of_options():
+    with known_errors():
         from model_registry.publish.files import read_rows
 
         metrics, notes = dict(_metric(text) for text in metric or ()), list[str]()
@@ -154,33 +155,35 @@ def publish(
             work(f"publishing to {bucket}")
             X_example = read_rows(example, estimator, types) if example else _logged_example(found, from_mlflow)
             X_test, y_test = _test_rows(test, target or (), estimator, types, X_example)
-            release = registry.publish(
-                estimator,
-                name=name,
-                X_example=X_example,
-                X_test=X_test,
-                y_test=y_test,
-                class_names=classes.split(",") if classes else None,
-                metrics={**found.metrics, **metrics},
-                labels=labels,
-                description=description,
-                model_file=file,
-                lock=lock,
-                formats=["joblib", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
-                X_train=read_rows(train, estimator, types, "training rows") if train else None,
-                outputs=output,
-                nullable=True if "*" in (nullable or ()) else [*found.nullable, *(nullable or ())],
-                types=types,
-                proof=proof_kind(proof),
-                code=code or not no_code,
-                packages=packages,
-                pins=found.pins,
-                mlflow_run=found.run,
-                without=without or (),
-                examples=examples,
-                golden=golden,
-                progress=lambda line: _show(line, work, notes),
-            )
+            X_train = read_rows(train, estimator, types, "training rows") if train else None
+            with _in_words_of_options():
+                release = registry.publish(
+                    estimator,
+                    name=name,
+                    X_example=X_example,
+                    X_test=X_test,
+                    y_test=y_test,
+                    class_names=classes.split(",") if classes else None,
+                    metrics={**found.metrics, **metrics},
+                    labels=labels,
+                    description=description,
+                    model_file=file,
+                    lock=lock,
+                    formats=["joblib", *(["skops"] if skops else []), *(["onnx"] if onnx else [])],
+                    X_train=X_train,
+                    outputs=output,
+                    nullable=True if "*" in (nullable or ()) else [*found.nullable, *(nullable or ())],
+                    types=types,
+                    proof=proof_kind(proof),
+                    code=code or not no_code,
+                    packages=packages,
+                    pins=found.pins,
+                    mlflow_run=found.run,
+                    without=without or (),
+                    examples=examples,
+                    golden=golden,
+                    progress=lambda line: _show(line, work, notes),
+                )
         if as_json:
             print_json(release_data(release))
         else:

@@ -374,7 +374,7 @@ def _row(ref: TagRef, move: Move) -> dict[str, str]:
         "to": "" if move.to_version is None else str(move.to_version),
         "by": f"{move.by} ({move.caller})" if move.caller else move.by,
         "why": move.reason,
-        "checks": "; ".join(["gates not asked", *move.checks] if move.action == "rollback" else move.checks),
+        "checks": "; ".join(move.looked_at),
         "signed by": str(signed_by(ref, move) or ""),
     }
 

@@ -101,19 +101,22 @@ def _named(path: Path, columns: Sequence[str], targets: Sequence[str], X_example
         raise PublishError(f"the test rows {path} have no column beside {', '.join(names)}: give the features, too")
     features = _columns_of(X_example) if len(X_example) else None
     if isinstance(features, set):
-        _check_beside(path, columns, names, features, "a column" if targets else "the last column")
+        _check_beside(path, columns, names, features, are_named=bool(targets))
     return names
 
 
-def _check_beside(path: Path, columns: Sequence[str], names: Sequence[str], features: set[str], place: str) -> None:
+def _check_beside(
+    path: Path, columns: Sequence[str], names: Sequence[str], features: set[str], *, are_named: bool
+) -> None:
     """PublishError unless the columns beside the targets are the features; its remedy names the likely targets."""
     others = [name for name in columns if name not in features and name not in names]
     taken, lost = [name for name in names if name in features], sorted(features.difference(columns))
     if taken:
+        place = "a" if are_named else "the last"
         likely = f"name the target: {' or '.join(f'--target {name}' for name in others)}"
         raise PublishError(
-            f"`{'`, `'.join(taken)}`, {place} of the test rows {path}, was taken as the target, and the model has it "
-            f"as a feature: {likely if others else 'add a column with what is true of each row'}"
+            f"`{'`, `'.join(taken)}`, {place} column of the test rows {path}, was taken as the target, and the model "
+            f"has it as a feature: {likely if others else 'add a column with what is true of each row'}"
         )
     if lost:
         raise PublishError(
@@ -122,7 +125,7 @@ def _check_beside(path: Path, columns: Sequence[str], names: Sequence[str], feat
     if others:
         raise PublishError(
             f"the test rows {path} have {', '.join(others)} beside the features and the target, {', '.join(names)}: "
-            "leave out what is neither, or name each target by --target"
+            f"leave out what is neither{'' if are_named else ', or name each target by --target'}"
         )
 
 

@@ -1,12 +1,13 @@
 """The parameters that an estimator was made with, as a manifest records them: one entry for each nested parameter.
 
-Short, without addresses in memory, and without rows: what is compared between versions, and read by people.
+Short, without addresses in memory, rows or secrets: what is compared between versions, and read by people.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,17 @@ LONGEST = 200
 """So many characters of a parameter are recorded."""
 
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
+_HIDDEN = "***"
+_SECRET = re.compile(
+    r"(?<![a-z])(?:password|passwd|passphrase|pwd|secret|credential|authorization|(?:api|access|private)[_-]?key)s?(?![a-z])"
+)
+_TOKEN = re.compile(r"(?<![a-z])token$")  # a `token_pattern` is none, nor are `max_tokens`
+_IN_URL = re.compile(r"(?<=://)(?:[^\s/:@]*:\S{0,2000}|[^\s/?#]+)@")  # USER:PASSWORD@, or a token alone
+_IN_TEXT = re.compile(  # of queries (SAS, presigned), connection strings and what objects say of themselves
+    r"((?:passw(?:or)?d|passphrase|pwd|secret|credential|(?:api|access|account|private)[_-]?key|signature"
+    r"|(?<![a-z])sig(?![a-z])|token(?![\w-]))[\w-]{0,40}['\"]?\s{0,9}[=:]\s{0,9})(?:'[^']*'|\"[^\"]*\"|[^\s&;,)}\]]+)",
+    re.IGNORECASE,
+)
 _CUT_OFF = "..."
 _DIGITS = 12  # of a digest: it tells two texts apart, and nobody checks anything by it
 _HAS_COLUMNS = 3  # a transformer of a ColumnTransformer is its name, the estimator and its columns
@@ -36,7 +48,7 @@ def parameters_of(estimator: Any) -> dict[str, Any]:
     for name, value in deep.items():
         named = _named(name, value, deep)
         if named is None:
-            found[name] = type(value).__name__ if _is_estimator(value) else _plain(value)
+            found[name] = _one(name, value, deep)
             continue
         found[name] = _short(", ".join(str(each[0]) for each in named))
         found |= {f"{name}__{each[0]}": _plain(each[2]) for each in named if len(each) == _HAS_COLUMNS}
@@ -46,6 +58,14 @@ def parameters_of(estimator: Any) -> dict[str, Any]:
     if rest:
         kept[_CUT_OFF] = f"{len(rest):,} more, sha256 {_digest(msgspec.json.encode(rest))}"
     return kept
+
+
+def _one(name: str, value: Any, deep: Mapping[str, Any]) -> Any:
+    if _is_estimator(value):
+        return type(value).__name__
+    if _is_secret(name, value):
+        return _HIDDEN
+    return _short(_grid(value)) if _is_grid(name, value, deep) else _plain(value)
 
 
 def _named(name: str, value: Any, deep: Mapping[str, Any]) -> list[tuple[Any, ...]] | None:
@@ -71,7 +91,7 @@ def _plain(value: Any) -> Any:
         value = value.item()
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and np.isfinite(value)):
         return value
-    return _short(value if isinstance(value, str) else _told(value))
+    return _short(_without_secrets(value) if isinstance(value, str) else _told(value))
 
 
 def _short(text: str) -> str:
@@ -82,48 +102,136 @@ def _short(text: str) -> str:
 
 
 def _told(value: Any) -> str:
-    """A value as Python writes it; of a table, which may hold somebody's rows, no more than its form is told."""
-    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim <= 1):
-        value = value.tolist()
-    if isinstance(getattr(value, "shape", None), tuple) or _is_rows(value):
-        return _form(value)
+    """A value as Python writes it; of rows, which may be somebody's, no more than their form is told."""
+    value = _listed(value)
+    return _form(value) if _is_table(value) or _is_rows(value) else _written(value, _told)
+
+
+def _content(value: Any) -> str:
+    """All that is in a value, for its digest."""
+    if type(value) in (int, float):  # most of a table's: it may have millions
+        return repr(value)
+    value = _listed(value)
+    if not _is_table(value):
+        return _written(value, _content)
+    if hasattr(value, "tocoo"):  # a sparse matrix, whose `repr` has none of its elements
+        entries = value.tocoo(copy=True)
+        entries.sum_duplicates()
+        entries.eliminate_zeros()
+        where = entries.coords if hasattr(entries, "coords") else (entries.row, entries.col)
+        return _content([*where, entries.data])
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return repr(value.tolist())
+    names = [list(getattr(value, name)) for name in ("columns", "index") if np.iterable(getattr(value, name, None))]
+    rows = value.tolist() if hasattr(value, "tolist") else np.asarray(value, dtype=object).tolist()
+    return _content([*names, rows] if names else rows)
+
+
+def _listed(value: Any) -> Any:
+    is_flat = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim <= 1)
+    return value.tolist() if is_flat else value
+
+
+def _written(value: Any, tell: Callable[[Any], str]) -> str:
     for kind, written in _CONTAINERS.items():
         if isinstance(value, kind):
-            return written(value)
-    if _is_estimator(value):
-        return f"{type(value).__name__}({', '.join(_pairs(parameters_of(value), '='))})"
-    text = _ADDRESS.sub("", repr(value))
+            return written(value, tell)
+    if _is_collection(value):
+        return f"{type(value).__name__}({', '.join(map(tell, value))})"
+    if _is_estimator(value) or _is_record(value):
+        parts = (
+            parameters_of(value) if _is_estimator(value) else {f.name: getattr(value, f.name) for f in fields(value)}
+        )
+        return f"{type(value).__name__}({', '.join(_pairs(parts, '=', tell))})"
+    if isinstance(value, str):
+        return repr(_without_secrets(value))
+    text = _without_secrets(_ADDRESS.sub("", repr(value)))
     return type(value).__name__ if "\n" in text else text  # a text of several lines is a table's
 
 
-def _pairs(values: Mapping[Any, Any], sign: str) -> list[str]:
-    return [f"{name if sign == '=' else _told(name)}{sign}{_told(value)}" for name, value in values.items()]
+def _pairs(values: Mapping[Any, Any], sign: str, tell: Callable[[Any], str]) -> list[str]:
+    return [
+        f"{name if sign == '=' else tell(name)}{sign}{_HIDDEN if _is_secret(str(name), value) else tell(value)}"
+        for name, value in values.items()
+    ]
 
 
-_CONTAINERS: dict[type, Callable[[Any], str]] = {
-    Mapping: lambda value: f"{{{', '.join(_pairs(value, ': '))}}}",
-    list: lambda value: f"[{', '.join(map(_told, value))}]",
-    tuple: lambda value: f"({', '.join(map(_told, value))}{',' if len(value) == 1 else ''})",
-    AbstractSet: lambda value: f"{{{', '.join(sorted(map(_told, value)))}}}",  # each process has another order
-    partial: lambda value: (
-        f"partial({', '.join([*map(_told, (value.func, *value.args)), *_pairs(value.keywords, '=')])})"
+_CONTAINERS: dict[type, Callable[[Any, Callable[[Any], str]], str]] = {
+    Mapping: lambda value, tell: f"{{{', '.join(_pairs(value, ': ', tell))}}}",
+    list: lambda value, tell: f"[{', '.join(map(tell, value))}]",
+    tuple: lambda value, tell: f"({', '.join(map(tell, value))}{',' if len(value) == 1 else ''})",
+    AbstractSet: lambda value, tell: f"{{{', '.join(sorted(map(tell, value)))}}}",  # each process has another order
+    partial: lambda value, tell: (
+        f"partial({', '.join([*map(tell, (value.func, *value.args)), *_pairs(value.keywords, '=', tell)])})"
     ),
 }
 
 
-def _is_rows(value: Any) -> bool:
-    """Whether a list holds lists with numbers, as the rows of a table are; lists of texts are categories."""
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(each, list | tuple) for each in value):
+def _is_secret(name: str, value: Any) -> bool:
+    """Whether a parameter or an entry is a password or such by its name, without the names of steps before it."""
+    if value is None or isinstance(value, bool | float):
         return False
-    return any(isinstance(each, int | float | np.number) for row in value for each in row)
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition("__")[2]).lower()
+    return bool(_SECRET.search(words) or (_TOKEN.search(words) and not isinstance(value, int)))
+
+
+def _without_secrets(text: str) -> str:
+    return _IN_TEXT.sub(rf"\1{_HIDDEN}", _IN_URL.sub(f"{_HIDDEN}@", text))
+
+
+def _is_grid(name: str, value: Any, deep: Mapping[str, Any]) -> bool:
+    """Whether these are the candidates of a search: each entry is a parameter of the estimator beside it."""
+    prefix = name[: name.rfind("__") + 2] if "__" in name else ""
+    grids = value if isinstance(value, list | tuple) else [value]
+    return bool(grids) and all(
+        isinstance(grid, Mapping) and all(f"{prefix}estimator__{str(each).partition('__')[0]}" in deep for each in grid)
+        for grid in grids
+    )
+
+
+def _grid(value: Any) -> str:
+    """A search's candidates are a list, and each of them is told as the parameter itself would be."""
+    if isinstance(value, Mapping):
+        return _written(value, lambda each: _written(each, _told) if isinstance(each, list | tuple) else _told(each))
+    return f"[{', '.join(map(_grid, value))}]"
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(getattr(value, "shape", None), tuple)
+
+
+def _is_record(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def _is_collection(value: Any) -> bool:
+    is_one = isinstance(value, Mapping | Sequence | AbstractSet | ValuesView)
+    return is_one and not isinstance(value, str | bytes | bytearray | memoryview | range)
+
+
+def _is_rows(value: Any) -> bool:
+    """Whether a collection has collections, tables or records in it, as rows or columns that somebody wrote out.
+
+    Such as `ngram_range`, `class_weight` and the names of columns have none, and estimators are no rows.
+    """
+    if not _is_collection(value):
+        return False
+    return any(
+        (_is_table(each) and each.shape != ())
+        or _is_record(each)
+        or (_is_collection(each) and not any(map(_is_estimator, each)))
+        for each in (value.values() if isinstance(value, Mapping) else value)
+    )
 
 
 def _form(value: Any) -> str:
     """The kind and size of a table, with a digest that tells whether two differ."""
     shape = getattr(value, "shape", None)
-    size = " x ".join(map(str, shape)) if isinstance(shape, tuple) else f"{len(value):,} rows"
-    inside = value.tolist() if hasattr(value, "tolist") else np.asarray(value, dtype=object).tolist()
-    return f"<{type(value).__name__} of {size}, sha256 {_digest(_ADDRESS.sub('', repr(inside)).encode())}>"
+    if isinstance(shape, tuple):
+        size = " x ".join(map(str, shape))
+    else:
+        size = f"{len(value):,} {'entries' if isinstance(value, Mapping) else 'rows'}"
+    return f"<{type(value).__name__} of {size}, sha256 {_digest(_content(value).encode(errors='replace'))}>"
 
 
 def _digest(data: bytes) -> str:

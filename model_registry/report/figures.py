@@ -132,7 +132,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `report.json` holds; its digest is in the manifest.
 
     `rows` were looked at, of so many `given`. They were looked for among so many rows that the model was `trained` on,
-    where these were given, and so many, which are `shared`, were found. `notes` say what is not there, and why.
+    where this is not 0, and so many, which are `shared`, were found. `notes` say what is not there, and why.
     """
 
     format: int = REPORT_FORMAT
@@ -156,7 +156,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def what_rows(self) -> str:
         """Which rows these are, and what is known of whether the model was trained on them."""
         if not self.trained:
-            return f"{self.rows:,} test rows; no training rows were given to look for them there"
+            return f"{self.rows:,} test rows; they were not looked for among training rows"
         found = f"{self.shared:,} of them are" if self.shared else "none of them is"
         return f"{self.rows:,} test rows; {found} among the {self.trained:,} training rows that were given"
 

@@ -38,7 +38,7 @@ def joined(*children: Content) -> Html:
 
 
 GENERATOR = tag("meta", name="generator", content="sklearn-on-lambda")
-"""Is in every page, and tells those that were made here from others' files."""
+"""Is in every page."""
 
 
 def link(to: str, *children: Content) -> Html:

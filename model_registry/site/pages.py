@@ -154,10 +154,8 @@ def _move(ref: TagRef, move: Move) -> Html:
 
 
 def _checks(move: Move) -> str:
-    """What was looked at before a move; a rollback asks no gates, and what it notes is no gate."""
-    if move.action == "rollback":
-        return ", ".join(["Gates were not asked", *move.checks])
-    return f"Gates passed: {', '.join(move.checks)}" if move.checks else ""
+    said = ", ".join(move.looked_at)
+    return f"Gates passed: {said}" if said and move.action != "rollback" else said[:1].upper() + said[1:]
 
 
 def _signed(ref: TagRef, move: Move) -> Html | None:

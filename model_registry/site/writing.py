@@ -1,9 +1,11 @@
 """Writes the pages as files: to a folder, or to a bucket that some web server or CloudFront reads.
 
 Pages of versions that were deleted are removed, whichever run wrote them: the registry knows what was deleted, and each
-page says what made it. No list is kept beside them, which a run that is cut off, or two at once, would leave wrong.
+page says of which registry it is. No list is kept beside them, which a run that is cut off, or two at once, would leave
+wrong.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -12,12 +14,12 @@ from pathlib import Path
 from typing import Protocol
 
 from model_registry.folder import folder_of
-from model_registry.reference import VersionRef
+from model_registry.registry import Registry
 from model_registry.s3_errors import s3_errors
 from model_registry.site import INDEX, versions_of
-from model_registry.site.html import GENERATOR
+from model_registry.site.html import GENERATOR, Html, joined, tag
 from model_runtime.aws import aws_session
-from model_runtime.errors import InvalidNameError, StorageError
+from model_runtime.errors import InvalidNameError, NotFoundError, StorageError
 
 HTML = "text/html; charset=utf-8"
 
@@ -58,39 +60,48 @@ def _folder(to: str) -> Path:
     return folder_of(to) or Path(to)
 
 
-def write_pages(place: Place, pages: Iterable[tuple[str, str]], deleted: Iterable[VersionRef] = ()) -> tuple[int, int]:
-    """Write pages by their paths, and remove those of versions that were deleted; how many of each.
+def write_pages(place: Place, pages: Iterable[tuple[str, str]], registry: Registry) -> tuple[int, int]:
+    """Write a registry's pages by their paths, and remove those of versions that were deleted; how many of each.
 
     Args:
         place: Where they are written.
         pages: Paths with their pages.
-        deleted: The versions that were deleted, those of a model one after the other; asked once all pages are written.
+        registry: Whose pages they are; asked what was deleted once all are written.
 
     """
-    written = set()
+    mark, written = _mark(registry), set()
     for path, page in pages:
-        place.write(path, page.encode(), HTML)
+        place.write(path, page.replace(GENERATOR, mark, 1).encode(), HTML)
         written.add(path)
-    gone = [path for path in _outdated(place, deleted, written) if _is_ours(place, path)]
+    gone = [path for path in _outdated(place, registry, written) if mark.encode() in (place.read(path) or b"")]
     for path in gone:
         place.remove(path)
     return len(written), len(gone)
 
 
-def _outdated(place: Place, deleted: Iterable[VersionRef], written: set[str]) -> Iterator[str]:
+def _mark(registry: Registry) -> Html:
+    """Tells pages of a registry from other files and from other registries' pages, and not where the registry is."""
+    digest = hashlib.sha256(registry.location.encode()).hexdigest()
+    return joined(GENERATOR, tag("meta", name="registry", content=digest))
+
+
+def _outdated(place: Place, registry: Registry, written: set[str]) -> Iterator[str]:
     """Files there that are named as pages of deleted versions, and of models that have no other."""
-    for name, refs in groupby(deleted, key=lambda ref: ref.name):
+    for name, refs in groupby(registry.deleted(), key=lambda ref: ref.name):
         numbers = {ref.version for ref in refs}
         for path in (f"{name}/{file}" for file in place.files(name)):
-            is_of_none = path == f"{name}/{INDEX}" and path not in written
+            is_of_none = path == f"{name}/{INDEX}" and path not in written and not _has_versions(registry, name)
             if is_of_none or not numbers.isdisjoint(versions_of(path)):
                 yield path
 
 
-def _is_ours(place: Place, path: str) -> bool:
-    """Whether a file is a page that was made here, and not what somebody else has put in its place."""
-    data = place.read(path)
-    return data is not None and GENERATOR.encode() in data
+def _has_versions(registry: Registry, name: str) -> bool:
+    """Whether a model has a version now: one may have been published since the pages were made."""
+    try:
+        registry.page(name, last=1)
+    except NotFoundError:
+        return False
+    return True
 
 
 class FolderPlace:

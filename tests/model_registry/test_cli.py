@@ -311,7 +311,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "examples no JSON": ([*PUBLISH, "model.joblib", "-x", "garbage.joblib"], "are not JSON"),
     "examples no list": ([*PUBLISH, "model.joblib", "-x", "scalar.json"], "hold a int: give a list"),
     "examples too wide": ([*PUBLISH, "model.joblib", "-x", "long.csv"], "more cells than the header"),
-    "examples too narrow": ([*PUBLISH, "model.joblib", "-x", "narrow.json"], "does not predict the rows of X_example"),
+    "examples too narrow": ([*PUBLISH, "model.joblib", "-x", "narrow.json"], "does not predict the rows of --example"),
     "missing values refused by the model": (
         [*PUBLISH, "model.joblib", "-x", "gaps.csv"],
         "does not take missing values, and the rows have some in 'b c' (row 0): give rows without, or train it behind",

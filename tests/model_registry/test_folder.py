@@ -25,6 +25,7 @@ from tests.model_registry.processes import CONTEXT, add, finish, start
 from tests.model_registry.test_cli import EVERY
 
 PROCESSES = 6
+MAKE = "`publish` and `copy --to` make"
 
 
 @pytest.fixture
@@ -163,8 +164,18 @@ def test_a_folder_that_is_not_there_is_refused_by_all_that_does_not_publish(
     for arguments in EVERY[1:]:
         refused = run(*arguments, "-b", "./modles")
         assert (refused.exit_code, refused.stdout) == (1, ""), arguments
-        assert refused.stderr == "error: there is no folder ./modles: check the path; `publish` makes one\n", arguments
+        assert refused.stderr == f"error: there is no folder ./modles: check the path; {MAKE} one\n", arguments
     assert not Path("modles").exists()
+
+
+def test_a_folder_that_cannot_be_looked_for_is_one_line(tmp_path: Path) -> None:
+    """Such as one in a folder that only root may read, where Python up to 3.13 raises PermissionError."""
+    folder = tmp_path / ("x" * 300)
+    for arguments in (["list"], ["doctor"], ["copy", "iris/1", "--to", "./other"]):
+        refused = run(*arguments, "-b", str(folder))
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.startswith(f"error: cannot look for the folder {folder} (File name too long): give")
+        assert refused.stderr.count("\n") == 1
 
 
 def test_a_registry_without_models_is_said_to_have_none(tmp_path: Path) -> None:
@@ -182,7 +193,7 @@ def test_a_rollback_says_that_it_asked_no_gates(storage: Storage, folder: Path) 
     registry.delete(VersionRef("iris", 2), reason="bad")
     registry.rollback("iris@prod")
     said = run("history", "iris@prod", "-b", str(folder)).stdout
-    assert "gates not asked; iris/2 was skipped: it was deleted" in said
+    assert "gates were not asked; iris/2 was skipped: it was deleted" in said
     page = page_at(registry, "iris/index.html")
     assert page is not None
     assert "Gates were not asked, iris/2 was skipped: it was deleted" in page

@@ -120,7 +120,7 @@ def test_page_and_card_have_no_markup_of_others_and_load_no_model(
     assert "<h3>Confusion</h3>" in html
     assert run(folder, "attack/1", "--card", str(card)).stdout == f"{card}\n"
     markdown = card.read_text()
-    assert "\n# Evaluation\n\nOn 40 test rows; no training rows were given to look for them there." in markdown
+    assert "\n# Evaluation\n\nOn 40 test rows; they were not looked for among training rows." in markdown
     assert "\n## Confusion\n" in markdown
     assert "\x1b" not in markdown
     assert "<img" not in markdown

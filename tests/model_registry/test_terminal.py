@@ -89,6 +89,20 @@ def test_a_table_has_the_width_that_is_asked_for_also_in_a_pipe(models: str) -> 
     assert (max(map(len, said.splitlines())), "length" in said) == (80, True)
 
 
+def test_a_width_that_is_none_hides_nothing(models: str) -> None:
+    """As Emacs sets it: rich prints nothing at all there, and no error either."""
+    for arguments, stream, word in (
+        (["-m", "model_registry", "list", "-b", models], "stdout", "iris"),
+        (["-m", "model_registry", "list", "-b", "./none"], "stderr", "there is no folder"),
+        (["-c", "from local import cli; cli.talk.print('told')"], "stderr", "told"),
+    ):
+        environment = {**os.environ, "COLUMNS": "0", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        assert word in getattr(done, stream)
+
+
 def test_metrics_that_are_compared_have_the_digits_that_tables_have(tmp_path: Path) -> None:
     folder = str(tmp_path / "models")
     features = (Feature(name="plan", type="string", categories=("free", "pro")),)

@@ -7,6 +7,7 @@ import pytest
 
 from local.ministack import LocalAws
 from model_registry import Storage
+from model_runtime.aws import bucket_address
 from model_runtime.errors import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -159,9 +160,9 @@ def test_the_function_opens_the_bucket_with_what_lambda_puts_into_the_environmen
     assert content(Storage.open(bucket), "a") == b"1"
 
 
-@pytest.mark.parametrize("text", ["models", "s3://models", "s3://models/"])
+@pytest.mark.parametrize("text", ["models", "models/", "s3://models", "s3://models/"])
 def test_a_bucket_may_be_given_as_name_or_as_url(text: str) -> None:
-    assert bucket_name(text) == "models"
+    assert bucket_name(text) == bucket_address(text).name == "models"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class HeldOut:
 
     `table` has what the estimator is asked with, and plain values. `y` are, for a classifier, places in `classes_`, for
     a regressor numbers; of shape (n,), or (n, outputs) with a name for each output. None where nothing is measured.
-    `overlap` is the one with the training rows, where these were given.
+    `overlap` is the one with the training rows, where these were given and could be compared.
     """
 
     kind: Kind
@@ -46,7 +46,7 @@ def held_out(
 ) -> HeldOut:
     """Read test rows and their targets; PublishError where they do not fit the model or each other.
 
-    So it is where most of them are among the training rows.
+    So it is where most of them are among the training rows beyond doubt.
     """
     kind = kind_of(estimator, signature)
     if kind != "none" and y is None:
@@ -94,12 +94,12 @@ def _check_order(X: Any, y: Any) -> None:
         )
 
 
-def _checked(signature: Signature, X: Any, X_train: Any) -> Overlap:
+def _checked(signature: Signature, X: Any, X_train: Any) -> Overlap | None:
     found = overlap([feature.name for feature in signature.features], X, X_train)
-    if found.is_most:
+    if found is not None and found.is_most:
         raise PublishError(
             f"{found.shared:,} of {count_of(X):,} rows of X_test are rows of X_train: give rows that fit never saw, as "
-            "train_test_split sets them aside, or leave X_test out"
+            "train_test_split sets them aside, or leave X_train out where they are alike all the same"
         )
     return found
 

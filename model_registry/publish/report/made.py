@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from model_registry.printable import figures
 from model_registry.publish.answers import one_line
 from model_registry.publish.report.classifying import classified
 from model_registry.publish.report.distributions import distributions
@@ -91,9 +92,10 @@ def _notes(report: Report, metrics: Mapping[str, float]) -> Iterator[str]:
     for score in report.scores:
         own = metrics.get(score.name, score.value)
         if not score.output and not isclose(own, score.value, rel_tol=_ROUNDED, abs_tol=_NOTHING):
+            given, found = figures(own, score.value)
             yield (
-                f"the metric {score.name} is {own:.4g}, as it was given, and {score.value:.4g} on the test rows: gates "
-                f"and pages have {own:.4g}"
+                f"the metric {score.name} is {given}, as it was given, and {found} on the test rows: gates and pages "
+                f"have {given}"
             )
 
 

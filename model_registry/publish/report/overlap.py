@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from model_registry.publish.tables import count_of
-from model_registry.publish.values import missing_mark
+from model_registry.publish.values import missing_mark, plain_value
 
-_HALF = 0.5
+_MANY, _DEVIATIONS = 100, 3
+"""Fewer rows may be alike by chance, and so far from what chance would give are hardly any."""
 
 
 @dataclass(frozen=True)
 class Overlap:
     """So many training rows were looked through, and so many test rows were found among them.
 
-    `is_most` says that the test rows are training rows, and not alike by chance.
+    `is_most` says that most test rows are training rows beyond doubt, and not alike by chance.
     """
 
     trained: int
@@ -24,23 +27,45 @@ class Overlap:
     is_most: bool
 
 
-def overlap(names: Sequence[str], X_test: Any, X_train: Any) -> Overlap:
-    """Compare rows in the forms that publishing takes, whose features have these names; a million take some seconds."""
+def overlap(names: Sequence[str], X_test: Any, X_train: Any) -> Overlap | None:
+    """Compare rows in the forms that publishing takes, whose features have these names; a million take some seconds.
+
+    None where they cannot be compared.
+    """
+    try:
+        return _compared(names, X_test, X_train)
+    except Exception:  # noqa: BLE001  # whatever the rows are, a publish without this comparison is right
+        return None
+
+
+def _compared(names: Sequence[str], X_test: Any, X_train: Any) -> Overlap:
     tests, trained = count_of(X_test) or 0, count_of(X_train) or 0
     keys = np.zeros(tests + trained, dtype=np.uint64)
     for one, other in zip(_columns(X_test, names), _columns(X_train, names), strict=True):
         keys = _mixed(keys ^ _codes(one, other))
     test, train = keys[:tests], keys[tests:]
-    shared = int(np.isin(test, train).sum())
-    counts = np.unique(train, return_counts=True)[1]
-    # Rows of a few categories repeat: so large a share of other rows of the same kind would be found there, too.
-    expected = counts[counts > 1].sum() / max(trained, 1)
-    surprising = expected <= _HALF and shared > tests * (1 + expected) / 2
-    return Overlap(trained, shared, bool(surprising or np.array_equal(test, train)))
+    found = test[np.isin(test, train)]
+    same = np.array_equal(test, train) and np.count_nonzero(test[1:] != test[:-1]) >= _MANY
+    return Overlap(trained, len(found), bool(same or (len(found) > tests / 2 and _are_picked(found, train))))
+
+
+def _are_picked(found: Any, train: Any) -> bool:
+    """Whether test rows that are among the training rows repeat less than rows do that are alike by chance.
+
+    Such are drawn from the distinct training rows with replacement: at most so many are expected to differ as of rows
+    that are equally likely, and the variance is at most the number of repetitions.
+    """
+    distinct, kinds = len(np.unique(found)), len(np.unique(train))
+    if distinct < _MANY:
+        return False
+    expected = -kinds * np.expm1(len(found) * np.log1p(-1 / kinds))
+    return bool(distinct - expected > _DEVIATIONS * np.sqrt(len(found) - expected))
 
 
 def _columns(X: Any, names: Sequence[str]) -> Iterator[Any]:
     """The values of each feature as an array or a list."""
+    if getattr(X, "ndim", None) == 1:  # texts or objects
+        X = X.tolist()
     if hasattr(X, "iloc"):
         places = {str(name): place for place, name in enumerate(X.columns)}
         yield from (_of_series(X.iloc[:, places.get(name, place)]) for place, name in enumerate(names))
@@ -60,22 +85,35 @@ def _of_series(series: Any) -> Any:
 
 def _codes(one: Any, other: Any) -> Any:
     """A number for each value of two columns, the same for equal ones."""
-    arrays = [np.asarray(values) for values in (one, other)]
+    arrays = [_array(values) for values in (one, other)]
     kinds = "".join(array.dtype.kind for array in arrays)
     if set(kinds) <= set("biuf"):
         numbers = np.concatenate([array.astype(float) for array in arrays]) + 0.0  # no negative zero
         numbers[np.isnan(numbers)] = np.nan  # NaN has many forms
         return numbers.view(np.uint64)
     if kinds == "MM":
-        return np.concatenate([array.astype("datetime64[us]") for array in arrays]).view(np.uint64)
+        return np.concatenate(arrays).view(np.uint64)
+    keys = [[_key(value) for value in array.tolist()] for array in arrays]
+    types = [{str if isinstance(key, str) else type(key) for key in column if key is not None} for column in keys]
+    if all(types) and any((types[0] == {kind}) != (types[1] == {kind}) for kind in (str, datetime)):
+        raise TypeError("texts or times are beside something else, so that equal rows would differ")
     codes: dict[Any, int] = {}
-    values = (value for column in (one, other) for value in (column if isinstance(column, list) else column.tolist()))
-    return np.fromiter((codes.setdefault(_key(value), len(codes)) for value in values), dtype=np.uint64)
+    return np.fromiter((codes.setdefault(key, len(codes)) for column in keys for key in column), dtype=np.uint64)
+
+
+def _array(values: Any) -> Any:
+    if isinstance(values, list) and any(isinstance(value, str) for value in values):
+        return np.asarray(values, dtype=object)  # else each text takes as much as the longest
+    array = np.asarray(values)
+    return array.astype("datetime64[us]") if array.dtype.kind == "M" else array
 
 
 def _key(value: Any) -> Any:
+    """The plain value, as the forms of rows have it in common."""
     if missing_mark(value) is not None:
         return None
+    if isinstance(value, np.generic | Decimal | datetime):
+        return plain_value("", value, "")
     return value if value.__hash__ else str(value)
 
 

@@ -186,6 +186,7 @@ def test_test_rows_have_their_targets_in_the_last_column_or_a_named_one(
         ('[{"a": 2, "b": 3}]', ("b",), r"`b`, a column of .* a feature: add a column with what is true of each row"),
         ('[{"a": 2, "t": 3}]', (), r"lack b: give each feature beside the target, t"),
         ('[{"id": 1, "a": 2, "b": 3, "t": 4}]', (), "have id beside the features and the target, t: leave out what"),
+        ('[{"id": 1, "a": 2, "b": 3, "t": 4}]', ("t",), "the target, t: leave out what is neither$"),
     ],
 )
 def test_test_rows_without_targets_are_refused_in_one_line(

@@ -3,7 +3,9 @@
 import json
 import re
 import sys
+import tracemalloc
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,7 +39,7 @@ from model_registry.publish.report import held_out as rows_of_test
 from model_registry.publish.report import importance, made
 from model_registry.publish.report.distributions import histogram, histogram_of_times
 from model_registry.publish.report.made import measured, report_of
-from model_registry.publish.report.overlap import overlap
+from model_registry.publish.report.overlap import Overlap, overlap
 from model_registry.reference import VersionRef
 from model_registry.report.figures import LARGEST_REPORT, Curve, Histogram, Of, Report
 from model_registry.report.times import time_at
@@ -426,6 +428,9 @@ def test_the_command_line_takes_the_last_column_or_the_one_that_is_named(tmp_pat
     }
     assert len(digests) == 1
     X[:5].assign(kind="tulip").to_csv(tmp_path / "few.csv", index=False)
+    (tmp_path / "X_test").mkdir()
+    X.assign(X_train=1, kind="tulip").to_csv(tmp_path / "X_test" / "odd.csv", index=False)
+    X[["sl"]].to_csv(tmp_path / "narrow.csv", index=False)
     for arguments, said in (
         (("--test", str(tmp_path / "last.csv"), "--target", "colour"), "have no column colour: name one of sl, sw"),
         (("--test", str(tmp_path / "rows.csv")), "rows.csv have the features alone: add a column with what is true"),
@@ -434,11 +439,14 @@ def test_the_command_line_takes_the_last_column_or_the_one_that_is_named(tmp_pat
         (("--test", "nosuch.csv"), "error: cannot read the test rows nosuch.csv"),
         (("--train", "nosuch.csv"), "error: cannot read the training rows nosuch.csv"),
         (("--target", "kind"), "--target is given without --test"),
+        (("--test", "X_test.csv"), "error: cannot read the test rows X_test.csv"),
+        (("--test", str(tmp_path / "X_test" / "odd.csv")), "X_test/odd.csv have X_train beside the features and the"),
+        (("-x", str(tmp_path / "narrow.csv")), "error: --example lacks sw, pl, pw: give the columns"),
     ):
         refused = publish(*arguments)
         assert refused.exit_code == 1
         assert said in refused.stderr
-        assert not {"X_test", "y_test", "X_train"}.intersection(refused.stderr.replace(":", " ").split())
+        assert ("X_t" in said) == bool({"X_test", "y_test", "X_train"}.intersection(re.findall(r"\w+", refused.stderr)))
 
 
 def test_texts_with_their_labels_are_objects_of_a_file(tmp_path: Path) -> None:
@@ -468,7 +476,7 @@ def test_training_rows_do_not_pass_as_test_rows() -> None:
     report = Registry(storage, actor="nobody").report(Registry(storage, actor="nobody").resolve("model/1"))
     assert report is not None
     assert report.what_rows == "75 test rows; 5 of them are among the 80 training rows that were given"
-    assert reported(model, X, y).what_rows == "150 test rows; no training rows were given to look for them there"
+    assert reported(model, X, y).what_rows == "150 test rows; they were not looked for among training rows"
 
 
 @pytest.mark.parametrize("form", [pd.DataFrame.to_numpy, lambda frame: frame.to_dict("records"), lambda frame: frame])
@@ -477,17 +485,71 @@ def test_rows_of_a_few_categories_are_alike_by_chance(form: Any) -> None:
     towns = [[None, "Ulm", "Bonn"][place] for place in rng.integers(3, size=300)]
     rows = pd.DataFrame({"town": towns, "at": pd.Timestamp("2026-01-01"), "rooms": 2})
     found = overlap(["town", "at", "rooms"], form(rows[:100]), form(rows[100:]))
+    assert found is not None
     assert (found.trained, found.shared, found.is_most) == (200, 100, False)
-    assert overlap(["town", "at", "rooms"], form(rows), form(rows)).is_most
+    again = overlap(["town", "at", "rooms"], form(rows), form(rows))
+    assert again is not None
+    assert again.is_most
     apart = rows.assign(at=rows["at"] + pd.to_timedelta(range(300), unit="s"))
-    assert overlap(["town", "at", "rooms"], form(apart[:100]), form(apart[100:])).shared == 0
+    assert overlap(["town", "at", "rooms"], form(apart[:100]), form(apart[100:])) == Overlap(200, 0, is_most=False)
+
+
+@pytest.mark.parametrize(("kinds", "drawn"), [(64, 100), (64, 40), (1_000, 300), (3, 10), (10_000, 99)])
+def test_rows_that_training_rows_were_counted_of_are_no_leak(kinds: int, drawn: int) -> None:
+    """Training rows with a weight each: every test row is one of them, and was never seen by fit."""
+    trained = np.arange(kinds)[:, None] / 7
+    for seed in range(20):
+        tested = trained[np.random.default_rng(seed).integers(kinds, size=drawn)]
+        assert overlap(["a"], tested, trained) == Overlap(kinds, drawn, is_most=False)
+
+
+def test_some_of_the_rows_that_a_model_was_fitted_on_are_no_test_rows() -> None:
+    rows = np.random.default_rng(0).normal(size=(1_000, 2))
+    new = np.random.default_rng(1).normal(size=(100, 2))
+    assert overlap(["a", "b"], np.concatenate([rows[::4], new]), rows) == Overlap(1_000, 250, is_most=True)
+    assert overlap(["a", "b"], np.concatenate([rows[::20], new]), rows) == Overlap(1_000, 50, is_most=False)
+
+
+def test_rows_are_found_in_another_form() -> None:
+    times = pd.date_range("2026-01-01", periods=20, freq="h", tz="Europe/Berlin")
+    frame = pd.DataFrame({"at": times, "price": [Decimal(n) / 2 for n in range(20)]})
+    found = Overlap(20, 20, is_most=False)
+    utc = frame.assign(at=times.tz_convert("UTC").tz_localize(None), price=frame["price"].astype(float))
+    for other in (frame, utc, utc.to_dict("records"), np.array(frame.to_dict("records")), frame.to_numpy()):
+        assert overlap(["at", "price"], other, frame.to_dict("records")) == found
+        assert overlap(["at", "price"], frame, other) == found
+    texts = [f"a {n}" for n in range(20)]
+    for one in (pd.Series(texts), np.array(texts), texts):
+        assert overlap(["text"], one, pd.Series(texts)) == overlap(["text"], texts, one) == found
+
+
+def test_what_cannot_be_compared_is_not_claimed_to_be_apart() -> None:
+    texts = [f"a {word} day {n}" for n in range(10) for word in ("good", "bad")]
+    assert overlap(["a"], [[1.5]] * 20, [["1.5"]] * 20) is None
+    assert overlap(["a"], pd.DataFrame({"a": pd.Timestamp("2026-01-01")}, index=range(9)), [["2026-01-01"]]) is None
+    assert overlap(["a", "b"], [[1, 2]] * 20, [[1, 2, 3]] * 20) is None
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, ["g", "b"] * 10)
+    signature = describe(model, texts[:5]).signature
+    for trained, said in ((pd.Series(texts), "20 of them are among the 20"), ([[1, 2]], "they were not looked for")):
+        report = report_of(model, signature, texts, ["g", "b"] * 10, X_train=trained, progress=print)
+        assert said in report.what_rows
+
+
+def test_one_long_text_does_not_widen_all_others() -> None:
+    texts = ["a" * 20_000, *map(str, range(2_000))]
+    tracemalloc.start()
+    assert overlap(["text"], [{"text": text} for text in texts], texts[:9]) == Overlap(9, 9, is_most=False)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 5_000_000
 
 
 def test_a_million_rows_are_compared_without_their_pairs() -> None:
     """Floats that are the same in training and test rows, whatever a missing one is made of."""
     rows = np.random.default_rng(0).normal(size=(1_000_000, 2))
     rows[0] = [np.nan, 0.0]
-    assert overlap(["a", "b"], np.array([[-np.nan, -0.0], rows[999_999], [7, 7]]), rows).shared == 2
+    found = overlap(["a", "b"], np.array([[-np.nan, -0.0], rows[999_999], [7, 7]]), rows)
+    assert found == Overlap(1_000_000, 2, is_most=False)
 
 
 def test_targets_in_another_order_than_their_rows_are_not_paired_by_place() -> None:
@@ -508,7 +570,7 @@ def test_a_metric_that_the_rows_contradict_is_told() -> None:
     release = published(model, X, y, storage, metrics=given, progress=said.append)
     (note,) = [line for line in said if "the metric" in line]
     assert note == (
-        "note: the metric accuracy is 0.38, as it was given, and 0.9733 on the test rows: gates and pages have 0.38"
+        "note: the metric accuracy is 0.38, as it was given, and 0.973333 on the test rows: gates and pages have 0.38"
     )
     assert release.manifest.metrics == given, "three classes have no roc_auc"
 
