@@ -27,7 +27,7 @@ def test_a_transcript_has_the_lines_of_its_way_and_nothing_of_the_machine(way: s
     assert text.count("Updating (") == text.count(" created\n") == lines_of(way).count("pulumi up")
     if way in LABELS:
         assert answer(text)["label"] == LABELS[way]
-    assert not re.search(r"\x1b|\r|/tmp/|/home/|/root/|/Users/|\bAKIA|passphrase", text)  # is looked for
+    assert not re.search(r"\x1b|\r|/(tmp|home|root|Users)/|\bAKIA|passphrase", text)
     assert set(re.findall(r"http://[^/]+/", text)) <= {"http://127.0.0.1:4566/"}
 
 
