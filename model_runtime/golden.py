@@ -2,8 +2,7 @@
 
 import msgspec
 
-from model_runtime.errors import IntegrityError
-from model_runtime.manifest import Example, Manifest, decode_record, digest, encode
+from model_runtime.manifest import Example, Manifest, check_digest, decode_record, encode
 
 
 class GoldenRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,10 +25,5 @@ def decode_golden(manifest: Manifest, data: bytes) -> tuple[Example, ...]:
         RecordError: It cannot be read.
 
     """
-    expected = manifest.golden.sha256 if manifest.golden else "none"
-    if digest(data) != expected:
-        raise IntegrityError(
-            f"the recorded rows of {manifest.reference} have SHA-256 {digest(data)}, its manifest has {expected}: "
-            "restore the object from the bucket's versions"
-        )
+    check_digest(data, manifest.golden, f"the recorded rows of {manifest.reference} have")
     return decode_record(data, GoldenRows, range(1, 2), what="file of recorded rows").rows

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
-from model_runtime.errors import InvalidNameError, ModelFormatError, RecordError
+from model_runtime.errors import IntegrityError, InvalidNameError, ModelFormatError, RecordError
 
 MANIFEST_FORMAT = 2
 """The format of manifests that this release writes. It reads format 1 too, and serves such versions as they are."""
@@ -327,6 +327,15 @@ def _decoder(kind: type[_Decoded]) -> "msgspec.json.Decoder[_Decoded]":
             _decoders[kind] = msgspec.json.Decoder(kind)
         decoder: msgspec.json.Decoder[_Decoded] = _decoders[kind]
         return decoder
+
+
+def check_digest(data: bytes, artifact: Artifact | None, what: str) -> None:
+    """IntegrityError where a file of a version is not the one that its manifest names; `what` ends with has or have."""
+    found, expected = digest(data), artifact.sha256 if artifact else "none"
+    if found != expected:
+        raise IntegrityError(
+            f"{what} SHA-256 {found}, its manifest has {expected}: restore the object from the bucket's versions"
+        )
 
 
 def decode_record(data: bytes, kind: type[_Kind], formats: range, *, what: str | None = None) -> _Kind:

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from model_runtime.errors import IntegrityError, RecordError
-from model_runtime.manifest import Label, Manifest, decode_record, digest
+from model_runtime.errors import RecordError
+from model_runtime.manifest import Label, Manifest, check_digest, decode_record
 
 REPORT_FORMAT = 1
 LARGEST_REPORT = 2 << 20
@@ -183,12 +183,7 @@ def decode_report(manifest: Manifest, data: bytes) -> Report:
         RecordError: It cannot be read.
 
     """
-    expected = manifest.report.sha256 if manifest.report else "none"
-    if digest(data) != expected:
-        raise IntegrityError(
-            f"the report of {manifest.reference} has SHA-256 {digest(data)}, its manifest has {expected}: "
-            "restore the object from the bucket's versions"
-        )
+    check_digest(data, manifest.report, f"the report of {manifest.reference} has")
     report = decode_record(data, Report, range(1, REPORT_FORMAT + 1), what="report")
     if not is_sound(report):
         raise RecordError(f"the report of {manifest.reference} contradicts itself: do not use this version")
