@@ -138,7 +138,8 @@ def _parse(content: bytes) -> _Object | None:
         tuple(map(_Segment._make, _SEGMENT.iter_unpack(content[slice(*segment_table)]))),
         tuple(each for each in found if each.size and each.type not in (_SHT_NULL, _SHT_NOBITS)),
     )
-    return elf if all(each.span[1] <= len(content) for each in (*elf.segments, *elf.sections)) else None
+    ends = [*(end for _, end in elf.mapped), *(section.span[1] for section in elf.sections)]
+    return elf if max(ends) <= len(content) else None
 
 
 def _gaps(spans: Iterable[_Span], within: _Span) -> Iterator[_Span]:
