@@ -4,7 +4,6 @@ import gc
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from handler import BEGAN, log
@@ -39,9 +38,9 @@ class _Loader:
 
 
 # The owner's own code comes first, as the folder of a script does where it was trained. Ours is imported already.
-_own = Path(__file__).parents[1] / "own"
-if _own.is_dir():
-    sys.path.insert(0, str(_own))
+_own = f"{os.path.dirname(os.path.dirname(__file__))}/own"  # noqa: PTH120  # each start would pay for importing pathlib
+if os.path.isdir(_own):  # noqa: PTH112  # as above
+    sys.path.insert(0, _own)
 
 _initialization = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
 _app = App(_Loader())

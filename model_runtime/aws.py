@@ -2,10 +2,10 @@
 
 import os
 import re
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from model_runtime.errors import CredentialsError, InvalidNameError
 
@@ -38,8 +38,7 @@ def bucket_name(text: str) -> str:
     )
 
 
-@dataclass(frozen=True)
-class BucketAddress:
+class BucketAddress(msgspec.Struct, frozen=True):
     """A bucket, and the account that must own it, where somebody said so."""
 
     name: str
@@ -94,8 +93,7 @@ def environment_endpoint() -> str | None:
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(msgspec.Struct, frozen=True):
     """Where S3 is: the endpoint if it is not Amazon's, a file of certificates, and how buckets are addressed."""
 
     endpoint: str | None
@@ -144,6 +142,8 @@ def _endpoint(session: Any, service: str) -> str | None:
 
 def read_certificates(path: str) -> bytes:
     """The certificates in a PEM file; CredentialsError where it cannot be read."""
+    from pathlib import Path  # here, as a function trusts what Lambda does
+
     try:
         return Path(path).read_bytes()
     except OSError as error:
