@@ -15,15 +15,15 @@ ROOT = Path(__file__).parents[1]
 
 
 def environment(requirement: str) -> Path:
-    """Return the interpreter of the environment that has a peer, and the scikit-learn that is measured here."""
-    sklearn = f"scikit-learn=={metadata.version('scikit-learn')}"
-    name = hashlib.sha256(f"{requirement} {sklearn} {platform.python_version()}".encode()).hexdigest()[:12]
+    """Return the interpreter of the environment that has a peer, and the scikit-learn and pandas that are here."""
+    ours = [f"{name}=={metadata.version(name)}" for name in ("scikit-learn", "pandas")]
+    name = hashlib.sha256(f"{requirement} {ours} {platform.python_version()}".encode()).hexdigest()[:12]
     folder = ROOT / ".local" / "benchmarks" / f"{requirement.partition('=')[0]}-{name}"
     python, ready = folder / "bin" / "python", folder / ".ready"
     if not ready.exists():
         # The interpreter behind this environment: by its version alone, uv may not find it.
         run_uv("venv", "--clear", "--python", Path(sys.executable).resolve(), folder)
-        run_uv("pip", "install", "--python", python, "--compile-bytecode", requirement, sklearn)
+        run_uv("pip", "install", "--python", python, "--compile-bytecode", requirement, *ours)
         ready.touch()
     return python
 

@@ -1,10 +1,11 @@
-"""One model, one row a request, one worker: our handler against the servers of MLflow and BentoML over HTTP.
+"""One row a request, one worker: our handler against the servers of MLflow and BentoML over HTTP.
 
 All listen on loopback and are asked by one client, one request after the other on a connection that is kept. Each gets
-the same row in its own form.
+the same row in its own form, and what it answers is compared with what the estimator says.
 """
 
 import json
+import math
 import os
 import signal
 import socket
@@ -17,144 +18,246 @@ from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from typing import Any
 
 import joblib
+import pandas as pd
 import psutil
+from sklearn.datasets import load_iris
 
 from benchmarks.bench import BUCKET, Bench
-from benchmarks.cold import EVENT
 from benchmarks.environments import ROOT, environment
 from benchmarks.guide import ONE_THREAD
 from benchmarks.measured import Measured, interleaved
+from benchmarks.models import FRAME, FULL_TEXTS, QUICK_TREES, TREES, by_name, frames, publish
 from benchmarks.page import Goal, Section, at_most
-from benchmarks.warm import checked
+from benchmarks.warm import checked, post_event
 from infra.function_code import variables
-from model_runtime.manifest import MODEL_FILE, FormatName
+from model_registry import Release
+from model_runtime.errors import PublishError
+from model_runtime.manifest import FormatName
 from training.train_iris import FEATURES, GUIDE_EVENT
 
 MLFLOW, BENTOML = "mlflow==3.17.2", "bentoml==1.4.40"
 PEERS = Path(__file__).with_name("peers")
 # Few calls in a round: servers end a connection that is idle for some seconds.
 ROUNDS, QUICK_ROUNDS = 25, 1
-CALLS, QUICK_CALLS = 40, 5
+CALLS, QUICK_CALLS = 20, 5
+IRIS = "Iris forest"
 MOST_OF_PEER = 0.1
+"""For our handler without HTTP, as in Lambda the gateway has that part."""
+MOST_OF_PEER_OVER_HTTP: Mapping[str, tuple[FormatName, float]] = {FRAME: ("joblib", 0.3), FULL_TEXTS: ("onnx", 0.1)}
+"""By model: our format, and the limit for ours over HTTP too."""
 _HOST = "127.0.0.1"
 _START_SECONDS, _STOP_SECONDS = 90, 10
-_ROW = list(GUIDE_EVENT.values())
+_COMPARED = 10
+"""Rows with the most gaps that each side answers before it is measured, and as many of those with the fewest."""
+
+Row = Mapping[str, Any]
+"""A row by name; None is a gap."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model to be served, the formats that ours is measured in, and rows with what its `predict` says of them."""
+
+    name: str
+    estimator: Any
+    release: Release
+    formats: Sequence[FormatName]
+    rows: Sequence[Row]
+    """The first one is measured."""
+    numbers: Sequence[int]
+    """Numbers of classes."""
+
+    def number(self, answer: Mapping[str, Any]) -> int:
+        """The number of the class that an answer of ours names."""
+        names = self.release.manifest.signature.labels or ()
+        number: int = self.estimator.classes_[names.index(answer["label"])]
+        return number
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that was started, and the request that is measured."""
+    """A server that was started, how it takes a row, and the number of the class in its answer."""
 
     port: int
     path: str
-    body: bytes
+    form: Callable[[Row], object]
+    number: Callable[[Any], int]
 
 
 def measure(bench: Bench) -> Section:
-    """Ask each server in turn, and call the handler without a server as well."""
+    """Ask the servers of one model after the other, and call the handler without a server as well."""
     rounds, calls = (QUICK_ROUNDS, QUICK_CALLS) if bench.quick else (ROUNDS, CALLS)
-    with ExitStack() as stack:
-        sides: dict[str, tuple[int, Callable[[], object]]] = {}
-        for model_format in bench.formats:
-            sides[f"our handler, {model_format} format, no HTTP"] = (
-                calls,
-                partial(checked, bench.app(model_format), EVENT),
-            )
-            server = stack.enter_context(ours(bench, model_format))
-            sides[f"our handler, {model_format} format, behind a thin HTTP server"] = (calls, asking(server, stack))
-        if not bench.quick:
-            for name, start in {"MLflow's scoring server": mlflow, "BentoML's server": bentoml}.items():
-                bench.say(f"starting {name}")
-                sides[name] = (calls, asking(stack.enter_context(start(bench)), stack))
-        found = interleaved(sides, rounds)
+    table = [["model", "side", "p50", "p99", "requests per second"]]
+    goals: list[Goal] = []
+    for name in (IRIS, FRAME, FULL_TEXTS):
+        bench.say(f"servers: {name}")
+        try:
+            model = _iris(bench) if name == IRIS else _framed(bench, name)
+        except PublishError as error:
+            model_format, most = MOST_OF_PEER_OVER_HTTP[name]
+            goals.append(Goal(_what(name, model_format), f"at most {most:g}", str(error), None))
+            continue
+        found = _asked(bench, model, rounds, calls)
+        table += _lines(name, found)
+        goals += _goals(model, found)
     note = (
         f"One worker, one connection, {rounds} rounds of {calls} requests to each side in turn after a round that is "
         f"not counted. Versions: {', '.join(peer.replace('==', ' ') for peer in (MLFLOW, BENTOML))}."
     )
-    return Section("servers", [_table(found)], note, _goals(found, bench.formats))
+    return Section("servers", [table], note, goals)
 
 
-def _table(found: Mapping[str, Measured]) -> list[list[str]]:
-    table = [["side", "p50", "p99", "requests per second"]]
+def _iris(bench: Bench) -> Model:
+    """The guide's forest and its event, with every eighth row of Iris."""
+    X = pd.DataFrame([GUIDE_EVENT.values(), *load_iris().data[::8]], columns=list(FEATURES))
+    return Model(
+        IRIS, bench.estimator, bench.release, bench.formats, X.to_dict("records"), bench.estimator.predict(X).tolist()
+    )
+
+
+def _framed(bench: Bench, name: str) -> Model:
+    """A forest on a frame by name; a row with the most gaps comes first."""
+    case = frames(QUICK_TREES if bench.quick else TREES)[name]
+    order = case.X.isna().sum(axis=1).sort_values(ascending=False, kind="stable").index
+    X = case.X.loc[[*order[:_COMPARED], *order[-_COMPARED:]]]
+    model_format, _ = MOST_OF_PEER_OVER_HTTP[name]
+    release = publish(bench, name, case)
+    return Model(name, case.estimator, release, [model_format], by_name(X, list(X)), case.estimator.predict(X).tolist())
+
+
+def _asked(bench: Bench, model: Model, rounds: int, calls: int) -> dict[str, Measured]:
+    """Start every side, compare its answers, and measure them in turn."""
+    with ExitStack() as stack:
+        asked: dict[str, Callable[[], object]] = {}
+        for model_format in model.formats:
+            asked[_alone(model_format)] = in_process(bench, model, model_format)
+            asked[_over_http(model_format)] = asking(
+                stack.enter_context(ours(bench, model, model_format)), model, stack
+            )
+        if not bench.quick:
+            for name, start in {"MLflow's scoring server": mlflow, "BentoML's server": bentoml}.items():
+                bench.say(f"starting {name}")
+                asked[name] = asking(stack.enter_context(start(bench, model)), model, stack)
+        return interleaved({name: (calls, call) for name, call in asked.items()}, rounds)
+
+
+def _alone(model_format: str) -> str:
+    return f"our handler, {model_format} format, no HTTP"
+
+
+def _over_http(model_format: str) -> str:
+    return f"our handler, {model_format} format, behind a thin HTTP server"
+
+
+def _what(name: str, model_format: str) -> str:
+    return f"over HTTP, {name}, {model_format} format, p50 of the better of MLflow and BentoML"
+
+
+def _lines(model: str, found: Mapping[str, Measured]) -> Iterator[list[str]]:
     for name, measured in found.items():
         p50, p99 = (f"{1000 * measured.percentile(percent):.2f} ms" for percent in (50, 99))
-        table.append([name, p50, p99, f"{len(measured.seconds) / sum(measured.seconds):,.0f}"])
-    return table
+        yield [model, name, p50, p99, f"{len(measured.seconds) / sum(measured.seconds):,.0f}"]
 
 
-def _goals(found: Mapping[str, Measured], formats: Sequence[str]) -> list[Goal]:
+def _goals(model: Model, found: Mapping[str, Measured]) -> Iterator[Goal]:
     peers = [measured.median for name, measured in found.items() if not name.startswith("our ")]
-    if not peers:
-        return []
-    return [
-        at_most(
-            f"handler p50, {model_format} format, of the better of MLflow and BentoML",
-            found[f"our handler, {model_format} format, no HTTP"].median / min(peers),
-            MOST_OF_PEER,
-        )
-        for model_format in formats
-    ]
+    for model_format in model.formats if peers else ():
+        if model.name == IRIS:
+            what = f"handler p50, {model_format} format, of the better of MLflow and BentoML"
+            yield at_most(what, found[_alone(model_format)].median / min(peers), MOST_OF_PEER)
+        else:
+            _, most = MOST_OF_PEER_OVER_HTTP[model.name]
+            part = found[_over_http(model_format)].median / min(peers)
+            yield at_most(_what(model.name, model_format), part, most)
 
 
-def asking(server: Server, stack: ExitStack) -> Callable[[], None]:
-    """A connection to a server, and what sends one request on it and reads the answer."""
+def in_process(bench: Bench, model: Model, model_format: FormatName) -> Callable[[], None]:
+    """The handler in this process, whose answers are right, and what calls it once."""
+    app = bench.app(model_format, model.release)
+    for row, number in zip(model.rows, model.numbers, strict=True):
+        _compare(model.number(json.loads(app(post_event(row), None)["body"])), number, model_format)
+    return partial(checked, app, post_event(model.rows[0]))
+
+
+def asking(server: Server, model: Model, stack: ExitStack) -> Callable[[], None]:
+    """A connection to a server whose answers are right, and what sends one request on it and reads the answer."""
     connection = HTTPConnection(_HOST, server.port, timeout=30)
     stack.callback(connection.close)
 
-    def send() -> HTTPResponse:
-        connection.request("POST", server.path, server.body, {"Content-Type": "application/json"})
+    def send(body: bytes) -> HTTPResponse:
+        connection.request("POST", server.path, body, {"Content-Type": "application/json"})
         return connection.getresponse()
 
-    def ask() -> None:
+    def ask(body: bytes, number: int) -> None:
         try:
-            response = send()
+            response = send(body)
         except ConnectionError:  # ended by the server while the others were asked
             connection.close()
-            response = send()
-        body = response.read()
+            response = send(body)
+        answer = response.read()
         if response.status != 200:  # noqa: PLR2004  # HTTP's OK
-            raise RuntimeError(f"{server.path} answered {response.status}: {body[:500]!r}")
+            raise RuntimeError(f"{server.path} answered {response.status}: {answer[:500]!r}")
+        _compare(server.number(json.loads(answer)), number, server.path)
 
-    return ask
+    bodies = [json.dumps(server.form(row)).encode() for row in model.rows]
+    for body, number in zip(bodies, model.numbers, strict=True):
+        ask(body, number)
+    return partial(ask, bodies[0], model.numbers[0])
+
+
+def _compare(found: int, expected: int, side: str) -> None:
+    if found != expected:
+        raise RuntimeError(f"{side} answered class {found} where the estimator says {expected}")
 
 
 @contextmanager
-def ours(bench: Bench, model_format: FormatName) -> Iterator[Server]:
+def ours(bench: Bench, model: Model, model_format: FormatName) -> Iterator[Server]:
     """The function's entry point behind `benchmarks.shim`."""
-    more = {**bench.aws.environment(), **variables(BUCKET, bench.release, model_format=model_format)}
+    more = {**bench.aws.environment(), **variables(BUCKET, model.release, model_format=model_format)}
     command = [sys.executable, "-m", "benchmarks.shim"]
     with running(command, bench.folder / f"shim-{model_format}.log", more, cwd=ROOT) as (process, log):
         port = int(_wait(process, log, lambda: _port_line(log)))
-        yield Server(port, "/predict", json.dumps(GUIDE_EVENT).encode())
+        yield Server(port, "/predict", lambda row: row, model.number)
 
 
 @contextmanager
-def mlflow(bench: Bench) -> Iterator[Server]:
+def mlflow(bench: Bench, model: Model) -> Iterator[Server]:
     """`mlflow models serve`, one worker."""
     python = environment(MLFLOW)
-    model, port = bench.folder / "mlflow-model", _free_port()
-    command = [str(python), str(PEERS / "mlflow_model.py"), str(_model_file(bench)), str(model)]
+    folder, port = bench.folder / "mlflow" / model.release.manifest.name, _free_port()
+    command = [str(python), str(PEERS / "mlflow_model.py"), str(_model_file(bench, model)), str(folder)]
     subprocess.run(command, check=True, capture_output=True, env=_environment(bench, python, {}))  # noqa: S603  # the project's own script
-    command = [str(python.with_name("mlflow")), "models", "serve", "--model-uri", str(model), "--env-manager", "local"]
+    command = [str(python.with_name("mlflow")), "models", "serve", "--model-uri", str(folder), "--env-manager", "local"]
     options = ["--host", _HOST, "--port", str(port), "--workers", "1"]
     more = _environment(bench, python, {"MLFLOW_DISABLE_TELEMETRY": "true"})
+
+    def split(row: Row) -> object:
+        # Of null it makes None, in texts no gap to scikit-learn's imputers; it reads NaN, as Python's JSON has it.
+        values = [math.nan if value is None else value for value in row.values()]
+        return {"dataframe_split": {"columns": list(row), "data": [values]}}
+
     with running([*command, *options], bench.folder / "mlflow.log", more, cwd=bench.folder) as (process, log):
         _wait(process, log, lambda: _answers(port, "/ping"))
-        body = {"dataframe_split": {"columns": list(FEATURES), "data": [_ROW]}}
-        yield Server(port, "/invocations", json.dumps(body).encode())
+        yield Server(port, "/invocations", split, lambda answer: answer["predictions"][0])
 
 
 @contextmanager
-def bentoml(bench: Bench) -> Iterator[Server]:
+def bentoml(bench: Bench, model: Model) -> Iterator[Server]:
     """`bentoml serve`, one worker."""
     python, port = environment(BENTOML), _free_port()
-    more = _environment(bench, python, {"BENTOML_DO_NOT_TRACK": "True", "MODEL_FILE": str(_model_file(bench))})
-    command = [str(python.with_name("bentoml")), "serve", "bentoml_service:Model", "--host", _HOST, "--port", str(port)]
+    more = _environment(bench, python, {"BENTOML_DO_NOT_TRACK": "True", "MODEL_FILE": str(_model_file(bench, model))})
+    service = "bentoml_service:Rows" if model.name == IRIS else "bentoml_service:Frame"
+    command = [str(python.with_name("bentoml")), "serve", service, "--host", _HOST, "--port", str(port)]
+
+    def rows(row: Row) -> object:
+        return {"rows": [list(row.values()) if model.name == IRIS else row]}
+
     with running(command, bench.folder / "bentoml.log", more, cwd=PEERS) as (process, log):
         _wait(process, log, lambda: _answers(port, "/readyz"))
-        yield Server(port, "/predict", json.dumps({"rows": [_ROW]}).encode())
+        yield Server(port, "/predict", rows, lambda answer: answer[0])
 
 
 @contextmanager
@@ -191,9 +294,9 @@ def _environment(bench: Bench, python: Path, more: Mapping[str, str]) -> dict[st
     return {"PATH": path, "HOME": str(bench.folder), "DO_NOT_TRACK": "true", "NO_PROXY": _HOST, **more}
 
 
-def _model_file(bench: Bench) -> Path:
-    path = bench.folder / MODEL_FILE
-    joblib.dump(bench.estimator, path)
+def _model_file(bench: Bench, model: Model) -> Path:
+    path = bench.folder / f"{model.release.manifest.name}.joblib"
+    joblib.dump(model.estimator, path)
     return path
 
 

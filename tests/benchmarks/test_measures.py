@@ -1,12 +1,14 @@
 """Each measure runs, with tiny counts and without the peers' servers, and gives what the page needs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks import deployment, layer, models, scale, servers, starts, warm
 from benchmarks.bench import Bench
+from benchmarks.models import FRAME, FULL_TEXTS
 from benchmarks.page import Goal, Section, at_most
 from benchmarks.plots import Panel, draw, draw_goals
 from local.ministack import local_aws
@@ -65,8 +67,15 @@ def test_models_that_people_have(bench: Bench) -> None:
 
 def test_our_handler_behind_a_server(bench: Bench) -> None:
     section = _checked(servers.measure(bench))
-    assert len(section.tables[0]) == 1 + 2 * len(bench.formats)
+    assert _column(section, 0) == [servers.IRIS] * 2 * len(bench.formats) + [FRAME] * 2 + [FULL_TEXTS] * 2
     assert not section.goals, "without peers nothing can be said"
+
+
+def test_a_server_that_answers_otherwise_than_the_estimator_is_not_measured(bench: Bench) -> None:
+    model = replace(servers._iris(bench), numbers=[0] * len(bench.estimator.classes_))
+    model = replace(model, rows=model.rows[: len(model.numbers)])
+    with pytest.raises(RuntimeError, match="joblib answered class 2 where the estimator says 0"):
+        servers.in_process(bench, model, "joblib")
 
 
 def test_a_layer_of_two_small_packages(bench: Bench) -> None:
