@@ -229,7 +229,9 @@ def mlflow(bench: Bench, model: Model) -> Iterator[Server]:
     python = environment(MLFLOW)
     folder, port = bench.folder / "mlflow" / model.release.manifest.name, _free_port()
     command = [str(python), str(PEERS / "mlflow_model.py"), str(_model_file(bench, model)), str(folder)]
-    subprocess.run(command, check=True, capture_output=True, env=_environment(bench, python, {}))  # noqa: S603  # the project's own script
+    done = subprocess.run(command, check=False, capture_output=True, env=_environment(bench, python, {}))  # noqa: S603  # the project's own script
+    if done.returncode:
+        raise RuntimeError(f"{MLFLOW} did not save the model: {done.stderr.decode()[-2000:]}")
     command = [str(python.with_name("mlflow")), "models", "serve", "--model-uri", str(folder), "--env-manager", "local"]
     options = ["--host", _HOST, "--port", str(port), "--workers", "1"]
     more = _environment(bench, python, {"MLFLOW_DISABLE_TELEMETRY": "true"})
