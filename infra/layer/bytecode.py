@@ -21,6 +21,7 @@ def compile_tree(
     interpreter: str,
     prefix: str,
     undocumented: Iterable[str] = (),
+    deferred: Iterable[str] = (),
 ) -> dict[str, Path]:
     """Compile the modules among `names` with `interpreter` and map each file's name in the layer to its place on disk.
 
@@ -35,15 +36,16 @@ def compile_tree(
         interpreter: The Python whose bytecode it is.
         prefix: The folder of the modules in the function, which tracebacks name.
         undocumented: Folders whose modules lose their docstrings.
+        deferred: Packages whose imports are put off; what they call for that is added, as `_deferred_imports`.
 
     Raises:
         CompileError: the interpreter ended abnormally.
 
     """
-    names = list(names)
+    names, deferred = list(names), list(deferred)
     modules = [name for name in names if name.endswith(".py")]
     output.mkdir(parents=True)
-    program = [interpreter, *_ISOLATED, str(tree), str(output), prefix, *undocumented]
+    program = [interpreter, *_ISOLATED, str(tree), str(output), prefix, ",".join(undocumented), ",".join(deferred)]
     _compile(modules, program, output.parent)
     files: dict[str, Path] = {}
     for name in names:
