@@ -38,6 +38,7 @@ class Bench:
     say: Callable[[str], object]
     quick: bool = False
     _starts: dict[str, ColdStart] = field(default_factory=dict)
+    _published: dict[str, Release] = field(default_factory=dict)
 
     @classmethod
     def on(cls, aws: LocalAws, folder: Path, say: Callable[[str], object], *, quick: bool = False) -> "Bench":
@@ -55,9 +56,13 @@ class Bench:
         return train().estimator
 
     def publish(self, name: str, estimator: Any, X_example: Any, *, formats: Sequence[FormatName] = FORMATS) -> Release:
-        """Publish another model beside the guide's."""
-        proof: ProofKind = "none" if self.quick else "full"
-        return _registry().publish(estimator, name=name, X_example=X_example, formats=formats, proof=proof)
+        """Publish another model beside the guide's; once, as several parts measure the same one under its name."""
+        if name not in self._published:
+            proof: ProofKind = "none" if self.quick else "full"
+            self._published[name] = _registry().publish(
+                estimator, name=name, X_example=X_example, formats=formats, proof=proof
+            )
+        return self._published[name]
 
     def app(self, model_format: FormatName, release: Release | None = None) -> App:
         """The handler in this process, its model loaded: the guide's, or another that was published."""

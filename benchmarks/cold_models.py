@@ -1,10 +1,11 @@
 """Cold starts of the models that people have, each against the recipe with the packages of that model in its layer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import pandas as pd
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -12,48 +13,45 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks import guide
 from benchmarks.bench import BUCKET, Bench
 from benchmarks.cold import ARCHITECTURE, ColdStart, prepare
-from benchmarks.models import LIGHTGBM, SEED, cases, event_of, importable
+from benchmarks.models import LIGHTGBM, SEED, TREES, Case, event_of, frames, importable, publish
 from model_registry import Release
 from model_registry.lambda_packages.spec import LayerSpec
-from model_runtime.manifest import FormatName
 
 RECIPE = "the recipe"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted model, what it was fitted on, the recipe's handler for it, and the formats that are measured."""
+    """A fitted model, and the recipe's handler for it."""
 
     name: str
-    estimator: Any
-    X: Any
+    case: Case
     handler: str
-    formats: Sequence[FormatName] = ("joblib",)
 
 
 def models(*, quick: bool) -> Iterator[Model]:
     """The models; `quick` does without those that have to be fetched."""
     if quick:
         return
-    name, case = next(cases(quick=False))
-    yield Model(name, case.estimator, case.X.dropna(), "frame_from_bucket")
-    yield Model(f"{name}, in ONNX", case.estimator, case.X.dropna(), "frame_from_bucket", ("joblib", "onnx"))
+    for name, case in frames(TREES).items():
+        yield Model(name, case, "frame_from_bucket")
     X, y = load_iris(return_X_y=True)
     with importable(*LIGHTGBM):
         boosted = import_module("lightgbm").LGBMClassifier(verbose=-1, random_state=SEED)
         model = make_pipeline(StandardScaler(), boosted).fit(X, y)
-        yield Model("scaler, LightGBM", model, X, "rows_from_bucket")
+        yield Model("scaler, LightGBM", Case(model, X, {}), "rows_from_bucket")
 
 
 def starts(bench: Bench, model: Model, number: int) -> dict[str, ColdStart]:
     """The recipe's start and ours in each format; PublishError for what is not published here."""
-    release = bench.publish(f"cold-{number}", model.estimator, model.X[:20], formats=model.formats)
+    release = publish(bench, model.name, model.case)
     names = [feature.name for feature in release.manifest.signature.features]
-    event = event_of(model.X[:1], names)
+    X = model.case.X
+    event = event_of((X.dropna() if isinstance(X, pd.DataFrame) else X)[:1], names)  # the recipe knows of no null
     folder = bench.folder / f"cold-{number}"
     ours: dict[str, ColdStart] = {
         model_format: prepare(bench.aws, folder / model_format, BUCKET, release, model_format=model_format, event=event)
-        for model_format in model.formats
+        for model_format in model.case.formats
     }
     return {RECIPE: _recipe(bench, model, release, ours["joblib"], event), **ours}
 

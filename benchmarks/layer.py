@@ -23,7 +23,7 @@ from model_registry.shipping import function_requirements, layer_packages
 from model_runtime.manifest import FormatName
 
 ROUNDS, QUICK_ROUNDS = 2, 1
-MOST_UNZIPPED = 0.85
+MOST_UNZIPPED = 0.80
 MOST_CACHED_SECONDS = 1
 GUIDE = "the guide's way"
 _SMALL = ("joblib", "threadpoolctl")

@@ -3,6 +3,7 @@
 Each is asked through the whole handler, against its own `predict` on an array or frame that exists already.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
@@ -26,15 +28,21 @@ from benchmarks.environments import packages
 from benchmarks.measured import Measured, interleaved
 from benchmarks.page import Goal, Section, at_most
 from benchmarks.warm import checked, post_event
+from model_registry import Release
 from model_runtime.errors import PublishError
+from model_runtime.manifest import FormatName
 
 ROUNDS, QUICK_ROUNDS = 15, 1
 CALLS = 20
 """Calls of one row per side and round; batches are called once."""
 SEED = 6
+TREES, QUICK_TREES = 100, 5
+FRAME, FULL_TEXTS = "frame, random forest", "frame without gaps in texts, random forest"
 LIGHTGBM = ("lightgbm==4.7.0", "narwhals==2.29.0")
 """Into a folder beside this environment, which has neither."""
 _TRAINED = 400
+_SLUG = 32
+"""Characters that the name of a model may have."""
 _TEXTS = ("red", "green", "blue", "black", "white")
 
 Sides = Mapping[str, Mapping[int, tuple[Measured, Measured]]]
@@ -48,6 +56,8 @@ class Case:
     estimator: Any
     X: Any
     most: Mapping[int, float]
+    formats: tuple[FormatName, ...] = ("joblib",)
+    """Those that are published; the last one is measured."""
 
 
 def measure(bench: Bench) -> Section:
@@ -55,17 +65,18 @@ def measure(bench: Bench) -> Section:
     rounds = QUICK_ROUNDS if bench.quick else ROUNDS
     found: dict[str, dict[int, tuple[Measured, Measured]]] = {}
     goals: list[Goal] = []
-    for name, case in cases(quick=bench.quick):
-        bench.say(f"models: {name}")
+    for model, case in cases(quick=bench.quick):
+        bench.say(f"models: {model}")
+        name = model if case.formats == ("joblib",) else f"{model}, {case.formats[-1]} format"
         try:
-            release = bench.publish(f"warm-{len(found)}", case.estimator, case.X[:20], formats=["joblib"])
+            release = publish(bench, model, case)
         except PublishError as error:  # LightGBM has no wheel for Lambda's python3.11
             goals += [
                 Goal(_what(name, count), f"at most {most:g}", str(error), None) for count, most in case.most.items()
             ]
             continue
         found[name] = {}
-        app = bench.app("joblib", release)
+        app = bench.app(case.formats[-1], release)
         names = [feature.name for feature in release.manifest.signature.features]
         for count, most in case.most.items():
             rows = _rows(case.X, count)
@@ -75,9 +86,16 @@ def measure(bench: Bench) -> Section:
     note = (
         f"In one process, {rounds} rounds of both sides in turn after one that is not counted, each with {CALLS} calls "
         f"of one row or one call of more; seed {SEED}. Median (first to third quartile). Frames have ten named "
-        f"columns, six of numbers and four of texts, with gaps in both. LightGBM: {LIGHTGBM[0].replace('==', ' ')}."
+        f"columns, six of numbers and four of texts, with gaps in both: ONNX has no texts that may be missing, so its "
+        f"frame has them in the numbers alone. LightGBM: {LIGHTGBM[0].replace('==', ' ')}."
     )
     return Section("models", [_table(found)], note, goals)
+
+
+def publish(bench: Bench, name: str, case: Case) -> Release:
+    """Publish a model under a name made of its own; PublishError where it has no such format, or no packages here."""
+    slug = re.sub("[^a-z]+", "-", name.lower())[:_SLUG].rstrip("-")
+    return bench.publish(slug, case.estimator, case.X[:20], formats=case.formats)
 
 
 def _what(name: str, count: int) -> str:
@@ -86,12 +104,11 @@ def _what(name: str, count: int) -> str:
 
 def cases(*, quick: bool) -> Iterator[tuple[str, Case]]:
     """The models; `quick` has few trees and does without LightGBM, which has to be fetched."""
-    trees = 5 if quick else 100
+    trees = QUICK_TREES if quick else TREES
     frame, y = _frame()
     X, species = load_iris(return_X_y=True)
-    forest = RandomForestClassifier(trees, random_state=SEED)
-    in_frame, boosted, line = {1: 0.4, 1000: 1.2}, {1: 0.7}, {1: 0.7}
-    yield "frame, random forest", Case(make_pipeline(_prepared(), forest).fit(frame, y), frame, in_frame)
+    boosted, line = {1: 0.7}, {1: 0.7}
+    yield from frames(trees).items()
     regression = make_pipeline(_prepared(), LogisticRegression())
     yield "frame, logistic regression", Case(regression.fit(frame, y), frame, {1: 0.7})
     gradient = GradientBoostingClassifier(n_estimators=trees, random_state=SEED).fit(X, species)
@@ -106,7 +123,21 @@ def cases(*, quick: bool) -> Iterator[tuple[str, Case]]:
     scaled = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, species)
     yield "StandardScaler, LogisticRegression", Case(scaled, X, line)
     yield "Ridge", Case(Ridge().fit(X, species.astype(float)), X, line)
+    forest = RandomForestClassifier(trees, random_state=SEED)
     yield "Iris forest", Case(forest.fit(X, species), X, {10_000: 1.2})
+
+
+def frames(trees: int) -> dict[str, Case]:
+    """Forests on frames by name with gaps; the second has none in texts, nor an imputer for them, as ONNX needs it."""
+    frame, y = _frame()
+    full = frame.assign(text0=frame["text0"].fillna(_TEXTS[0]))
+    forest = RandomForestClassifier(trees, random_state=SEED)
+    gaps = make_pipeline(_prepared(), forest).fit(frame, y)
+    no_gaps = make_pipeline(_prepared(impute_texts=False), clone(forest)).fit(full, y)
+    return {
+        FRAME: Case(gaps, frame, {1: 0.4, 1000: 1.2}),
+        FULL_TEXTS: Case(no_gaps, full, {1: 0.02}, ("joblib", "onnx")),
+    }
 
 
 def _frame() -> tuple[pd.DataFrame, Any]:
@@ -120,9 +151,11 @@ def _frame() -> tuple[pd.DataFrame, Any]:
     return pd.DataFrame(columns), y
 
 
-def _prepared() -> Any:
+def _prepared(*, impute_texts: bool = True) -> Any:
     numbers, texts = ([f"{kind}{i}" for i in range(count)] for kind, count in (("number", 6), ("text", 4)))
-    encoder = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    if impute_texts:
+        encoder = make_pipeline(SimpleImputer(strategy="most_frequent"), encoder)
     return make_column_transformer((make_pipeline(SimpleImputer(), StandardScaler()), numbers), (encoder, texts))
 
 
@@ -134,9 +167,14 @@ def _rows(X: Any, count: int) -> Any:
 
 def event_of(rows: Any, names: list[str]) -> dict[str, Any]:
     """The event of a POST with these rows: one instance, or several."""
-    values = rows.astype(object).where(rows.notna(), None).to_numpy() if isinstance(rows, pd.DataFrame) else rows
-    instances = [dict(zip(names, row, strict=True)) for row in values.tolist()]
+    instances = by_name(rows, names)
     return post_event(instances[0] if len(instances) == 1 else {"instances": instances})
+
+
+def by_name(rows: Any, names: list[str]) -> list[dict[str, Any]]:
+    """Rows as mappings, None where a frame has a gap."""
+    values = rows.astype(object).where(rows.notna(), None).to_numpy() if isinstance(rows, pd.DataFrame) else rows
+    return [dict(zip(names, row, strict=True)) for row in values.tolist()]
 
 
 def _measured(estimator: Any, rows: Any, ours: Callable[[], object], rounds: int) -> tuple[Measured, Measured]:

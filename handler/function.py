@@ -1,10 +1,12 @@
 """The entry point, `handler.function.handler`: the model is loaded when Lambda imports this."""
 
 import gc
+
+gc.disable()  # until the model is loaded: what a start makes stays, looking for garbage among it finds none
+
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from handler import BEGAN, log
@@ -28,7 +30,7 @@ class _Loader:
     def __call__(self) -> ServedModel:
         since, (seconds, refused) = self._since, self._times
         self._since, self._times = None, _REQUEST
-        gc.disable()  # what a start makes stays: looking for garbage among it costs time and finds none
+        gc.disable()
         try:
             deployment = Deployment.from_environment(os.environ)
             served = load(deployment, since=since, seconds=seconds, refused_seconds=refused)
@@ -39,9 +41,9 @@ class _Loader:
 
 
 # The owner's own code comes first, as the folder of a script does where it was trained. Ours is imported already.
-_own = Path(__file__).parents[1] / "own"
-if _own.is_dir():
-    sys.path.insert(0, str(_own))
+_own = f"{os.path.dirname(os.path.dirname(__file__))}/own"
+if os.path.isdir(_own):
+    sys.path.insert(0, _own)
 
 _initialization = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
 _app = App(_Loader())

@@ -1,11 +1,9 @@
 """The function's log: one JSON line for what happened, with the metrics that CloudWatch takes from it."""
 
 import json
-import linecache
 import os
 import sys
 import time
-import traceback
 import warnings
 from collections.abc import Mapping
 from types import TracebackType
@@ -36,6 +34,8 @@ def places(error: BaseException, *, messages: bool = False) -> list[str]:
     Messages are left out unless they are asked for: scikit-learn's, pandas' and an owner's own repeat the values that
     they are about.
     """
+    import traceback  # here, as a start that goes well has none; so is what follows
+
     found: list[str] = []
     left = MESSAGE
     seen: set[int] = set()
@@ -55,6 +55,9 @@ def places(error: BaseException, *, messages: bool = False) -> list[str]:
 
 def with_messages(error: BaseException) -> str:
     """A whole traceback, for what happens while the model is loaded: there are no values of a caller yet."""
+    import linecache
+    import traceback
+
     linecache.checkcache()
     return "".join(shortened(line) for line in traceback.format_exception(error))
 

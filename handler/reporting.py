@@ -1,9 +1,10 @@
 """What the log and the metrics say of each request: one line at most, and never a value of the caller's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+
+import msgspec
 
 from handler import log
 from handler.metrics import PREDICTION_TIME, Metrics, Tally
@@ -23,8 +24,7 @@ class ValuesRefused(Problem):
         self.features = features
 
 
-@dataclass
-class Exchange:
+class Exchange(msgspec.Struct):
     """A request and what became of it; `error` is there where the function is at fault."""
 
     route: str

@@ -1,6 +1,5 @@
 """What the function is called with: a request of the REST API, a direct invocation, or an event of something else."""
 
-import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -85,6 +84,8 @@ class Request:
             raise Problem(HTTPStatus.BAD_REQUEST, "The event's body is not a string.")
         if not self._event.get("isBase64Encoded"):
             return body
+        import base64  # here, as most requests are text
+
         try:
             return base64.b64decode(body, validate=True)
         except ValueError as error:  # not base64, or not even ASCII

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -24,14 +23,13 @@ FEWER = "send fewer instances"
 """What a caller does whose answer is too large."""
 
 
-@dataclass
-class Call:
+class Call(msgspec.Struct):
     """A request with what answers it; `rows` is how many were answered."""
 
     request: Request
     model: ServedModel
     answering: Answering
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str]
     rows: int = 0
 
     def predict(self, rows: list[Row], place: Place) -> list[Prediction]:

@@ -2,15 +2,15 @@
 
 import os
 import re
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from model_runtime.errors import CredentialsError, InvalidNameError
 
 # Amazon S3 general purpose bucket naming rules: 3 to 63 characters, lower case letters, digits, dots and hyphens.
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 
 
 def aws_session(profile: str | None = None, region: str | None = None) -> Any:
@@ -31,15 +31,14 @@ def names_folder(text: str) -> bool:
 def bucket_name(text: str) -> str:
     """Read `NAME` or `s3://NAME`; InvalidNameError where it is not a bucket name."""
     name = text.removeprefix("s3://").rstrip("/") if isinstance(text, str) else ""
-    if _BUCKET.fullmatch(name):
+    if re.fullmatch(_BUCKET, name):
         return name
     raise InvalidNameError(
         f"{text!r} is not a bucket name: write s3://NAME, NAME being 3 to 63 lower case letters, digits, dots, hyphens"
     )
 
 
-@dataclass(frozen=True)
-class BucketAddress:
+class BucketAddress(msgspec.Struct, frozen=True):
     """A bucket, and the account that must own it, where somebody said so."""
 
     name: str
@@ -94,8 +93,7 @@ def environment_endpoint() -> str | None:
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(msgspec.Struct, frozen=True):
     """Where S3 is: the endpoint if it is not Amazon's, a file of certificates, and how buckets are addressed."""
 
     endpoint: str | None
@@ -144,6 +142,8 @@ def _endpoint(session: Any, service: str) -> str | None:
 
 def read_certificates(path: str) -> bytes:
     """The certificates in a PEM file; CredentialsError where it cannot be read."""
+    from pathlib import Path  # here, as a function trusts what Lambda does
+
     try:
         return Path(path).read_bytes()
     except OSError as error:

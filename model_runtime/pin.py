@@ -1,10 +1,9 @@
 """One version of a model, pinned."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True)
-class Pin:
+class Pin(msgspec.Struct, frozen=True):
     """A version, and the SHA-256 in hex of its manifest: whoever holds both knows exactly which bytes are meant."""
 
     name: str

@@ -10,8 +10,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -20,6 +19,9 @@ from model_runtime.containers import Container, Table, container_of
 from model_runtime.errors import OutputError
 from model_runtime.manifest import Label, Method, Prediction, Signature
 from model_runtime.schema import Row, label_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Answers of two machines differ in the last bits (vector units, OpenBLAS kernels); a wrong model differs in more.
 _RELATIVE_TOLERANCE = 1e-6
@@ -249,7 +251,7 @@ class _Consumed(io.RawIOBase):
         return count
 
 
-def unpickle(data: bytes | list[bytes] | Path) -> Any:
+def unpickle(data: "bytes | list[bytes] | Path") -> Any:
     """Load a model's bytes, or its file, whose digest the caller has checked or vouches for: this runs code.
 
     A list of pieces is empty afterwards: each is let go of as soon as it was read.

@@ -7,7 +7,8 @@ have signed the manifest.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from model_runtime import formats
 from model_runtime.download import REFUSED_SECONDS, Download, LoadError
@@ -56,8 +57,7 @@ def phase_of(error: BaseException) -> str:
     return str(getattr(error, _PHASE, "settings"))
 
 
-@dataclass(frozen=True)
-class Deployment:
+class Deployment(msgspec.Struct, frozen=True):
     """What the stack deployed this function with: the registry's bucket, the pinned version, and how to load it."""
 
     bucket: str
@@ -95,8 +95,7 @@ class Deployment:
             ) from error
 
 
-@dataclass(frozen=True)
-class ServedModel:
+class ServedModel(msgspec.Struct, frozen=True):
     """A model that answered its first golden example correctly, ready to serve."""
 
     manifest: Manifest
@@ -131,7 +130,7 @@ def load(
         raise
     if served.manifest.golden is None:
         return served
-    return replace(served, golden=lambda: _golden(deployment, served.manifest, storage, seconds))
+    return msgspec.structs.replace(served, golden=lambda: _golden(deployment, served.manifest, storage, seconds))
 
 
 def _golden(deployment: Deployment, manifest: Manifest, storage: Storage | None, seconds: float) -> tuple[Example, ...]:

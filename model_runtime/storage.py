@@ -11,11 +11,10 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import msgspec
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
@@ -42,6 +41,8 @@ from model_runtime.errors import (
 from model_runtime.interruption import interruptible, was_forked
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from obstore.store import ObjectStore
 
     from model_runtime.uploads import Uploads
@@ -66,14 +67,13 @@ LARGEST_RECORD = 32 << 20
 _BULK = 1 << 20
 """What has more bytes than this is uploaded piece by piece, and may take longer than that to be answered."""
 
-Content = bytes | Path
+Content: TypeAlias = "bytes | Path"
 """What is stored: bytes, or a file, which is never held in memory as a whole."""
 Watcher = Callable[[str, int, int], None]
 """Is told of a large object's key, how many bytes of it were transferred, and how many it has."""
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """An object's bytes, and the ETag with which it can be replaced."""
 
     data: bytes
@@ -244,11 +244,11 @@ class Storage:
                 raise
 
     def _create(self, key: str, data: Content, metadata: dict[str, str]) -> None:
-        size = data.stat().st_size if isinstance(data, Path) else len(data)
+        size = len(data) if isinstance(data, bytes) else data.stat().st_size
         if self._uploads is None or size <= _BULK:
             obstore.put(self._store, key, data, mode="create", attributes=metadata, use_multipart=False)
             return
-        with data.open("rb") if isinstance(data, Path) else io.BytesIO(data) as file:
+        with io.BytesIO(data) if isinstance(data, bytes) else data.open("rb") as file:
             self._uploads.create(
                 key, file, size, metadata=metadata, there=_TRIED, sent=lambda done: self.watcher(key, done, size)
             )

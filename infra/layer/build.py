@@ -2,9 +2,10 @@
 
 `build_layer(LayerSpec(...))` gives a zip whose bytes are the same on every machine:
 the wheels are those of Lambda's platform whatever the machine is, unneeded files are left out (`pruning`),
-modules are sourceless bytecode that does not depend on the process that compiled it (`bytecode`), and the
-archive is canonical (`zip`, which names the one dependence left: the zlib build). The compiler
-is CPython of the layer's minor version; two patch releases could in principle compile a module differently.
+shared objects have only what is loaded (`shared_objects`), modules are sourceless bytecode that does not depend on the
+process that compiled it (`bytecode`), and the archive is canonical (`zip`, which names the one dependence left: the
+zlib build). The compiler is CPython of the layer's minor version; two patch releases could in principle compile a
+module differently.
 
 The errors are in `model_registry.lambda_packages.errors`, and those of uv in `model_runtime.errors`.
 """
@@ -28,6 +29,7 @@ from model_registry.lambda_packages.install import pip_install
 from model_registry.lambda_packages.installed import owners
 from model_registry.lambda_packages.linking import supplements
 from model_registry.lambda_packages.pruning import kept
+from model_registry.lambda_packages.shared_objects import with_trimmed
 from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, check_size, lines, sizes
 from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.pace import Pace, Progress, megabytes
@@ -95,6 +97,7 @@ def _build(spec: LayerSpec, cache: Path, progress: Progress, reserve: int, trial
         tree = _install(spec, work / "tree", progress)
         interpreter = _compiler(spec.python)
         files, owner = _files(spec, tree, work / "bytecode", interpreter, progress)
+        files = with_trimmed(files, work / "objects")
         found = sizes(spec.packages, files, owner)
         check_size(found, limit=LIMIT_UNZIPPED, reserve=reserve)
         total = sum(size.unzipped_bytes for size in found)

@@ -10,6 +10,7 @@ from model_registry.lambda_packages.install import pip_install
 from model_registry.lambda_packages.installed import owners
 from model_registry.lambda_packages.linking import supplements
 from model_registry.lambda_packages.pruning import kept
+from model_registry.lambda_packages.shared_objects import is_shared_object, trimmed
 from model_registry.lambda_packages.size import LIMIT_UNZIPPED, PackageSize, lines, too_large
 from model_registry.lambda_packages.spec import LayerSpec
 from model_registry.lambda_packages.wheels import explain
@@ -87,9 +88,9 @@ def layer_size(
         bare = tuple(f"{folder}/" for folder in undocumented(spec.packages))
         totals = dict.fromkeys(dict(spec.packages), 0.0)
         for name, path in files.items():
-            share = 1.0
+            size: float = len(trimmed(path.read_bytes())) if is_shared_object(name) else path.stat().st_size
             if name.endswith(".py"):
-                share = _WITHOUT_DOCSTRINGS if name.startswith(bare) else _BYTECODE
-            totals[owner[name]] += path.stat().st_size * share
+                size *= _WITHOUT_DOCSTRINGS if name.startswith(bare) else _BYTECODE
+            totals[owner[name]] += size
     found = [PackageSize(name, version, round(totals[name])) for name, version in spec.packages]
     return LayerSize(tuple(sorted(found, key=lambda size: -size.unzipped_bytes)), LIMIT_UNZIPPED - reserve)

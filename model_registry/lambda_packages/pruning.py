@@ -1,8 +1,7 @@
 """Which of the files that uv installs a function needs.
 
 Nothing is changed in the installed tree, whose files may be hard links into uv's cache: files are chosen from it.
-Shared objects are never stripped: that breaks the OpenBLAS copies of numpy and scipy ("ELF load command
-address/offset not page-aligned").
+What a layer has of a shared object is decided in `shared_objects`.
 """
 
 import ast

@@ -2,7 +2,6 @@
 
 import json
 import traceback
-from dataclasses import replace
 from typing import Any
 
 import joblib
@@ -152,7 +151,7 @@ def test_what_a_model_raises_at_a_recorded_row_is_told_by_its_type(
     memory: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = served(memory, publish(memory))
-    refusing = replace(model, predictor=Refusing(model))
+    refusing = msgspec.structs.replace(model, predictor=Refusing(model))
     with pytest.raises(Exception, match=r"raises ValueError for its golden example \d, a recorded row") as raised:
         App(lambda: refusing)({"selfCheck": True, "raise": True}, None)
     told = "".join(traceback.format_exception(raised.value)) + capsys.readouterr().out
