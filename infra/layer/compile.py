@@ -7,9 +7,9 @@ only the standard library is imported, and only syntax that each of Lambda's Pyt
     python -S -s -B compile.py SOURCES OUTPUT PREFIX UNDOCUMENTED DEFERRED < names
 
 reads one relative file name a line, and writes OUTPUT/x.pyc for each SOURCES/x.py, with PREFIX/x.py as the file name
-that tracebacks show. UNDOCUMENTED are folders whose modules lose their docstrings, DEFERRED packages whose imports are put
-off (`deferral.py`), both with commas between. A file that is not valid in this version (some packages carry syntax of
-another version on purpose) gets no output.
+that tracebacks show. UNDOCUMENTED are folders whose modules lose their docstrings, DEFERRED packages whose imports are
+put off (`deferral.py`), both with commas between. A file that is not valid in this version (some packages carry syntax
+of another version on purpose) gets no output.
 """
 
 import ast
@@ -102,6 +102,4 @@ if __name__ == "__main__":
     _sources, _output, _prefix, *_lists = sys.argv[1:]
     _undocumented, _deferred = ([each for each in text.split(",") if each] for text in _lists)
     _names = sys.stdin.buffer.read().decode("utf-8").splitlines()
-    compile_files(
-        _names, Path(_sources), Path(_output), _prefix, _changes(Path(_sources), _undocumented, _deferred)
-    )
+    compile_files(_names, Path(_sources), Path(_output), _prefix, _changes(Path(_sources), _undocumented, _deferred))

@@ -3,13 +3,14 @@
 Most of a cold start is imports, and most of what scikit-learn imports of itself and of scipy no prediction uses. Python
 3.15 will have lazy imports as a statement (PEP 810); this does the like for the modules of a layer, in the syntax tree,
 before they are compiled. `from scipy.stats import rankdata` at the top of a module whose functions alone use the name
-becomes an entry in a table. A function that uses it begins with `if __late_rankdata__: __late__("rankdata")`, and whoever
-asks the module for the name gets it by the module's `__getattr__` (PEP 562). After its first use all is as if it had been
-imported at the top.
+becomes an entry in a table. A function that uses it begins with `if __late_rankdata__: __late__("rankdata")`, and who
+asks the module for the name gets it by the module's `__getattr__` (PEP 562). After its first use all is as if it had
+been imported at the top.
 
-What cannot be told from the source stays as it is: a name is put off only if its import alone binds it, nothing reads it
-that runs when the module is imported, and neither `globals()` nor a star import can see that it is missing. Packages import
-their own modules when they are asked for them, so `import scipy.stats`, which binds `scipy`, need not import more than that.
+What cannot be told from the source stays as it is: a name is put off only if its import alone binds it, nothing that
+runs when the module is imported reads it, and neither `globals()` nor a star import can see that it is missing.
+Packages import their own modules when they are asked for them, so `import scipy.stats`, which binds `scipy`, need not
+import more than that.
 
 Run by `compile.py` with the standard library alone. `deferred_imports.py` is what the changed modules call.
 """
@@ -40,7 +41,7 @@ class Deferral:
     """Puts off imports in the modules of some packages of one installed tree."""
 
     def __init__(self, tree: Path, packages: Collection[str]) -> None:
-        """Take the top-level names of the packages. Any module of the tree may have a star import from one of theirs."""
+        """Take the packages by their top-level names. Any module of the tree may have a star import from them."""
         self._tree = tree
         self._packages = frozenset(packages)
         self._starred = frozenset(_star_imported(tree)) if packages else frozenset()
@@ -123,7 +124,7 @@ class _Module:
         return (f"{source}.{name}", None) if source == self.package and name in self.submodules else (source, name)
 
     def can_wait(self, name: str, origin: Origin) -> bool:
-        # A package's module is bound in it whenever that is imported: a function of the same name must be so afterwards.
+        # Whenever a package's module is imported it is bound there: a function of that name must be so afterwards.
         takes_place = name in self.submodules and origin != (f"{self.package}.{name}", None)
         is_special = name.startswith("__")
         return not (takes_place or is_special or name in self.names.read) and self.names.bound[name] == 1
@@ -181,7 +182,7 @@ class _Names(ast.NodeVisitor):
             for statement in node.body:
                 self.visit(statement)
 
-    visit_AsyncFunctionDef = visit_FunctionDef
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815  # names that ast.NodeVisitor looks for: below too
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._bind(node.name)
@@ -192,7 +193,7 @@ class _Names(ast.NodeVisitor):
         for each in node.names:
             self._bind(each.asname or each.name.partition(".")[0])
 
-    visit_ImportFrom = visit_Import
+    visit_ImportFrom = visit_Import  # noqa: N815  # as above
 
     def generic_visit(self, node: ast.AST) -> None:
         # The name of an exception, and what a pattern captures, have no node of their own.
@@ -212,16 +213,14 @@ class _Names(ast.NodeVisitor):
         self.bound[name] += self._is_top
 
 
-def _guard(
-    functions: Mapping[_Function, Collection[str]], late: Collection[str]
-) -> None:
+def _guard(functions: Mapping[_Function, Collection[str]], late: Collection[str]) -> None:
     """Have each function import first what it reads and what was put off."""
     for function, read in functions.items():
         first = function.body[0]
-        guards = ast.parse("\n".join(f"if __late_{name}__: __late__({name!r})" for name in sorted(set(read) & set(late))))
+        lines = [f"if __late_{name}__: __late__({name!r})" for name in sorted(set(read) & set(late))]
         is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
         place = 1 if is_docstring and len(function.body) > 1 else 0
-        function.body[place:place] = _at(first.lineno, guards.body)
+        function.body[place:place] = _at(first.lineno, ast.parse("\n".join(lines)).body)
 
 
 def _introduce(
@@ -265,7 +264,7 @@ def _submodules(folder: Path) -> frozenset[str]:
     found = set()
     for path in folder.iterdir():
         name = path.name.partition(".")[0]
-        is_module = path.suffix in {".py", ".so"} or (path / "__init__.py").is_file()
+        is_module = path.suffix in {".py", ".so"} or any(path.glob("*.py"))  # a folder may do without `__init__`
         if is_module and name.isidentifier() and not name.startswith("__"):
             found.add(name)
     return frozenset(found)
