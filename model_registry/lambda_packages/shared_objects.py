@@ -124,8 +124,8 @@ def _parse(content: bytes) -> _Object | None:
     segments_at, sections_at = struct.unpack_from("<QQ", content, _OFFSETS)
     segment_bytes, segments, section_bytes, sections = struct.unpack_from("<4H", content, _COUNTS)
     expected = (_ET_DYN, _SEGMENT.size, _SECTION.size)
-    # The two numbers mean that there are more than fit into the field.
-    if (kind, segment_bytes, section_bytes) != expected or segments == _PN_XNUM or sections == 0:
+    # The number means that there are more than fit into the field. More sections than fit are 0, and so not accounted for.
+    if (kind, segment_bytes, section_bytes) != expected or segments == _PN_XNUM:
         return None
     segment_table = (segments_at, segments_at + segments * _SEGMENT.size)
     section_table = (sections_at, sections_at + sections * _SECTION.size)
@@ -148,7 +148,7 @@ def _gaps(spans: Iterable[_Span], within: _Span) -> Iterator[_Span]:
     for start, end in sorted([*spans, (last, last)]):
         if reached < min(start, last):
             yield reached, min(start, last)
-        reached = max(reached, start, end)
+        reached = max(reached, end)
 
 
 def _is_spare(elf: _Object, content: bytes, hole: _Span) -> bool:
