@@ -124,7 +124,7 @@ def _parse(content: bytes) -> _Object | None:
     segments_at, sections_at = struct.unpack_from("<QQ", content, _OFFSETS)
     segment_bytes, segments, section_bytes, sections = struct.unpack_from("<4H", content, _COUNTS)
     expected = (_ET_DYN, _SEGMENT.size, _SECTION.size)
-    # The number means that there are more than fit into the field. More sections than fit are 0, and so not accounted for.
+    # That number means that there are more than fit into the field. Of sections it is 0: what they have is nobody's.
     if (kind, segment_bytes, section_bytes) != expected or segments == _PN_XNUM:
         return None
     segment_table = (segments_at, segments_at + segments * _SEGMENT.size)
@@ -183,5 +183,5 @@ def _removable(elf: _Object, hole: _Span, size: int) -> int:
     if end == size:
         return end - start
     behind = [each.align for each in elf.segments if each.type == _PT_LOAD and each.offset >= end]
-    step = max(_PAGE, *behind)
+    step = max([_PAGE, *behind])
     return (end - start) // step * step

@@ -89,6 +89,14 @@ def test_whole_pages_between_segments_go_too() -> None:
     assert image(smaller) == image(moved())
 
 
+def test_a_note_that_is_loaded_by_no_segment_may_be_behind() -> None:
+    segments: list[Segment] = [(LOAD, 0, 5512, 5512, PAGE), (NOTE, 25_512, 32, 32, 4)]
+    content = made(25_544, segments, [(PROGBITS, ALLOC, 512, 5000), (PROGBITS, 0, 5512, 20_000)])
+    smaller = trimmed(content)
+    assert len(smaller) == 25_544 - 20_000 // PAGE * PAGE
+    assert image(smaller) == image(content)
+
+
 def test_a_table_of_sections_that_was_replaced_goes_with_them() -> None:
     entries = [(0, 0, 0, 0), (PROGBITS, ALLOC, 512, 5000), (PROGBITS, 0, 5512, 20_000)]
     table = b"".join(
