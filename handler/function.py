@@ -34,9 +34,9 @@ class _Loader:
         try:
             deployment = Deployment.from_environment(os.environ)
             served = load(deployment, since=since, seconds=seconds, refused_seconds=refused)
+            gc.freeze()  # nor is it looked through later
         finally:
             gc.enable()
-        gc.freeze()  # nor is it looked through later
         return served
 
 
