@@ -260,12 +260,12 @@ def _at(line: int, statements: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _submodules(folder: Path) -> frozenset[str]:
-    """Name the modules of a package: files, shared objects and folders."""
+    """Name the modules of a package: files, shared objects, and folders of these, which may do without `__init__`."""
     found = set()
     for path in folder.iterdir():
         name = path.name.partition(".")[0]
-        is_module = path.suffix in {".py", ".so"} or any(path.glob("*.py"))  # a folder may do without `__init__`
-        if is_module and name.isidentifier() and not name.startswith("__"):
+        files = path.iterdir() if path.is_dir() else [path]
+        if any(file.suffix in {".py", ".so"} for file in files) and name.isidentifier() and not name.startswith("__"):
             found.add(name)
     return frozenset(found)
 
