@@ -8,9 +8,9 @@ asks the module for the name gets it by the module's `__getattr__` (PEP 562). Af
 been imported at the top.
 
 What cannot be told from the source stays as it is: a name is put off only if its import alone binds it, nothing that
-runs when the module is imported reads it, and neither `globals()` nor a star import can see that it is missing.
-Packages import their own modules when they are asked for them, so `import scipy.stats`, which binds `scipy`, need not
-import more than that.
+runs when the module is imported reads it, something else does or a package exports it, and neither `globals()` nor a
+star import can see that it is missing. Packages import their own modules when they are asked for them, so
+`import scipy.stats`, which binds `scipy`, need not import more than that.
 
 Run by `compile.py` with the standard library alone. `deferred_imports.py` is what the changed modules call.
 """
@@ -127,7 +127,10 @@ class _Module:
         # Whenever a package's module is imported it is bound there: a function of that name must be so afterwards.
         takes_place = name in self.submodules and origin != (f"{self.package}.{name}", None)
         is_special = name.startswith("__")
-        return not (takes_place or is_special or name in self.names.read) and self.names.bound[name] == 1
+        # A name that nobody reads is exported, by a package, or the import is there for what it does elsewhere.
+        has_effect = not self.names.is_used(name) and (not self.submodules or name.startswith("_"))
+        is_alone = self.names.bound[name] == 1
+        return is_alone and not (takes_place or is_special or has_effect or name in self.names.read)
 
 
 class _Names(ast.NodeVisitor):
@@ -154,6 +157,9 @@ class _Names(ast.NodeVisitor):
         names = cls()
         names.visit(parsed)
         return names
+
+    def is_used(self, name: str) -> bool:
+        return name in self.read or any(name in names for names in self.functions.values())
 
     def visit_Name(self, node: ast.Name) -> None:
         self.looked_at |= node.id in _READ_ANY_NAME

@@ -164,6 +164,16 @@ SAME: dict[str, Case] = {
         {"pack/user.py": "from pack.heavy import value\ndef get(): return value\n"},
         "from pack import user; user.value = 'patched'; print(user.get(), user.value)",
     ),
+    "an import is there for what it does": (
+        {
+            "pack/registry.py": "items = []\n",
+            "pack/plugin.py": "from pack.registry import items\nitems.append('plugin')\n",
+            "pack/_setup.py": "from pack.registry import items\nitems.append('setup')\n",
+            "pack/sub/__init__.py": "from pack import _setup\nfrom . import deep\n",
+            "pack/sub/deep.py": "from pack import plugin\n",
+        },
+        "import pack.sub.deep; from pack.registry import items; print(items)",
+    ),
     "two modules import each other": (
         {
             "pack/a.py": "from pack import b\ndef one(): return b.two()\ndef three(): return 3\n",
