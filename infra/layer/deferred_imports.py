@@ -20,7 +20,7 @@ class Deferred:
     ) -> None:
         """Take the module's names, to which `late` will be added: each with its module and its attribute of that."""
         self._namespace = namespace
-        self._late = {name: origin for name, *origin in late}
+        self._late = {name: (module, attribute) for name, module, attribute in late}
         self._submodules = frozenset(submodules)
         for name in self._late:
             # Interned, as the names in code are: they are looked up by identity first.

@@ -37,8 +37,8 @@ def run(folder: Path, cases: dict[str, Case], *, put_off: bool) -> dict[str, str
         package = f"pack{number}"  # each has modules of its own
         packages.append(package)
         programs[name] = program.replace("pack", package)
-        for path, text in {"pack/__init__.py": "", **HEAVY, **sources}.items():
-            files[path.replace("pack", package)] = text.replace("pack", package)
+        for file, text in {"pack/__init__.py": "", **HEAVY, **sources}.items():
+            files[file.replace("pack", package)] = text.replace("pack", package)
     if put_off:
         files[DEFERRED_IMPORTS] = Path(deferred_imports.__file__).read_text(encoding="utf-8")
     for name, text in files.items():
