@@ -1,6 +1,9 @@
 """The entry point, `handler.function.handler`: the model is loaded when Lambda imports this."""
 
 import gc
+
+gc.disable()  # until the model is loaded: what a start makes stays, looking for garbage among it finds none
+
 import os
 import sys
 from collections.abc import Callable
@@ -27,19 +30,19 @@ class _Loader:
     def __call__(self) -> ServedModel:
         since, (seconds, refused) = self._since, self._times
         self._since, self._times = None, _REQUEST
-        gc.disable()  # what a start makes stays: looking for garbage among it costs time and finds none
+        gc.disable()
         try:
             deployment = Deployment.from_environment(os.environ)
             served = load(deployment, since=since, seconds=seconds, refused_seconds=refused)
+            gc.freeze()  # nor is it looked through later
         finally:
             gc.enable()
-        gc.freeze()  # nor is it looked through later
         return served
 
 
 # The owner's own code comes first, as the folder of a script does where it was trained. Ours is imported already.
-_own = f"{os.path.dirname(os.path.dirname(__file__))}/own"  # noqa: PTH120  # each start would pay for importing pathlib
-if os.path.isdir(_own):  # noqa: PTH112  # as above
+_own = f"{os.path.dirname(os.path.dirname(__file__))}/own"
+if os.path.isdir(_own):
     sys.path.insert(0, _own)
 
 _initialization = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")

@@ -10,7 +10,7 @@ import msgspec
 from model_runtime.errors import CredentialsError, InvalidNameError
 
 # Amazon S3 general purpose bucket naming rules: 3 to 63 characters, lower case letters, digits, dots and hyphens.
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 
 
 def aws_session(profile: str | None = None, region: str | None = None) -> Any:
@@ -31,7 +31,7 @@ def names_folder(text: str) -> bool:
 def bucket_name(text: str) -> str:
     """Read `NAME` or `s3://NAME`; InvalidNameError where it is not a bucket name."""
     name = text.removeprefix("s3://").rstrip("/") if isinstance(text, str) else ""
-    if _BUCKET.fullmatch(name):
+    if re.fullmatch(_BUCKET, name):
         return name
     raise InvalidNameError(
         f"{text!r} is not a bucket name: write s3://NAME, NAME being 3 to 63 lower case letters, digits, dots, hyphens"

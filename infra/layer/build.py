@@ -12,12 +12,14 @@ The errors are in `model_registry.lambda_packages.errors`, and those of uv in `m
 
 import hmac
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.layer.bytecode import compile_tree
+from infra.layer import deferred_imports
+from infra.layer.bytecode import DEFERRED_IMPORTS, compile_tree, deferred
 from infra.layer.importing import import_all, top_level_modules, why_not_here
 from infra.layer.zip import write_zip
 from model_registry.cache import cache_folder, file_digest, seal, workspace
@@ -135,6 +137,10 @@ def _files(
     """Choose and compile; returns where each file of the layer is on disk, and its package."""
     site_packages = spec.runtime.site_packages
     owner = owners(tree, spec.packages)
+    packages_deferred = deferred(spec.packages)
+    for package in packages_deferred:
+        shutil.copyfile(deferred_imports.__file__, tree / DEFERRED_IMPORTS)
+        owner[DEFERRED_IMPORTS] = package
     names = kept(tree, owner)
     added = supplements({name: tree / name for name in names}, spec.runtime, owner)
     progress(f"compiling {sum(name.endswith('.py') for name in names):,} modules for Python {spec.python}")
@@ -145,6 +151,7 @@ def _files(
         interpreter=interpreter,
         prefix=f"/opt/{site_packages}",
         undocumented=undocumented(spec.packages),
+        deferred=packages_deferred.values(),
     )
     files = {f"{site_packages}/{name}": path for name, path in compiled.items()}
     of_file = {f"{site_packages}/{name}": owner.get(name) or owner[name.removesuffix("c")] for name in compiled}

@@ -6,11 +6,29 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from packaging.version import Version
+
 from infra.layer import compile as layer_compile
 from model_registry.lambda_packages.errors import CompileError
 
+DEFERRED_IMPORTS = "_deferred_imports.py"
+"""The file that modules whose imports are put off call; its source is `deferred_imports.py`."""
+
+_TRIED = {
+    "scikit-learn": (Version("1.7"), Version("1.10"), "sklearn"),
+    "scipy": (Version("1.16"), Version("1.19"), "scipy"),
+}
+"""Package: from which release and before which one all its modules were tried with their imports put off, each on its
+own and for its names (tests/infra/layer/test_deferral.py), and the name that it is imported by."""
+
 # Not -I: it would ignore PYTHONHASHSEED.
 _ISOLATED = ("-S", "-s", "-B", "-W", "ignore", layer_compile.__file__)
+
+
+def deferred(packages: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Choose the packages whose imports a layer puts off: by their names, the names that they are imported by."""
+    found = ((name, Version(version), *_TRIED[name]) for name, version in packages if name in _TRIED)
+    return {name: module for name, version, first, untried, module in found if first <= version < untried}
 
 
 def compile_tree(
@@ -21,6 +39,7 @@ def compile_tree(
     interpreter: str,
     prefix: str,
     undocumented: Iterable[str] = (),
+    deferred: Iterable[str] = (),
 ) -> dict[str, Path]:
     """Compile the modules among `names` with `interpreter` and map each file's name in the layer to its place on disk.
 
@@ -35,6 +54,7 @@ def compile_tree(
         interpreter: The Python whose bytecode it is.
         prefix: The folder of the modules in the function, which tracebacks name.
         undocumented: Folders whose modules lose their docstrings.
+        deferred: Top-level packages whose imports are put off; `DEFERRED_IMPORTS` has to lie beside them.
 
     Raises:
         CompileError: the interpreter ended abnormally.
@@ -43,7 +63,7 @@ def compile_tree(
     names = list(names)
     modules = [name for name in names if name.endswith(".py")]
     output.mkdir(parents=True)
-    program = [interpreter, *_ISOLATED, str(tree), str(output), prefix, *undocumented]
+    program = [interpreter, *_ISOLATED, str(tree), str(output), prefix, ",".join(undocumented), ",".join(deferred)]
     _compile(modules, program, output.parent)
     files: dict[str, Path] = {}
     for name in names:

@@ -124,8 +124,8 @@ def _parse(content: bytes) -> _Object | None:
     segments_at, sections_at = struct.unpack_from("<QQ", content, _OFFSETS)
     segment_bytes, segments, section_bytes, sections = struct.unpack_from("<4H", content, _COUNTS)
     expected = (_ET_DYN, _SEGMENT.size, _SECTION.size)
-    # The two numbers mean that there are more than fit into the field.
-    if (kind, segment_bytes, section_bytes) != expected or segments == _PN_XNUM or sections == 0:
+    # That number means that there are more than fit into the field. Of sections it is 0: what they have is nobody's.
+    if (kind, segment_bytes, section_bytes) != expected or segments == _PN_XNUM:
         return None
     segment_table = (segments_at, segments_at + segments * _SEGMENT.size)
     section_table = (sections_at, sections_at + sections * _SECTION.size)
@@ -148,7 +148,7 @@ def _gaps(spans: Iterable[_Span], within: _Span) -> Iterator[_Span]:
     for start, end in sorted([*spans, (last, last)]):
         if reached < min(start, last):
             yield reached, min(start, last)
-        reached = max(reached, start, end)
+        reached = max(reached, end)
 
 
 def _is_spare(elf: _Object, content: bytes, hole: _Span) -> bool:
@@ -183,5 +183,5 @@ def _removable(elf: _Object, hole: _Span, size: int) -> int:
     if end == size:
         return end - start
     behind = [each.align for each in elf.segments if each.type == _PT_LOAD and each.offset >= end]
-    step = max(_PAGE, *behind)
+    step = max([_PAGE, *behind])
     return (end - start) // step * step

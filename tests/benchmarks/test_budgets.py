@@ -50,7 +50,6 @@ BUDGETS = {
             "obstore": 5,
             "cloudpickle": 2,
             "threadpoolctl": 1,
-            "typing_extensions": 1,
         },
         unzipped={
             "scipy": 96_073_575,
@@ -59,7 +58,6 @@ BUDGETS = {
             "obstore": 15_449_468,
             "joblib": 516_956,
             "msgspec": 539_167,
-            "typing-extensions": 199_906,
             "threadpoolctl": 124_919,
             "cloudpickle": 69_287,
         },
@@ -78,7 +76,6 @@ BUDGETS = {
             "obstore": 5,
             "cloudpickle": 2,
             "threadpoolctl": 1,
-            "typing_extensions": 1,
         },
         unzipped={
             "scipy": 89_399_983,
@@ -88,7 +85,6 @@ BUDGETS = {
             "narwhals": 2_172_838,
             "joblib": 465_234,
             "msgspec": 542_327,
-            "typing-extensions": 183_840,
             "threadpoolctl": 116_962,
             "cloudpickle": 65_466,
         },

@@ -5,7 +5,6 @@ commit.
 """
 
 import sys
-from dataclasses import replace
 from importlib import metadata
 from types import FrameType
 from typing import Any
@@ -52,7 +51,7 @@ def served(request: pytest.FixtureRequest) -> tuple[str, App]:
     predictor = Predictor(MODELS[request.param].fit(X, y), signature, for_json=True)
     made = model(lambda _: None)
     manifest = msgspec.structs.replace(made.manifest, signature=signature)
-    loaded = replace(made, manifest=manifest, inputs=Inputs(signature), predictor=predictor)
+    loaded = msgspec.structs.replace(made, manifest=manifest, inputs=Inputs(signature), predictor=predictor)
     return request.param, App(lambda: loaded)
 
 

@@ -43,6 +43,12 @@ def test_the_interpreter_s_packages_are_not_seen(iris: ColdStart) -> None:
     assert sum(path.name == "site-packages" for path in paths) == 1
 
 
+def test_a_start_does_not_look_for_garbage(iris: ColdStart) -> None:
+    program = "import gc, json; before = gc.get_stats(); import handler.function; looked = gc.get_stats() != before; "
+    program += "print(json.dumps({'answered': 0, 'answer': [looked, gc.isenabled()], 'modules': {}, 'peak_bytes': 0}))"
+    assert _instead(iris, program).run().answer == [False, True], "not until the model is loaded, and then again"
+
+
 def test_the_event_may_be_the_bare_one(iris: ColdStart) -> None:
     *rest, _event = iris.command
     direct = replace(iris, command=(*rest, json.dumps(GUIDE_EVENT)))

@@ -137,7 +137,7 @@ def test_the_code_is_the_handler_and_the_light_part_of_the_registry(function: Re
 def test_the_handlers_packages_are_pinned_as_in_the_lock() -> None:
     lock = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
     pins, signing = function_requirements(), function_requirements(signing=True)
-    assert set(pins) == {"msgspec", "obstore", "typing-extensions"}
+    assert set(pins) == {"msgspec", "obstore"}
     assert set(signing) - set(pins) == {"cffi", "cryptography", "pycparser"}
     for name, version in signing.items():
         assert f"\n{name}=={version} " in lock

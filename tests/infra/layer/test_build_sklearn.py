@@ -20,6 +20,7 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 
 from infra.layer.build import Layer, build_layer
+from infra.layer.bytecode import deferred
 from model_registry.lambda_packages.estimate import layer_size
 from model_registry.lambda_packages.install import pip_install
 from model_registry.lambda_packages.shared_objects import is_shared_object
@@ -76,6 +77,54 @@ def walk(name):
 for name in sys.argv[2:]:
     walk(name)
 print(json.dumps([len(sys.modules), failed]))
+"""
+
+# Prints the names of each module of packages, with what they are. With a file of names it asks for those, each module
+# in a process of its own that has imported nothing of them before.
+NAMES_OF_EACH = """
+import contextlib, importlib, io, json, os, pathlib, sys, types, warnings
+site = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(site))
+warnings.simplefilter("ignore")
+known = json.loads(pathlib.Path(sys.argv[2]).read_text()) if sys.argv[2] else {}
+
+def told(value):
+    if isinstance(value, types.ModuleType):
+        return "module " + value.__name__
+    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+        return f"{value.__module__}.{value.__qualname__}"
+    return type(value).__name__
+
+def names(module):
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:
+        return repr(error)
+    wanted = known.get(module) or [name for name in vars(found) if not name.startswith("__")]
+    return {name: told(getattr(found, name, "absent")) for name in wanted}
+
+def apart(module):
+    reading, writing = os.pipe()
+    if not os.fork():
+        with os.fdopen(writing, "w") as file, contextlib.redirect_stdout(io.StringIO()):
+            json.dump(names(module), file)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        text = file.read()
+    os.wait()
+    return json.loads(text or "\\"it ended\\"")
+
+modules = set()
+for package in sys.argv[3:]:
+    for path in (site / package).rglob("*"):
+        parts = path.relative_to(site).with_name(path.name.partition(".")[0]).parts
+        if path.suffix in (".py", ".pyc", ".so") and not {"tests", "conftest", "__main__", "__pycache__"} & set(parts):
+            modules.add(".".join(parts).removesuffix(".__init__"))
+import numpy
+with contextlib.redirect_stdout(io.StringIO()):
+    found = {module: (apart if known else names)(module) for module in sorted(modules)}
+print(json.dumps(found))
 """
 
 
@@ -173,6 +222,23 @@ def test_each_module_imports_without_docstrings_as_it_does_with_them(unzipped: P
         unknown = {name: error for name, error in failed.items() if name not in there and not re.search(ABSENT, error)}
         assert unknown == {}
         assert found > 500
+
+
+@pytest.mark.soak
+def test_each_module_whose_imports_are_put_off_imports_alone_and_has_the_names_that_it_had(
+    unzipped: Path, tmp_path: Path
+) -> None:
+    packages = deferred(SPEC.packages).values()
+    if Version(version("scikit-learn")) >= Version("1.9"):
+        assert sorted(packages) == ["scipy", "sklearn"]
+    installed = json.loads(run(NAMES_OF_EACH, Path(str(distribution("numpy").locate_file(""))), "", *packages))
+    before = {module: names for module, names in installed.items() if isinstance(names, dict)}
+    (tmp_path / "names.json").write_text(json.dumps(before), encoding="utf-8")
+    after = json.loads(run(NAMES_OF_EACH, unzipped, str(tmp_path / "names.json"), *packages))
+    shipped = {module: names for module, names in before.items() if module in after}
+    differ = {module: (names, after[module]) for module, names in shipped.items() if after[module] != names}
+    assert differ == {}
+    assert len(shipped) > 1000
 
 
 @pytest.mark.parametrize(

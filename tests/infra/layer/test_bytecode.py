@@ -108,7 +108,10 @@ def test_bytecode_without_docstrings_does_not_depend_on_the_process_either(
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     two = compile_tree(names[::-1], library, tmp_path / "b" / "o", **same)
     sources = {name: (library / name).read_bytes() for name in names}
-    here = {f"{n}c": layer_compile.compile_source(source, f"/p/{n}", docstrings=False) for n, source in sources.items()}
+    here = {
+        f"{n}c": layer_compile.compile_source(source, f"/p/{n}", layer_compile.without_docstrings)
+        for n, source in sources.items()
+    }
     assert contents(one) == contents(two) == here
 
 
@@ -123,7 +126,7 @@ def test_a_source_of_another_language_gives_no_bytecode(source: bytes) -> None:
 
 def test_files_are_compiled_in_process_as_in_the_program(tmp_path: Path) -> None:
     write(tmp_path / "in", {"a/x.py": "1", "a/bad.py": "print 1"})
-    layer_compile.compile_files(["a/x.py", "a/bad.py"], tmp_path / "in", tmp_path / "out", "/p")
+    layer_compile.compile_files(["a/x.py", "a/bad.py"], tmp_path / "in", tmp_path / "out", "/p", lambda _name: ())
     assert [path.name for path in (tmp_path / "out" / "a").iterdir()] == ["x.pyc"]
 
 
