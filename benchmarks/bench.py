@@ -1,14 +1,13 @@
 """What the parts of the benchmark share: a local AWS with the guide's model, and each side ready to be run."""
 
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from benchmarks import guide
+from benchmarks.alone import served
 from benchmarks.cold import ARCHITECTURE, ColdStart, prepare
 from handler.app import App
 from infra.function_code import variables
@@ -18,7 +17,6 @@ from model_registry.environments import find_interpreter
 from model_registry.lambda_packages.spec import LayerSpec
 from model_runtime.errors import InterpreterNotFoundError
 from model_runtime.manifest import FormatName, ProofKind
-from model_runtime.start import Deployment, load
 from training.train_iris import publish, train
 
 BUCKET = "benchmark-models"
@@ -66,11 +64,7 @@ class Bench:
 
     def app(self, model_format: FormatName, release: Release | None = None) -> App:
         """The handler in this process, its model loaded: the guide's, or another that was published."""
-        environment = variables(BUCKET, release or self.release, model_format=model_format)
-        app = App(lambda: load(Deployment.from_environment(environment)))
-        with redirect_stdout(StringIO()):  # its log
-            app.start()
-        return app
+        return served(variables(BUCKET, release or self.release, model_format=model_format))
 
     def cold_start(self, model_format: FormatName) -> ColdStart:
         """Ours in a fresh process, from the real layer, which is unpacked once."""

@@ -5,10 +5,9 @@ Each is asked through the whole handler, against its own `predict` on an array o
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -23,11 +22,13 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from benchmarks.bench import Bench
+from benchmarks.alone import Question, ask, own_process
+from benchmarks.bench import BUCKET, Bench
 from benchmarks.environments import packages
-from benchmarks.measured import Measured, interleaved
+from benchmarks.measured import Measured
 from benchmarks.page import Goal, Section, at_most
-from benchmarks.warm import checked, post_event
+from benchmarks.warm import post_event
+from infra.function_code import variables
 from model_registry import Release
 from model_runtime.errors import PublishError
 from model_runtime.manifest import FormatName
@@ -75,19 +76,21 @@ def measure(bench: Bench) -> Section:
                 Goal(_what(name, count), f"at most {most:g}", str(error), None) for count, most in case.most.items()
             ]
             continue
-        found[name] = {}
-        app = bench.app(case.formats[-1], release)
         names = [feature.name for feature in release.manifest.signature.features]
-        for count, most in case.most.items():
-            rows = _rows(case.X, count)
-            own, ours = _measured(case.estimator, rows, partial(checked, app, event_of(rows, names)), rounds)
-            found[name][count] = own, ours
-            goals.append(at_most(_what(name, count), ours.median / own.median, most))
+        sizes = [_rows(case.X, count) for count in case.most]
+        questions = [Question(rows, event_of(rows, names), CALLS if len(rows) == 1 else 1) for rows in sizes]
+        asked = (variables(BUCKET, release, model_format=case.formats[-1]), case.estimator, questions, rounds)
+        answers = ask(*asked) if bench.quick else own_process(ask, *asked)
+        found[name] = dict(zip(case.most, answers, strict=True))
+        goals += [
+            at_most(_what(name, count), ours.median / own.median, case.most[count])
+            for count, (own, ours) in found[name].items()
+        ]
     note = (
-        f"In one process, {rounds} rounds of both sides in turn after one that is not counted, each with {CALLS} calls "
-        f"of one row or one call of more; seed {SEED}. Median (first to third quartile). Frames have ten named "
-        f"columns, six of numbers and four of texts, with gaps in both: ONNX has no texts that may be missing, so its "
-        f"frame has them in the numbers alone. LightGBM: {LIGHTGBM[0].replace('==', ' ')}."
+        f"In a process for each model, {rounds} rounds of both sides in turn after one that is not counted, each with "
+        f"{CALLS} calls of one row or one call of more; seed {SEED}. Median (first to third quartile). Frames have ten "
+        "named columns, six of numbers and four of texts, with gaps in both: ONNX has no texts that may be missing, so "
+        f"its frame has them in the numbers alone. LightGBM: {LIGHTGBM[0].replace('==', ' ')}."
     )
     return Section("models", [_table(found)], note, goals)
 
@@ -175,12 +178,6 @@ def by_name(rows: Any, names: list[str]) -> list[dict[str, Any]]:
     """Rows as mappings, None where a frame has a gap."""
     values = rows.astype(object).where(rows.notna(), None).to_numpy() if isinstance(rows, pd.DataFrame) else rows
     return [dict(zip(names, row, strict=True)) for row in values.tolist()]
-
-
-def _measured(estimator: Any, rows: Any, ours: Callable[[], object], rounds: int) -> tuple[Measured, Measured]:
-    calls = CALLS if len(rows) == 1 else 1
-    found = interleaved({"own": (calls, partial(estimator.predict, rows)), "ours": (calls, ours)}, rounds)
-    return found["own"], found["ours"]
 
 
 def _table(found: Sides) -> list[list[str]]:

@@ -12,12 +12,13 @@ import numpy as np
 from sklearn.datasets import load_iris, make_classification
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
 
+from benchmarks.alone import checked
 from benchmarks.bench import BUCKET, Bench
 from benchmarks.measured import Measured, interleaved
 from benchmarks.page import Goal, Section, at_most
 from benchmarks.plots import Panel, draw
 from benchmarks.starts import interleaved_starts, peak, times
-from benchmarks.warm import PREDICT, checked, post_event, uniform_rows
+from benchmarks.warm import PREDICT, post_event, uniform_rows
 from infra.function_code import variables
 from model_runtime.manifest import MODEL_FILE
 from training.train_iris import FEATURES

@@ -25,13 +25,14 @@ import pandas as pd
 import psutil
 from sklearn.datasets import load_iris
 
+from benchmarks.alone import checked
 from benchmarks.bench import BUCKET, Bench
 from benchmarks.environments import ROOT, environment
 from benchmarks.guide import ONE_THREAD
 from benchmarks.measured import Measured, interleaved
 from benchmarks.models import FRAME, FULL_TEXTS, QUICK_TREES, TREES, by_name, frames, publish
 from benchmarks.page import Goal, Section, at_most
-from benchmarks.warm import checked, post_event
+from benchmarks.warm import post_event
 from infra.function_code import variables
 from model_registry import Release
 from model_runtime.errors import PublishError

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.datasets import load_iris
 
 from benchmarks import guide_function
+from benchmarks.alone import checked
 from benchmarks.bench import Bench
 from benchmarks.cold import EVENT
 from benchmarks.measured import Measured, interleaved
@@ -109,13 +110,6 @@ def uniform_rows(count: int) -> list[list[float]]:
     random = np.random.default_rng(SEED)
     rows: list[list[float]] = random.uniform(X.min(axis=0), X.max(axis=0), (count, X.shape[1])).round(1).tolist()
     return rows
-
-
-def checked(handler: Callable[[Any, Any], Mapping[str, Any]], event: Mapping[str, Any]) -> None:
-    """Call a handler; a refusal would be fast and tell nothing."""
-    answer = handler(event, None)
-    if answer["statusCode"] != 200:  # noqa: PLR2004  # HTTP's OK
-        raise RuntimeError(f"the handler answered {answer}")
 
 
 def _table(one: Mapping[str, Measured], many: Mapping[str, Measured]) -> list[list[str]]:
