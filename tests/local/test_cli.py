@@ -243,8 +243,10 @@ def test_an_interrupted_demo_leaves_nothing_running(ending: signal.Signals, tmp_
     started = psutil.Process(demo.pid).children(recursive=True)
     assert started
     demo.send_signal(ending)
-    demo.communicate(timeout=60)
-    assert demo.returncode == 130
+    said = demo.communicate(timeout=60)
+    # Where Ctrl-C comes within `exec` of a string, CPython ends by the signal in the end, whatever the exit code was to
+    # be: a shell has 130 for that, too.
+    assert demo.returncode in {130, -signal.SIGINT}, said
     deadline = time.monotonic() + 60
     while any(process.is_running() for process in started) and time.monotonic() < deadline:
         time.sleep(0.05)
