@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import joblib  # noqa: F401  # before dill, which Pulumi imports: whatever is pickled later would need it, too
 from rich.console import Console
 from rich.table import Table
 

@@ -18,7 +18,7 @@ from typing import Any
 from obstore.store import LocalStore
 
 from handler.app import App
-from model_runtime.schema import has_query_form
+from model_runtime.schema import Row, has_query_form
 from model_runtime.start import Deployment, ServedModel, load
 from model_runtime.storage import Storage
 
@@ -115,7 +115,7 @@ def _explained(served: ServedModel, refused: _RefusedError) -> dict[str, Any]:
     event = refused.event
     try:
         if event["httpMethod"] == "GET":
-            rows = served.inputs.read_query(event["multiValueQueryStringParameters"])
+            rows: Sequence[Row] = served.inputs.read_query(event["multiValueQueryStringParameters"])
         else:
             rows, _ = served.inputs.read_body(event["body"])
         for row in rows:

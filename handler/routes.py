@@ -32,7 +32,7 @@ class Call(msgspec.Struct):
     headers: dict[str, str]
     rows: int = 0
 
-    def predict(self, rows: list[Row], place: Place) -> list[Prediction]:
+    def predict(self, rows: Sequence[Row], place: Place) -> list[Prediction]:
         """Answer the rows."""
         predictions = self.answering(rows, place)
         self.rows = len(rows)

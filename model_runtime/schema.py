@@ -7,7 +7,7 @@ document. Light: the function imports this module.
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -39,6 +39,23 @@ _QUERY_NAME = r"[A-Za-z0-9._$-]+"
 _DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 
 
+class Rows(Sequence[Row]):
+    """The rows of instances, each made whenever it is read: ten thousand that are kept cost more than these."""
+
+    def __init__(self, instances: Sequence[Any]) -> None:
+        self._instances = instances
+
+    def __len__(self) -> int:
+        return len(self._instances)
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(msgspec.structs.astuple, self._instances)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._instances[index]
+        return Rows(found) if isinstance(index, slice) else msgspec.structs.astuple(found)
+
+
 class Inputs:
     """Reads the requests of one model; built once, at start."""
 
@@ -67,11 +84,15 @@ class Inputs:
         )
         self._times = [index for index, feature in enumerate(self._features) if is_in_nanoseconds(feature)]
         self._looks_up = any(map(is_looked_up, signature.features))
+        # As nearly all batches are: without a list among them, the instances need not be looked at one by one.
+        objects: Any = Annotated[list[self.instance], msgspec.Meta(min_length=1)]  # type: ignore[name-defined]  # as above
+        of_objects = msgspec.defstruct("Objects", [("instances", objects)], forbid_unknown_fields=True, frozen=True)
         self._decode_instance = msgspec.json.Decoder(self.instance).decode
+        self._decode_objects: Callable[[bytes | str], Any] = msgspec.json.Decoder(of_objects).decode
         self._decode_batch: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.batch).decode
         self._decode_instances: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.instances).decode
 
-    def read_body(self, body: bytes | str) -> tuple[list[Row], bool]:
+    def read_body(self, body: bytes | str) -> tuple[Sequence[Row], bool]:
         """Read a POST body: one object, a list of instances, or `{"instances": [...]}`.
 
         Returns the rows, and whether it was a batch. InputError lists the first wrong values.
@@ -85,12 +106,16 @@ class Inputs:
             raise InputError([{"pointer": "#", "detail": f"the body is not a JSON document: {error}"}]) from error
         return self.read_document(document)
 
-    def _decoded(self, body: bytes | str) -> tuple[list[Row], bool] | None:
+    def _decoded(self, body: bytes | str) -> tuple[Sequence[Row], bool] | None:
         """The rows as msgspec reads them; None where something has to be explained."""
         try:
             return [msgspec.structs.astuple(self._decode_instance(body))], False
         except UNREADABLE:
             pass  # a batch, or something to be explained
+        try:
+            return Rows(self._decode_objects(body).instances), True
+        except UNREADABLE:
+            pass  # lists among them, or as above
         try:
             return _rows(self._decode_batch(body).instances), True
         except UNREADABLE:
