@@ -14,6 +14,7 @@ from typing import Any
 
 import cloudpickle
 import joblib
+from joblib.numpy_pickle import NumpyPickler
 
 from model_runtime.errors import PublishError
 
@@ -37,7 +38,7 @@ def pickled(estimator: Any, file: Path | bytes | None = None) -> Pickled:
     be pickled, or not loaded again.
     """
     try:
-        modules = _modules(estimator, pickle.dumps)
+        modules = _modules(estimator, _as_joblib if _is_extended() else pickle.dumps)
     except Exception as error:  # pickling can raise anything
         if file is not None:
             raise _refused(estimator, error) from error
@@ -77,6 +78,26 @@ def _copy(file: Path | bytes, path: Path) -> None:
 def _dump_by_value(estimator: Any, path: Path) -> None:
     with path.open("wb") as file:
         cloudpickle.dump(estimator, file)
+
+
+def _is_extended() -> bool:
+    """Whether another package pickles some types in joblib's place.
+
+    dill does, where it was imported before joblib, as Pulumi's package does: a slice, which each ColumnTransformer has,
+    then needs dill to be loaded.
+    """
+    of_joblib = NumpyPickler.dispatch.values()
+    return any(save.__module__.partition(".")[0] not in {"joblib", "pickle"} for save in of_joblib)
+
+
+class _AsJoblib(pickle._Pickler):  # noqa: SLF001  # joblib's is one, too: the other, in C, looks into no such table
+    dispatch = NumpyPickler.dispatch
+
+
+def _as_joblib(estimator: Any, **options: Any) -> bytes:
+    with io.BytesIO() as buffer:
+        _AsJoblib(buffer, **options).dump(estimator)
+        return buffer.getvalue()
 
 
 def _modules(estimator: Any, dumps: Callable[..., bytes]) -> frozenset[str]:

@@ -48,6 +48,23 @@ def pins(**changes: str) -> list[str]:
     return [f"{name}=={version}" for name, version in {**INSTALLED, **changes}.items()]
 
 
+EXTENDED = """
+import dill
+from sklearn.compose import make_column_transformer
+from sklearn.preprocessing import StandardScaler
+model = make_column_transformer((StandardScaler(), slice(0, 1))).fit([[0.0, 1.0], [2.0, 3.0]])
+from model_registry.publish.pickles import pickled
+print(*sorted({name.partition(".")[0] for name in pickled(model).modules}))
+"""
+
+
+@pytest.mark.parametrize(("program", "names"), [(EXTENDED, True), (EXTENDED.replace("import dill", ""), False)])
+def test_a_package_that_pickles_in_joblib_s_place_is_the_model_s(program: str, names: bool) -> None:  # noqa: FBT001  # of pytest
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ("dill" in done.stdout.split()) is names
+    assert "sklearn" in done.stdout
+
+
 # -- lock files ----------------------------------------------------------------------------------------------
 
 
