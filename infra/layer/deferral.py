@@ -8,8 +8,9 @@ asks the module for the name gets it by the module's `__getattr__` (PEP 562). Af
 been imported at the top.
 
 What cannot be told from the source stays as it is: a name is put off only if its import alone binds it, nothing that
-runs when the module is imported reads it, something else does or a package exports it, and neither `globals()` nor a
-star import can see that it is missing. Packages import their own modules when they are asked for them, so
+runs when the module is imported reads it, something else does or a package exports it, neither `globals()` nor a star
+import can see that it is missing, and the module that it is from only defines what it has: one that calls something for
+its effect, or registers, is imported when it was. Packages import their own modules when they are asked for them, so
 `import scipy.stats`, which binds `scipy`, need not import more than that.
 
 Run by `compile.py` with the standard library alone. `deferred_imports.py` is what the changed modules call.
@@ -21,6 +22,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 _STAR = re.compile(rb"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]*\(?[ \t]*\*", re.MULTILINE)
@@ -44,6 +46,7 @@ class Deferral:
         """Take the packages by their top-level names. Any module of the tree may have a star import from them."""
         self._tree = tree
         self._packages = frozenset(packages)
+        self._effects = frozenset(name for package in self._packages for name in _with_effects(tree, package))
         self._starred = frozenset(_star_imported(tree)) if packages else frozenset()
 
     def concerns(self, name: str) -> bool:
@@ -66,7 +69,7 @@ class Deferral:
             late = self._put_off(parsed, module)
         if late or module.submodules:
             _guard(names.functions, late)
-            _introduce(parsed, late, module.submodules, hooks)
+            _introduce(parsed, late, module.submodules)
         ast.fix_missing_locations(parsed)
 
     def _put_off(self, parsed: ast.Module, module: "_Module") -> dict[str, Origin]:
@@ -99,13 +102,27 @@ class Deferral:
                 name, origin = each.asname or root, (each.name, None)
                 if not each.asname and "." in each.name:
                     # Binds the root. The rest comes when it is asked for, where the root is one of ours.
-                    kept.append(ast.alias(root) if root in self._packages else each)
+                    kept.append(ast.alias(root) if self._imports_its_modules(each.name) else each)
                     continue
-            if origin[0].partition(".")[0] not in _ALWAYS_LOADED and module.can_wait(name, origin):
+            has_effects = self._source(origin) in self._effects
+            is_loaded = origin[0].partition(".")[0] in _ALWAYS_LOADED
+            if not (has_effects or is_loaded) and module.can_wait(name, origin):
                 late[name] = origin
             else:
                 kept.append(each)
         return kept
+
+    def _source(self, origin: Origin) -> str:
+        """Name the module that an import runs last: `from scipy import stats` is there for that of `scipy.stats`."""
+        module, attribute = origin
+        folder = self._tree.joinpath(*module.split("."))
+        return f"{module}.{attribute}" if attribute and attribute in _submodules(folder) else module
+
+    def _imports_its_modules(self, name: str) -> bool:
+        """Whether each package on the way to a module imports what it is asked for: one without `__init__` does not."""
+        *packages, _module = name.split(".")
+        folders = (self._tree.joinpath(*packages[: number + 1]) for number in range(len(packages)))
+        return packages[0] in self._packages and all((folder / "__init__.py").is_file() for folder in folders)
 
 
 @dataclass(frozen=True)
@@ -229,24 +246,22 @@ def _guard(functions: Mapping[_Function, Collection[str]], late: Collection[str]
         function.body[place:place] = _at(first.lineno, ast.parse("\n".join(lines)).body)
 
 
-def _introduce(
-    parsed: ast.Module, late: Mapping[str, Origin], submodules: Collection[str], hooks: Collection[str]
-) -> None:
+def _introduce(parsed: ast.Module, late: Mapping[str, Origin], submodules: Collection[str]) -> None:
     """Begin the module with the table of what was put off, and have it answer those who ask for it."""
     table = tuple((name, *origin) for name, origin in late.items())
     begin = [
         "from _deferred_imports import Deferred as __late__",
         f"__late__ = __late__(globals(), {table!r}, {tuple(sorted(submodules))!r})",
-        *(f"{hook} = __late__.{hook.strip('_')}" for hook in sorted(_HOOKS - set(hooks))),
+        *(f"{hook} = __late__.{hook.strip('_')}" for hook in sorted(_HOOKS)),  # its own hooks come later
     ]
-    body: list[ast.stmt] = []
-    for statement in parsed.body:
-        body.append(statement)
-        if isinstance(statement, ast.FunctionDef) and statement.name == "__getattr__":
-            body += _at(statement.lineno, ast.parse("__getattr__ = __late__.before(__getattr__)").body)
-    place = next((number for number, each in enumerate(body) if not _must_be_first(each)), len(body))
-    body[place:place] = _at(1, ast.parse("\n".join(begin)).body)
-    parsed.body = body
+    for own in parsed.body:
+        if isinstance(own, ast.FunctionDef) and own.name == "__getattr__":
+            name = own.args.args[0].arg
+            # Not by another function around it: warnings count the calls to whom they are for.
+            ask = ast.parse(f"if __late__.knows({name}): return __late__.getattr({name})").body
+            own.body[0:0] = _at(own.body[0].lineno, ask)
+    place = next((number for number, each in enumerate(parsed.body) if not _must_be_first(each)), len(parsed.body))
+    parsed.body[place:place] = _at(1, ast.parse("\n".join(begin)).body)
 
 
 def _must_be_first(statement: ast.stmt) -> bool:
@@ -265,15 +280,63 @@ def _at(line: int, statements: list[ast.stmt]) -> list[ast.stmt]:
     return statements
 
 
+@cache
 def _submodules(folder: Path) -> frozenset[str]:
     """Name the modules of a package: files, shared objects, and folders of these, which may do without `__init__`."""
     found = set()
-    for path in folder.iterdir():
+    for path in folder.iterdir() if folder.is_dir() else ():
         name = path.name.partition(".")[0]
         files = path.iterdir() if path.is_dir() else [path]
         if any(file.suffix in {".py", ".so"} for file in files) and name.isidentifier() and not name.startswith("__"):
             found.add(name)
     return frozenset(found)
+
+
+def _with_effects(tree: Path, package: str) -> Iterator[str]:
+    """Name the modules that change something elsewhere when they are imported, which others may rely on."""
+    for path in (tree / package).rglob("*.py"):
+        place = path.relative_to(tree)
+        if "tests" in place.parts:
+            continue
+        try:
+            parsed = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError):
+            continue
+        if _has_effects(parsed):
+            yield ".".join(place.parent.parts if place.name == "__init__.py" else place.with_suffix("").parts)
+
+
+def _has_effects(parsed: ast.Module) -> bool:
+    """Whether a module calls something for its effect at its top, registers, or sets what another module has."""
+    imported: set[str] = set()
+    todo: list[ast.AST] = list(parsed.body)
+    while todo:
+        node = todo.pop(0)
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                imported |= {each.asname or each.name.partition(".")[0] for each in node.names}
+            case ast.Expr(value=ast.Call(func=function)) if _root(function) != "__all__":
+                return True
+            case ast.Assign(targets=targets) if any(_sets(target, imported) for target in targets):
+                return True
+            case ast.AugAssign(target=target) if _sets(target, imported):
+                return True
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                if any("register" in ast.unparse(decorator) for decorator in node.decorator_list):
+                    return True
+            case ast.If() | ast.For() | ast.While() | ast.With() | ast.Try() | ast.ExceptHandler():
+                todo += ast.iter_child_nodes(node)
+    return False
+
+
+def _sets(target: ast.expr, imported: Collection[str]) -> bool:
+    return isinstance(target, ast.Attribute | ast.Subscript) and _root(target) in imported
+
+
+def _root(node: ast.expr) -> str | None:
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
 
 
 def _star_imported(tree: Path) -> Iterator[str]:

@@ -4,7 +4,6 @@ Only what every start has imported before is used here.
 """
 
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -45,13 +44,9 @@ class Deferred:
                     raise
         raise AttributeError(f"module {own_name!r} has no attribute {name!r}", name=name)
 
-    def before(self, own: Callable[[str], Any]) -> Callable[[str], Any]:
-        """Ask here first, then the module's own `__getattr__`."""
-
-        def __getattr__(name: str) -> Any:  # noqa: N807  # what the module is asked by
-            return self.getattr(name) if name in self._late or name in self._submodules else own(name)
-
-        return __getattr__
+    def knows(self, name: str) -> bool:
+        """Whether `getattr` has an answer, which a module with a `__getattr__` of its own asks first."""
+        return name in self._late or name in self._submodules
 
     def dir(self) -> list[str]:
         """All names of the module, those to come included."""

@@ -45,6 +45,28 @@ print(json.dumps({
 }))
 """
 
+REGISTERED = """
+import sys, warnings
+sys.path.insert(0, sys.argv[1])
+from scipy.fft import fft
+from scipy.signal import fftconvolve
+from sklearn.kernel_approximation import PolynomialCountSketch
+print(fft([1.0, 2.0]), fftconvolve([1.0, 2.0], [3.0, 4.0]))
+print(PolynomialCountSketch(n_components=4, random_state=0).fit([[1.0, 2.0]]).transform([[1.0, 2.0]]))
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    import scipy.signal.signaltools as deprecated
+    deprecated.convolve
+print(bool(told), {warning.filename for warning in told})
+from scipy import special
+warnings.simplefilter("error")
+special.seterr(all="warn")
+try:
+    print(special.gammaln(-1))
+except Warning as warning:
+    print(repr(warning))
+"""
+
 # -W error would be about the libraries' own code; a failing import is what counts.
 IMPORT_ALL = """
 import sys
@@ -187,6 +209,12 @@ def test_the_layer_alone_predicts(unzipped: Path, tmp_path: Path) -> None:
     assert all(Path(file).is_relative_to(unzipped) for file in answer["files"])
     assert (answer["version"], answer["numpy"]) == (version("scikit-learn"), version("numpy"))
     assert answer["raised_in"].startswith(f"/opt/python/lib/python{PYTHON}/site-packages/sklearn/")
+
+
+def test_what_registers_when_it_is_imported_does_so_in_the_layer(unzipped: Path) -> None:
+    """Backends, warnings and the like, which others need, though they ask for nothing of the module."""
+    installed = Path(str(distribution("numpy").locate_file("")))
+    assert run(REGISTERED, unzipped).splitlines() == run(REGISTERED, installed).splitlines()
 
 
 def test_every_public_module_imports_from_the_layer_alone(unzipped: Path) -> None:
