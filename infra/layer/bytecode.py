@@ -15,8 +15,8 @@ DEFERRED_IMPORTS = "_deferred_imports.py"
 """The file that modules whose imports are put off call; its source is `deferred_imports.py`."""
 
 _TRIED = {
-    "scikit-learn": (Version("1.7"), Version("1.10"), "sklearn"),
-    "scipy": (Version("1.16"), Version("1.19"), "scipy"),
+    "scikit-learn": (Version("1.9"), Version("1.10"), "sklearn"),
+    "scipy": (Version("1.18"), Version("1.19"), "scipy"),
 }
 """Package: from which release and before which one all its modules were tried with their imports put off, each on its
 own and for its names (tests/infra/layer/test_deferral.py), and the name that it is imported by."""

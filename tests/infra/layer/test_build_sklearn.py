@@ -153,6 +153,67 @@ print(json.dumps(found))
 """
 
 
+# Fits each estimator on iris, and writes its pickle, some rows and its answers. Or loads each in a process of its own,
+# which has imported nothing of scikit-learn before, and prints what it answers otherwise.
+ANSWERS_OF_EACH = """
+import inspect, json, os, pickle, sys, warnings
+site, mode, file = sys.argv[1:]
+sys.path.insert(0, site)
+warnings.simplefilter("ignore")
+import numpy as np
+
+def answers(estimator, X):
+    found = {}
+    for method in ("predict", "predict_proba", "decision_function", "transform", "score_samples", "kneighbors"):
+        if hasattr(estimator, method):
+            try:
+                answer = getattr(estimator, method)(X)
+            except Exception as error:
+                found[method] = repr(error)
+                continue
+            answer = answer[0] if isinstance(answer, tuple) else answer
+            found[method] = np.asarray(answer.toarray() if hasattr(answer, "toarray") else answer).tolist()
+    return found
+
+def fitted():
+    from sklearn.datasets import load_iris
+    from sklearn.experimental import enable_halving_search_cv, enable_iterative_imputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.utils.discovery import all_estimators
+    X, y = load_iris(return_X_y=True)
+    for name, kind in all_estimators():
+        takes = inspect.signature(kind).parameters
+        options = {"estimator": LogisticRegression(max_iter=500)} if "estimator" in takes else {}
+        try:
+            data = pickle.dumps(kind(**options, **({"random_state": 0} if "random_state" in takes else {})).fit(X, y))
+            yield name, data, X[::7], answers(pickle.loads(data), X[::7])
+        except Exception:  # it needs more than that, or other data
+            pass
+
+def difference(name, data, X, expected):
+    reading, writing = os.pipe()
+    if not os.fork():
+        try:
+            found = answers(pickle.loads(data), X)
+            said = "" if json.dumps(found) == json.dumps(expected) else f"{found} and not {expected}"
+        except BaseException as error:
+            said = repr(error)
+        os.write(writing, said.encode()[:1000])
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    return said + ("it ended" if os.wait()[1] else "")
+
+if mode == "fit":
+    with open(file, "wb") as stored:
+        pickle.dump(list(fitted()), stored)
+else:
+    with open(file, "rb") as stored:
+        print(json.dumps({case[0]: difference(*case) for case in pickle.load(stored)}))
+"""
+
+
 def closure(*names: str) -> tuple[tuple[str, str], ...]:
     """Give these distributions and all that they require here, with the versions that are installed here."""
     found: dict[str, str] = {}
@@ -277,6 +338,15 @@ def test_each_module_whose_imports_are_put_off_imports_alone_and_has_the_names_t
     alone = names(installed, asked=differ)
     assert {module: shipped[module] for module in differ} == alone
     assert len(shipped) > 1000
+
+
+@pytest.mark.soak
+def test_each_estimator_answers_from_the_layer_as_where_it_was_trained(unzipped: Path, tmp_path: Path) -> None:
+    cases = str(tmp_path / "cases.pickle")
+    run(ANSWERS_OF_EACH, Path(str(distribution("numpy").locate_file(""))), "fit", cases)
+    differences = json.loads(run(ANSWERS_OF_EACH, unzipped, "ask", cases))
+    assert {name: said for name, said in differences.items() if said} == {}
+    assert len(differences) > 150
 
 
 @pytest.mark.parametrize(
