@@ -18,8 +18,11 @@ _TRIED = {
     "scikit-learn": (Version("1.9"), Version("1.10"), "sklearn"),
     "scipy": (Version("1.18"), Version("1.19"), "scipy"),
 }
-"""Package: from which release and before which one all its modules were tried with their imports put off, each on its
-own and for its names (tests/infra/layer/test_deferral.py), and the name that it is imported by."""
+"""Package: from which release and before which one all its modules and estimators were tried with their imports put off
+(tests/infra/layer/test_build_sklearn.py), and the name that it is imported by.
+
+Not scikit-learn 1.7: pickles of its boosted trees name a module `_loss`, which is there once `sklearn._loss._loss` is.
+"""
 
 # Not -I: it would ignore PYTHONHASHSEED.
 _ISOLATED = ("-S", "-s", "-B", "-W", "ignore", layer_compile.__file__)

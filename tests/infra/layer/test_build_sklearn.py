@@ -321,8 +321,9 @@ def test_each_module_whose_imports_are_put_off_imports_alone_and_has_the_names_t
     unzipped: Path, tmp_path: Path
 ) -> None:
     packages = deferred(SPEC.packages).values()
-    if Version(version("scikit-learn")) >= Version("1.9"):
-        assert sorted(packages) == ["scipy", "sklearn"]
+    if Version(version("scikit-learn")) < Version("1.9"):
+        pytest.skip("imports of scikit-learn before 1.9 are not put off: Python 3.12 and newer have a later one")
+    assert sorted(packages) == ["scipy", "sklearn"]
     installed, known = Path(str(distribution("numpy").locate_file(""))), tmp_path / "names.json"
 
     def names(site: Path, *, asked: Mapping[str, object] | None = None) -> dict[str, dict[str, str] | str]:
