@@ -19,7 +19,7 @@ from model_registry.stored_wheels import package_of
 from model_registry.uv import requirement, wheel_requirement
 
 # Increase when a rule changes what is in a layer of the same packages: it is part of the content address.
-RECIPE = 7
+RECIPE = 8
 
 # A function has no GPU. xgboost requires one of these, 360 MB, and never loads it without several GPUs.
 _LEFT_OUT = "nvidia-"
