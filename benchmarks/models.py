@@ -31,7 +31,7 @@ from benchmarks.warm import post_event
 from infra.function_code import variables
 from model_registry import Release
 from model_runtime.errors import PublishError
-from model_runtime.manifest import FormatName
+from model_runtime.manifest import SLUG_MAX, FormatName
 
 ROUNDS, QUICK_ROUNDS = 15, 1
 CALLS = 20
@@ -42,8 +42,6 @@ FRAME, FULL_TEXTS = "frame, random forest", "frame without gaps in texts, random
 LIGHTGBM = ("lightgbm==4.7.0", "narwhals==2.29.0")
 """Into a folder beside this environment, which has neither."""
 _TRAINED = 400
-_SLUG = 32
-"""Characters that the name of a model may have."""
 _TEXTS = ("red", "green", "blue", "black", "white")
 
 Sides = Mapping[str, Mapping[int, tuple[Measured, Measured]]]
@@ -97,7 +95,7 @@ def measure(bench: Bench) -> Section:
 
 def publish(bench: Bench, name: str, case: Case) -> Release:
     """Publish a model under a name made of its own; PublishError where it has no such format, or no packages here."""
-    slug = re.sub("[^a-z]+", "-", name.lower())[:_SLUG].rstrip("-")
+    slug = re.sub("[^a-z]+", "-", name.lower())[:SLUG_MAX].rstrip("-")
     return bench.publish(slug, case.estimator, case.X[:20], formats=case.formats)
 
 

@@ -31,7 +31,7 @@ MANIFEST_FILE = "manifest.json"
 # Lower case letters, digits and single hyphens: safe in S3 keys, Lambda and API names, URLs and shells.
 # Compiled where it is first used, as other patterns that a start does without.
 _SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-_SLUG_MAX = 32  # S3 bucket names hold 63 characters, of which the stack and what Pulumi adds take the rest.
+SLUG_MAX = 32  # S3 bucket names hold 63 characters, of which the stack and what Pulumi adds take the rest.
 
 
 FormatName = Literal["joblib", "skops", "onnx"]
@@ -372,11 +372,11 @@ def _format_of(data: bytes) -> int | str | None:
 
 def check_slug(value: str, what: str) -> str:
     """Return `value` if it is a slug; InvalidNameError naming `what` ("model name", "tag") otherwise."""
-    if re.fullmatch(_SLUG, value) and len(value) <= _SLUG_MAX:
+    if re.fullmatch(_SLUG, value) and len(value) <= SLUG_MAX:
         return value
     raise InvalidNameError(
         f"{what} {value!r} is not usable: take lower case letters, digits and single hyphens between them, "
-        f"{_SLUG_MAX} characters at most, for example 'iris-v2'"
+        f"{SLUG_MAX} characters at most, for example 'iris-v2'"
     )
 
 

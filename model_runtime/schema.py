@@ -56,6 +56,14 @@ class Rows(Sequence[Row]):
         return Rows(found) if isinstance(index, slice) else msgspec.structs.astuple(found)
 
 
+def _list_of(instance: Any) -> Any:
+    return Annotated[list[instance], msgspec.Meta(min_length=1)]
+
+
+def _batch_of(instances: Any) -> type[msgspec.Struct]:
+    return msgspec.defstruct("Batch", [("instances", instances)], forbid_unknown_fields=True, frozen=True)
+
+
 class Inputs:
     """Reads the requests of one model; built once, at start."""
 
@@ -78,15 +86,12 @@ class Inputs:
         )
         # An instance may also be a list of its values in the order of the features.
         self.values: Any = tuple[tuple(map(value_type, signature.features))]  # type: ignore[misc]  # a type made at run time
-        self.instances: Any = Annotated[list[self.instance | self.values], msgspec.Meta(min_length=1)]  # type: ignore[name-defined]  # as above
-        self.batch = msgspec.defstruct(
-            "Batch", [("instances", self.instances)], forbid_unknown_fields=True, frozen=True
-        )
+        self.instances = _list_of(self.instance | self.values)
+        self.batch = _batch_of(self.instances)
         self._times = [index for index, feature in enumerate(self._features) if is_in_nanoseconds(feature)]
         self._looks_up = any(map(is_looked_up, signature.features))
         # As nearly all batches are: without a list among them, the instances need not be looked at one by one.
-        objects: Any = Annotated[list[self.instance], msgspec.Meta(min_length=1)]  # type: ignore[name-defined]  # as above
-        of_objects = msgspec.defstruct("Objects", [("instances", objects)], forbid_unknown_fields=True, frozen=True)
+        of_objects = _batch_of(_list_of(self.instance))
         self._decode_instance = msgspec.json.Decoder(self.instance).decode
         self._decode_objects: Callable[[bytes | str], Any] = msgspec.json.Decoder(of_objects).decode
         self._decode_batch: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.batch).decode

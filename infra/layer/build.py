@@ -138,9 +138,9 @@ def _files(
     site_packages = spec.runtime.site_packages
     owner = owners(tree, spec.packages)
     packages_deferred = deferred(spec.packages)
-    for package in packages_deferred:
+    if packages_deferred:
         shutil.copyfile(deferred_imports.__file__, tree / DEFERRED_IMPORTS)
-        owner[DEFERRED_IMPORTS] = package
+        *_, owner[DEFERRED_IMPORTS] = packages_deferred
     names = kept(tree, owner)
     added = supplements({name: tree / name for name in names}, spec.runtime, owner)
     progress(f"compiling {sum(name.endswith('.py') for name in names):,} modules for Python {spec.python}")

@@ -19,13 +19,13 @@ Run by `compile.py` with the standard library alone. `deferred_imports.py` is wh
 import ast
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
-_STAR = re.compile(rb"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]*\(?[ \t]*\*", re.MULTILINE)
+_STAR = re.compile(rb"^[ \t]*from[ \t]+(\.*)([.\w]*)[ \t]+import[ \t]*\(?[ \t]*\*", re.MULTILINE)
 # They are there before: to put them off would cost guards and save nothing.
 _ALWAYS_LOADED = frozenset({"__future__", "numpy"})
 _READ_ANY_NAME = frozenset({"eval", "exec", "globals"})
@@ -46,7 +46,6 @@ class Deferral:
         """Take the packages by their top-level names. Any module of the tree may have a star import from them."""
         self._tree = tree
         self._packages = frozenset(packages)
-        self._effects = frozenset(name for package in self._packages for name in _with_effects(tree, package))
         self._starred = frozenset(_star_imported(tree)) if packages else frozenset()
 
     def concerns(self, name: str) -> bool:
@@ -70,7 +69,6 @@ class Deferral:
         if late or module.submodules:
             _guard(names.functions, late)
             _introduce(parsed, late, module.submodules)
-        ast.fix_missing_locations(parsed)
 
     def _put_off(self, parsed: ast.Module, module: "_Module") -> dict[str, Origin]:
         """Take imports out of the module, and return where their names come from."""
@@ -102,11 +100,12 @@ class Deferral:
                 name, origin = each.asname or root, (each.name, None)
                 if not each.asname and "." in each.name:
                     # Binds the root. The rest comes when it is asked for, where the root is one of ours.
-                    kept.append(ast.alias(root) if self._imports_its_modules(each.name) else each)
+                    kept.append(
+                        ast.copy_location(ast.alias(root), each) if self._imports_its_modules(each.name) else each
+                    )
                     continue
-            has_effects = self._source(origin) in self._effects
             is_loaded = origin[0].partition(".")[0] in _ALWAYS_LOADED
-            if not (has_effects or is_loaded) and module.can_wait(name, origin):
+            if not is_loaded and module.can_wait(name, origin) and not self._has_effects(self._source(origin)):
                 late[name] = origin
             else:
                 kept.append(each)
@@ -117,6 +116,14 @@ class Deferral:
         module, attribute = origin
         folder = self._tree.joinpath(*module.split("."))
         return f"{module}.{attribute}" if attribute and attribute in _submodules(folder) else module
+
+    def _has_effects(self, module: str) -> bool:
+        """Whether importing a module of the packages changes something elsewhere, which others may rely on."""
+        root, *_ = parts = module.split(".")
+        if root not in self._packages or "tests" in parts:
+            return False
+        place = self._tree.joinpath(*parts)
+        return any(_file_has_effects(file) for file in (place / "__init__.py", place.with_suffix(".py")))
 
     def _imports_its_modules(self, name: str) -> bool:
         """Whether each package on the way to a module imports what it is asked for: one without `__init__` does not."""
@@ -134,9 +141,7 @@ class _Module:
     names: "_Names"
 
     def origin(self, statement: ast.ImportFrom, name: str) -> Origin:
-        parents = self.package.split(".")
-        base = parents[: len(parents) - statement.level + 1] if statement.level else []
-        source = ".".join([*base, *([statement.module] if statement.module else [])])
+        source = _absolute(statement.module or "", statement.level, self.package.split("."))
         # A package must not be asked for what it would ask itself for.
         return (f"{source}.{name}", None) if source == self.package and name in self.submodules else (source, name)
 
@@ -145,7 +150,7 @@ class _Module:
         takes_place = name in self.submodules and origin != (f"{self.package}.{name}", None)
         is_special = name.startswith("__")
         # A name that nobody reads is exported, by a package, or the import is there for what it does elsewhere.
-        has_effect = not self.names.is_used(name) and (not self.submodules or name.startswith("_"))
+        has_effect = name not in self.names.used and (not self.submodules or name.startswith("_"))
         is_alone = self.names.bound[name] == 1
         return is_alone and not (takes_place or is_special or has_effect or name in self.names.read)
 
@@ -157,6 +162,7 @@ class _Names(ast.NodeVisitor):
         bound: How often each name is bound at the top of the module; targets of comprehensions count too.
         read: Names that are read, or may be bound anew, in a way that an import must come before.
         functions: Each function with the names that it reads, its own variables included.
+        used: All names that functions read.
         looked_at: Whether the module reads its names other than one by one.
 
     """
@@ -175,8 +181,9 @@ class _Names(ast.NodeVisitor):
         names.visit(parsed)
         return names
 
-    def is_used(self, name: str) -> bool:
-        return name in self.read or any(name in names for names in self.functions.values())
+    @cached_property
+    def used(self) -> frozenset[str]:
+        return frozenset().union(*self.functions.values())
 
     def visit_Name(self, node: ast.Name) -> None:
         self.looked_at |= node.id in _READ_ANY_NAME
@@ -236,11 +243,11 @@ class _Names(ast.NodeVisitor):
         self.bound[name] += self._is_top
 
 
-def _guard(functions: Mapping[_Function, Collection[str]], late: Collection[str]) -> None:
+def _guard(functions: Mapping[_Function, set[str]], late: Mapping[str, Origin]) -> None:
     """Have each function import first what it reads and what was put off."""
     for function, read in functions.items():
         first = function.body[0]
-        lines = [f"if __late_{name}__: __late__({name!r})" for name in sorted(set(read) & set(late))]
+        lines = [f"if __late_{name}__: __late__({name!r})" for name in sorted(late.keys() & read)]
         is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
         place = 1 if is_docstring and len(function.body) > 1 else 0
         function.body[place:place] = _at(first.lineno, ast.parse("\n".join(lines)).body)
@@ -292,21 +299,15 @@ def _submodules(folder: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def _with_effects(tree: Path, package: str) -> Iterator[str]:
-    """Name the modules that change something elsewhere when they are imported, which others may rely on."""
-    for path in (tree / package).rglob("*.py"):
-        place = path.relative_to(tree)
-        if "tests" in place.parts:
-            continue
-        try:
-            parsed = ast.parse(path.read_bytes())
-        except (SyntaxError, ValueError):
-            continue
-        if _has_effects(parsed):
-            yield ".".join(place.parent.parts if place.name == "__init__.py" else place.with_suffix("").parts)
+@cache
+def _file_has_effects(path: Path) -> bool:
+    try:
+        return _acts(ast.parse(path.read_bytes()))
+    except (OSError, SyntaxError, ValueError):  # a shared object, or no module of this name
+        return False
 
 
-def _has_effects(parsed: ast.Module) -> bool:
+def _acts(parsed: ast.Module) -> bool:
     """Whether a module calls something for its effect at its top, registers, or sets what another module has."""
     imported: set[str] = set()
     todo: list[ast.AST] = list(parsed.body)
@@ -342,9 +343,13 @@ def _root(node: ast.expr) -> str | None:
 def _star_imported(tree: Path) -> Iterator[str]:
     """Name the modules of which some module in the tree imports all names."""
     for path in tree.rglob("*.py"):
-        for (written,) in (match.groups() for match in _STAR.finditer(path.read_bytes())):
-            name = written.decode()
-            level = len(name) - len(name.lstrip("."))
-            parents = path.relative_to(tree).parent.parts
-            base = parents[: len(parents) - level + 1] if level else ()
-            yield ".".join([*base, *filter(None, [name.lstrip(".")])])
+        package = path.relative_to(tree).parent.parts
+        for match in _STAR.finditer(path.read_bytes()):
+            dots, name = match.groups()
+            yield _absolute(name.decode(), len(dots), package)
+
+
+def _absolute(name: str, level: int, package: Sequence[str]) -> str:
+    """Name the module that an import within a package means, by its name and the dots before that."""
+    base = package[: len(package) - level + 1] if level else ()
+    return ".".join([*base, *filter(None, [name])])

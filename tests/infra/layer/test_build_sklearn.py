@@ -30,6 +30,8 @@ from tests.elf import image
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ROOT = Path(__file__).parents[3]
+HERE = Path(str(distribution("numpy").locate_file("")))
+"""What is installed where the tests run, which is more than a layer has."""
 
 PREDICT = """
 import json, sys
@@ -243,6 +245,14 @@ def unzipped(layer: Layer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "python" / "lib" / f"python{PYTHON}" / "site-packages"
 
 
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The layer's packages as uv installs them."""
+    folder = tmp_path_factory.mktemp("installed")
+    assert pip_install(SPEC.requirements, folder, SPEC.runtime, SPEC.architecture).ok
+    return folder
+
+
 def test_the_layer_leaves_room_for_the_function(layer: Layer, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         print(f"\n{layer.report()}")  # noqa: T201  # the size belongs in every test run's output
@@ -274,8 +284,7 @@ def test_the_layer_alone_predicts(unzipped: Path, tmp_path: Path) -> None:
 
 def test_what_registers_when_it_is_imported_does_so_in_the_layer(unzipped: Path) -> None:
     """Backends, warnings and the like, which others need, though they ask for nothing of the module."""
-    installed = Path(str(distribution("numpy").locate_file("")))
-    assert run(REGISTERED, unzipped).splitlines() == run(REGISTERED, installed).splitlines()
+    assert run(REGISTERED, unzipped).splitlines() == run(REGISTERED, HERE).splitlines()
 
 
 def test_every_public_module_imports_from_the_layer_alone(unzipped: Path) -> None:
@@ -286,16 +295,15 @@ def test_every_public_module_imports_from_the_layer_alone(unzipped: Path) -> Non
 
 
 def test_of_shared_objects_the_layer_has_what_is_loaded_at_its_address_and_nothing_else(
-    unzipped: Path, tmp_path: Path
+    unzipped: Path, installed: Path
 ) -> None:
-    assert pip_install(SPEC.requirements, tmp_path, SPEC.runtime, SPEC.architecture).ok
     objects = [path.relative_to(unzipped) for path in unzipped.rglob("*") if is_shared_object(path.name)]
     assert len(objects) > 100
     for name in objects:
-        cut, installed = (unzipped / name).read_bytes(), (tmp_path / name).read_bytes()
-        assert image(cut) == image(installed), name
+        cut, whole = (unzipped / name).read_bytes(), (installed / name).read_bytes()
+        assert image(cut) == image(whole), name
         assert ELFFile(io.BytesIO(cut)).num_sections() == 0
-        assert len(cut) < len(installed)
+        assert len(cut) < len(whole)
 
 
 @pytest.mark.soak
@@ -304,12 +312,11 @@ def test_each_module_imports_without_docstrings_as_it_does_with_them(unzipped: P
     pandas = build_layer(LayerSpec(PYTHON, "x86_64", closure("pandas")), tmp_path)
     with zipfile.ZipFile(pandas.path) as archive:
         archive.extractall(tmp_path)
-    installed = Path(str(distribution("numpy").locate_file("")))
     of_sklearn = ["numpy", "scipy", "sklearn", "joblib", *(["narwhals"] if (unzipped / "narwhals").is_dir() else [])]
     of_pandas = tmp_path / "python" / "lib" / f"python{PYTHON}" / "site-packages"
     for folder, packages in ((unzipped, of_sklearn), (of_pandas, ["pandas"])):
         found, failed = json.loads(run(IMPORT_EACH, folder, *packages).splitlines()[-1])  # a module prints
-        _, there = json.loads(run(IMPORT_EACH, installed, *packages).splitlines()[-1])
+        _, there = json.loads(run(IMPORT_EACH, HERE, *packages).splitlines()[-1])
         # Some need what only the project's environment has, such as pytest and Jinja2, or are dropped.
         unknown = {name: error for name, error in failed.items() if name not in there and not re.search(ABSENT, error)}
         assert unknown == {}
@@ -318,14 +325,13 @@ def test_each_module_imports_without_docstrings_as_it_does_with_them(unzipped: P
 
 @pytest.mark.soak
 def test_each_module_whose_imports_are_put_off_imports_alone_and_has_the_names_that_it_had(
-    unzipped: Path, tmp_path: Path
+    unzipped: Path, installed: Path, tmp_path: Path
 ) -> None:
     packages = deferred(SPEC.packages).values()
     if Version(version("scikit-learn")) < Version("1.9"):
         pytest.skip("imports of scikit-learn before 1.9 are not put off: Python 3.12 and newer have a later one")
     assert sorted(packages) == ["scipy", "sklearn"]
-    installed, known = tmp_path / "installed", tmp_path / "names.json"  # what is installed here has more than the layer
-    assert pip_install(SPEC.requirements, installed, SPEC.runtime, SPEC.architecture).ok
+    known = tmp_path / "names.json"
 
     def names(site: Path, *, asked: Mapping[str, object] | None = None) -> dict[str, dict[str, str] | str]:
         known.write_text(json.dumps(asked), encoding="utf-8")
@@ -347,7 +353,7 @@ def test_each_module_whose_imports_are_put_off_imports_alone_and_has_the_names_t
 @pytest.mark.soak
 def test_each_estimator_answers_from_the_layer_as_where_it_was_trained(unzipped: Path, tmp_path: Path) -> None:
     cases = str(tmp_path / "cases.pickle")
-    run(ANSWERS_OF_EACH, Path(str(distribution("numpy").locate_file(""))), "fit", cases)
+    run(ANSWERS_OF_EACH, HERE, "fit", cases)
     differences = json.loads(run(ANSWERS_OF_EACH, unzipped, "ask", cases))
     assert {name: said for name, said in differences.items() if said} == {}
     assert len(differences) > 150
